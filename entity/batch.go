@@ -1,0 +1,47 @@
+package entity
+
+// Batch is what travels through a pipe at once: the entities of one read, all
+// in one arena.
+type Batch struct {
+	// Arena owns the entities. Transforms put what they make into it.
+	Arena *Arena
+	// Entities are Dicts, in the order read.
+	Entities []Value
+	// Since is the source's offset after the last entity of the batch: handed
+	// back to the source it continues behind it. Empty if the source has none.
+	Since string
+	// Last tells that the source knows nothing more to come in this run.
+	Last bool
+}
+
+// Reserved root members of an entity.
+const (
+	IDKey       = "_id"
+	DeletedKey  = "_deleted"
+	UpdatedKey  = "_updated"
+	PreviousKey = "_previous"
+	HashKey     = "_hash"
+	TSKey       = "_ts"
+	FilteredKey = "_filtered"
+)
+
+// ID returns the entity's identity; false if it has no string _id.
+func ID(v Value) (string, bool) {
+	id, ok := v.Get(IDKey)
+	if !ok || id.kind != String {
+		return "", false
+	}
+	return id.text(), true
+}
+
+// Deleted tells whether the entity is a tombstone: only a literal true counts.
+func Deleted(v Value) bool {
+	d, _ := v.Get(DeletedKey)
+	return d.Bool()
+}
+
+// Filtered tells whether a DTL filter stopped the entity.
+func Filtered(v Value) bool {
+	f, _ := v.Get(FilteredKey)
+	return f.Bool()
+}

@@ -1,0 +1,170 @@
+package entity
+
+import "unsafe"
+
+// Member is one key of a dictionary with its value.
+type Member struct {
+	Key   string
+	Value Value
+}
+
+// Object is a dictionary: members in written order, each key once. It may be
+// changed by whoever made it until [Object.Value] is handed to somebody else;
+// from then on it must not change.
+//
+// The zero Object is an empty dictionary ready to use on the heap.
+type Object struct {
+	members []Member
+	index   map[string]int32 // made when members grow past indexFrom
+	raw     string           // canonical JSON of the members, or ""
+	arena   *Arena
+}
+
+// indexFrom is the number of members from which a map beats a scan; it bounds
+// the cost of building very wide dictionaries.
+const indexFrom = 32
+
+// NewObject returns an empty dictionary with room for size members. A nil
+// arena makes it on the heap.
+func (a *Arena) NewObject(size int) *Object {
+	if a == nil {
+		return &Object{members: make([]Member, 0, size)}
+	}
+	o := a.objects.next()
+	*o = Object{members: a.members.take(size)[:0], arena: a}
+	return o
+}
+
+// NewDict returns a Dict of the given members; of a repeated key the last
+// value stands at the first one's place.
+func NewDict(members ...Member) Value {
+	o := &Object{members: make([]Member, 0, len(members))}
+	for _, m := range members {
+		o.Set(m.Key, m.Value)
+	}
+	return o.Value()
+}
+
+// Value returns the dictionary as a Dict that shares o.
+func (o *Object) Value() Value { return Value{kind: Dict, p: unsafe.Pointer(o)} }
+
+// Len returns the number of members.
+func (o *Object) Len() int {
+	if o == nil {
+		return 0
+	}
+	return len(o.members)
+}
+
+// Members returns the members in order. The caller must not change them.
+func (o *Object) Members() []Member {
+	if o == nil {
+		return nil
+	}
+	return o.members
+}
+
+// Get returns the value of key, and whether the dictionary has it.
+func (o *Object) Get(key string) (Value, bool) {
+	if i := o.find(key); i >= 0 {
+		return o.members[i].Value, true
+	}
+	return Value{}, false
+}
+
+// GetHint is Get for a caller that meets dictionaries of the same shape again
+// and again: it looks first where *hint says, and leaves there where the key
+// was found.
+func (o *Object) GetHint(key string, hint *int) (Value, bool) {
+	if o == nil {
+		return Value{}, false
+	}
+	if h := *hint; uint(h) < uint(len(o.members)) && o.members[h].Key == key {
+		return o.members[h].Value, true
+	}
+	if i := o.find(key); i >= 0 {
+		*hint = i
+		return o.members[i].Value, true
+	}
+	return Value{}, false
+}
+
+// Set gives key the value v: in its place if the key is there, else at the end.
+func (o *Object) Set(key string, v Value) {
+	o.raw = ""
+	if i := o.find(key); i >= 0 {
+		o.members[i].Value = v
+		return
+	}
+	o.push(Member{key, v})
+}
+
+// push adds a member whose key is known to be new.
+func (o *Object) push(m Member) {
+	if len(o.members) == cap(o.members) {
+		o.grow()
+	}
+	o.members = append(o.members, m)
+	if o.index != nil {
+		o.index[m.Key] = int32(len(o.members) - 1)
+	} else if len(o.members) > indexFrom {
+		o.buildIndex()
+	}
+}
+
+// Delete removes key and tells whether it was there; the order of the others
+// stays.
+func (o *Object) Delete(key string) bool {
+	i := o.find(key)
+	if i < 0 {
+		return false
+	}
+	o.raw = ""
+	o.members = append(o.members[:i], o.members[i+1:]...)
+	if o.index != nil {
+		o.buildIndex()
+	}
+	return true
+}
+
+// find returns the place of key, or -1.
+func (o *Object) find(key string) int {
+	if o == nil {
+		return -1
+	}
+	if o.index != nil {
+		if i, ok := o.index[key]; ok {
+			return int(i)
+		}
+		return -1
+	}
+	for i := range o.members {
+		if o.members[i].Key == key {
+			return i
+		}
+	}
+	return -1
+}
+
+func (o *Object) buildIndex() {
+	if len(o.members) <= indexFrom {
+		o.index = nil
+		return
+	}
+	o.index = make(map[string]int32, 2*len(o.members))
+	for i := range o.members {
+		o.index[o.members[i].Key] = int32(i)
+	}
+}
+
+func (o *Object) grow() {
+	size := max(8, 2*cap(o.members))
+	var wider []Member
+	if o.arena != nil {
+		wider = o.arena.members.take(size)[:len(o.members)]
+	} else {
+		wider = make([]Member, len(o.members), size)
+	}
+	copy(wider, o.members)
+	o.members = wider
+}
