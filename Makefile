@@ -1,0 +1,48 @@
+# Everything CI does, by name. `make run` and `make test` need Go, git and make.
+GO     ?= go
+BIN    := bin/sluice
+DATA   ?= .data/webhooks
+LISTEN ?= 127.0.0.1:9042
+
+.PHONY: run serve build test vet lint race fuzz bench generate fresh check clean
+
+run: build ## the main example, end to end, told line by line
+	$(GO) run ./examples/webhooks/tour -sluice $(BIN)
+
+serve: build ## the same node and vendor, left running until interrupted
+	$(GO) run ./examples/webhooks/tour -sluice $(BIN) -keep -data $(DATA) -listen $(LISTEN)
+
+build:
+	@mkdir -p bin
+	$(GO) build -trimpath -o $(BIN) ./cmd/sluice
+
+test:
+	$(GO) test ./...
+
+vet:
+	$(GO) vet ./...
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); echo "run gofmt -w on these"; exit 1; }
+
+lint: ## staticcheck, pinned in tools/go.mod
+	cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
+
+race:
+	$(GO) test -race -short ./...
+
+fuzz: ## every fuzz target for FUZZTIME each
+	sh tools/fuzz.sh $(or $(FUZZTIME),5s)
+
+bench: ## the comparisons of bench/, as ratios
+	cd bench && $(GO) run .
+
+generate: ## schemas and reference pages, from the component structs
+	$(GO) run ./internal/gen
+
+fresh: generate
+	git diff --exit-code -- schemas docs/reference
+
+check: vet lint test race fresh fuzz
+
+clean:
+	rm -rf bin .data
