@@ -1,6 +1,6 @@
 module github.com/sluiceio/sluice/tools
 
-go 1.26
+go 1.26.0
 
 require honnef.co/go/tools v0.8.2
 
