@@ -12,6 +12,7 @@ type Arena struct {
 	members slab[Member]
 	values  slab[Value]
 	text    slab[byte]
+	decoder decoder
 }
 
 // NewArena returns an empty arena.

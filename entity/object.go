@@ -16,7 +16,8 @@ type Member struct {
 type Object struct {
 	members []Member
 	index   map[string]int32 // made when members grow past indexFrom
-	raw     string           // canonical JSON of the members, or ""
+	raw     string           // JSON the dict was read from, without white space, or ""
+	tagged  bool             // raw has transit values
 	arena   *Arena
 }
 
@@ -70,6 +71,19 @@ func (o *Object) Get(key string) (Value, bool) {
 		return o.members[i].Value, true
 	}
 	return Value{}, false
+}
+
+// repeats tells whether a key stands twice, in a dict just read.
+func (o *Object) repeats() bool {
+	if o.index != nil {
+		return len(o.index) < len(o.members)
+	}
+	for i := range o.members {
+		if o.find(o.members[i].Key) != i {
+			return true
+		}
+	}
+	return false
 }
 
 // GetHint is Get for a caller that meets dictionaries of the same shape again

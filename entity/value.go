@@ -3,6 +3,7 @@ package entity
 import (
 	"math"
 	"math/big"
+	"strconv"
 	"time"
 	"unsafe"
 
@@ -25,8 +26,11 @@ type Value struct {
 }
 
 const (
-	flagBig   = 1 << iota // Int: digits in p, does not fit int64
-	flagClean             // text: needs no escape in JSON and no transit look
+	flagBig    = 1 << iota // Int: digits in p, does not fit int64
+	flagClean              // text: stands in JSON as it is
+	flagText               // Float: its literal in p instead of bits in num
+	flagRaw                // List: its JSON is the String behind the last element
+	flagTagged             // List: a transit value is somewhere inside
 )
 
 // Kind returns what the value is.
@@ -137,6 +141,10 @@ func (v Value) Big() *big.Int {
 func (v Value) Float64() float64 {
 	switch v.kind {
 	case Float:
+		if v.flags&flagText != 0 {
+			f, _ := strconv.ParseFloat(v.text(), 64)
+			return f
+		}
 		return math.Float64frombits(v.num)
 	case Int:
 		if v.flags&flagBig == 0 {
