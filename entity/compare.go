@@ -95,13 +95,14 @@ func compareIntFloat(i int64, f float64) int {
 }
 
 func compareDicts(a, b *Object) int {
-	x, y := sortedMembers(a), sortedMembers(b)
+	x, y := a.Sorted(), b.Sorted()
 	byKey := func(m, n Member) int { return strings.Compare(m.Key, n.Key) }
 	byValue := func(m, n Member) int { return Compare(m.Value, n.Value) }
 	return cmp.Or(slices.CompareFunc(x, y, byKey), slices.CompareFunc(x, y, byValue))
 }
 
-func sortedMembers(o *Object) []Member {
+// Sorted returns the members in order of their keys, as a new slice.
+func (o *Object) Sorted() []Member {
 	return slices.SortedFunc(slices.Values(o.Members()), func(m, n Member) int {
 		return strings.Compare(m.Key, n.Key)
 	})

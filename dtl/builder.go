@@ -1,0 +1,314 @@
+package dtl
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/textdist"
+)
+
+// Builder compiles one program. Function bodies use it to compile their
+// arguments and to report what is wrong with them.
+type Builder struct {
+	o       Options
+	finds   diag.List
+	rule    string
+	rules   map[string]*rule
+	names   []string // of rules, for suggestions
+	aliases []string // hops aliases in scope, by slot
+	slots   int      // most aliases in scope at once
+	hints   int
+	copies  int
+	depth   int
+	refs    map[string]bool // variables read by the expression being compiled
+	inRule  bool            // hops may not be used under a rule run by apply
+	facts   Facts
+}
+
+// Expr is a compiled expression.
+type Expr struct {
+	Eval Eval
+	// Const tells that Value is the result, whatever the entity.
+	Const bool
+	Value entity.Value
+	node  *jsonpos.Node
+	refs  map[string]bool
+}
+
+// Options returns what the program is compiled with.
+func (b *Builder) Options() Options { return b.o }
+
+// Errorf reports an error at a node. The code is stable: "dtl/…".
+func (b *Builder) Errorf(n *jsonpos.Node, code, help, format string, args ...any) {
+	b.report(diag.Error, n.Span, code, help, fmt.Sprintf(format, args...))
+}
+
+// Warnf reports a warning at a node.
+func (b *Builder) Warnf(n *jsonpos.Node, code, help, format string, args ...any) {
+	b.report(diag.Warning, n.Span, code, help, fmt.Sprintf(format, args...))
+}
+
+func (b *Builder) report(s diag.Severity, at jsonpos.Span, code, help, msg string) {
+	if b.rule != "" {
+		msg = fmt.Sprintf("rule %q: %s", b.rule, msg)
+	}
+	b.finds.Add(diag.Finding{Rule: code, Severity: s, Message: msg, Span: at, Pipe: b.o.PipeID, Help: help})
+}
+
+const maxNesting = 400
+
+// Expr compiles an expression. After an error it returns null's expression, so
+// that the rest of the rule is checked too.
+func (b *Builder) Expr(n *jsonpos.Node) *Expr {
+	if b.depth++; b.depth > maxNesting {
+		b.Errorf(n, "dtl/nesting", "split the rule", "expressions are nested deeper than %d", maxNesting)
+		b.depth--
+		return constant(n, entity.Value{})
+	}
+	outer := b.refs
+	b.refs = map[string]bool{}
+	e := b.expr(n)
+	e.node, e.refs = n, b.refs
+	for r := range b.refs {
+		if outer != nil {
+			outer[r] = true
+		}
+	}
+	b.refs = outer
+	b.depth--
+	return e
+}
+
+func constant(n *jsonpos.Node, v entity.Value) *Expr {
+	return &Expr{Eval: func(*Ctx) entity.Value { return v }, Const: true, Value: v, node: n}
+}
+
+func (b *Builder) expr(n *jsonpos.Node) *Expr {
+	switch n.Kind {
+	case jsonpos.String:
+		if p, ok := b.path(n); ok {
+			return &Expr{Eval: p}
+		}
+		return b.literal(n)
+	case jsonpos.Array:
+		return b.call(n)
+	default:
+		return b.literal(n)
+	}
+}
+
+func (b *Builder) literal(n *jsonpos.Node) *Expr {
+	v, err := Literal(n)
+	if err != nil {
+		b.Errorf(n, "dtl/literal", "", "%v", err)
+	}
+	return constant(n, v)
+}
+
+// Literal returns the value of a JSON node with transit tags.
+func Literal(n *jsonpos.Node) (entity.Value, error) {
+	return entity.Decode(nil, n.AppendJSON(nil), entity.DecodeOptions{})
+}
+
+func (b *Builder) call(n *jsonpos.Node) *Expr {
+	if len(n.Elems) == 0 {
+		return constant(n, entity.NewList())
+	}
+	name, ok := n.Elems[0].Str()
+	if !ok {
+		b.Errorf(n.Elems[0], "dtl/function-name", `a list literal is written ["list", …]`,
+			"an expression begins with a function name, found a %s", n.Elems[0].Kind)
+		return constant(n, entity.Value{})
+	}
+	f := b.lookup(n.Elems[0], name)
+	if f == nil {
+		return constant(n, entity.Value{})
+	}
+	if f.Call == nil && f.Build == nil {
+		b.Errorf(n.Elems[0], "dtl/not-expression", "", "%q is a transform and gives no value", name)
+		return constant(n, entity.Value{})
+	}
+	bound, err := f.sig.bind(n.Elems[1:])
+	if err != nil {
+		b.Errorf(n, "dtl/arity", f.Doc, "%s: %v", name, err)
+		return constant(n, entity.Value{})
+	}
+	if f.Build != nil {
+		return b.built(n, f, Args{n, bound})
+	}
+	return b.called(n, f, bound)
+}
+
+func (b *Builder) lookup(at *jsonpos.Node, name string) *declared {
+	f := b.o.Lib.funcs[name]
+	if f == nil {
+		help := "`sluice dtl --list` names all functions"
+		if near := textdist.Nearest(name, b.o.Lib.names); near != "" {
+			help = fmt.Sprintf("did you mean %q?", near)
+		}
+		b.Errorf(at, "dtl/unknown-function", help, "there is no function %q", name)
+		return nil
+	}
+	b.facts.Functions = append(b.facts.Functions, Use{name, at.Span})
+	return f
+}
+
+// built compiles a call of a function that compiles its own arguments.
+func (b *Builder) built(n *jsonpos.Node, f *declared, a Args) *Expr {
+	eval := f.Build(b, a)
+	if eval == nil {
+		return constant(n, entity.Value{})
+	}
+	at := &call{f.Name, n.Span, b.rule}
+	return &Expr{Eval: func(c *Ctx) entity.Value {
+		if !c.Step() {
+			return entity.Value{}
+		}
+		outer := c.at
+		c.at = at
+		v := eval(c)
+		c.at = outer
+		return v
+	}}
+}
+
+// called compiles an ordinary call: arguments first, then the body. A pure
+// function of constants is worked out now.
+func (b *Builder) called(n *jsonpos.Node, f *declared, bound [][]*jsonpos.Node) *Expr {
+	var args []Eval
+	fold := !f.Impure
+	for i, group := range bound {
+		if len(group) == 0 && f.sig.params[i].most == 1 {
+			args = append(args, func(*Ctx) entity.Value { return entity.Value{} })
+		}
+		for _, arg := range group {
+			e := b.Expr(arg)
+			fold = fold && e.Const
+			args = append(args, e.Eval)
+		}
+	}
+	at := &call{f.Name, n.Span, b.rule}
+	eval := callEval(f.Call, args, at)
+	if fold {
+		c := &Ctx{limits: b.o.Limits.orDefault()}
+		if v := eval(c); c.err == nil {
+			return constant(n, v)
+		}
+	}
+	return &Expr{Eval: eval}
+}
+
+func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *call) Eval {
+	return func(c *Ctx) entity.Value {
+		if !c.Step() {
+			return entity.Value{}
+		}
+		base := len(c.stack)
+		for _, a := range args {
+			v := a(c)
+			c.stack = append(c.stack, v)
+		}
+		outer := c.at
+		c.at = at
+		v := body(c, c.stack[base:])
+		c.at = outer
+		c.stack = c.stack[:base]
+		return v
+	}
+}
+
+// Optional compiles an argument that may be absent: nil then.
+func (b *Builder) Optional(n *jsonpos.Node) *Expr {
+	if n == nil {
+		return nil
+	}
+	return b.Expr(n)
+}
+
+// Steps compiles one transform, or a list of them.
+func (b *Builder) Steps(n *jsonpos.Node) []Step {
+	if n == nil {
+		return nil
+	}
+	if n.Kind != jsonpos.Array {
+		b.Errorf(n, "dtl/transform", `a transform is written ["name", …]`, "a transform or a list of transforms is expected, found a %s", n.Kind)
+		return nil
+	}
+	if len(n.Elems) > 0 && n.Elems[0].Kind == jsonpos.String {
+		return []Step{b.step(n)}
+	}
+	steps := make([]Step, 0, len(n.Elems))
+	for _, e := range n.Elems {
+		if e.Kind != jsonpos.Array || len(e.Elems) == 0 || e.Elems[0].Kind != jsonpos.String {
+			b.Errorf(e, "dtl/transform", `a transform is written ["name", …]`, "a transform is expected")
+			continue
+		}
+		steps = append(steps, b.step(e))
+	}
+	return steps
+}
+
+func (b *Builder) step(n *jsonpos.Node) Step {
+	nothing := func(*Ctx) Flow { return Continue }
+	if b.depth++; b.depth > maxNesting {
+		b.Errorf(n, "dtl/nesting", "split the rule", "transforms are nested deeper than %d", maxNesting)
+		b.depth--
+		return nothing
+	}
+	defer func() { b.depth-- }()
+	name := n.Elems[0].Text
+	f := b.lookup(n.Elems[0], name)
+	if f == nil {
+		return nothing
+	}
+	if f.Step == nil {
+		b.Errorf(n.Elems[0], "dtl/not-transform", `use it inside one: ["add", "property", ["`+name+`", …]]`,
+			"%q gives a value and is no transform", name)
+		return nothing
+	}
+	bound, err := f.sig.bind(n.Elems[1:])
+	if err != nil {
+		b.Errorf(n, "dtl/arity", f.Doc, "%s: %v", name, err)
+		return nothing
+	}
+	step := f.Step(b, Args{n, bound})
+	if step == nil {
+		return nothing
+	}
+	at := &call{name, n.Span, b.rule}
+	return func(c *Ctx) Flow {
+		if !c.Step() {
+			return Discard
+		}
+		outer := c.at
+		c.at = at
+		flow := step(c)
+		c.at = outer
+		if c.err != nil {
+			return Discard
+		}
+		return flow
+	}
+}
+
+// RunSteps carries out steps in order until one stops the entity.
+func RunSteps(c *Ctx, steps []Step) Flow {
+	for _, s := range steps {
+		if flow := s(c); flow != Continue {
+			return flow
+		}
+	}
+	return Continue
+}
+
+// Hint reserves a place in each run where a lookup may remember a position.
+func (b *Builder) hint() int {
+	b.hints++
+	return b.hints - 1
+}
+
+// isNamespaced tells whether a property name has a namespace.
+func isNamespaced(name string) bool { return strings.Contains(name, ":") }

@@ -1,0 +1,255 @@
+package dtl
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+)
+
+// Limits bound what one entity may cost. A zero field takes the default.
+type Limits struct {
+	Steps int           // evaluated calls and loop turns; default 20 million
+	Time  time.Duration // default 30 s
+	Depth int           // of apply within apply; default 100
+	List  int           // elements of a list that a function makes; default 5 million
+	Text  int           // bytes of a text that a function makes; default 64 MiB
+}
+
+func (l Limits) orDefault() Limits {
+	def := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	def(&l.Steps, 20_000_000)
+	def(&l.Depth, 100)
+	def(&l.List, 5_000_000)
+	def(&l.Text, 64<<20)
+	if l.Time == 0 {
+		l.Time = 30 * time.Second
+	}
+	return l
+}
+
+// Ctx is the state of a run as functions see it. An error sticks: once
+// [Ctx.Fail] is called, results no longer matter.
+type Ctx struct {
+	ctx      context.Context
+	host     Host
+	arena    *entity.Arena
+	limits   Limits
+	deadline time.Time
+	steps    int
+	depth    int
+	err      *RunError
+	at       *call // the call being worked out, for errors
+	frame    *frame
+	this     entity.Value   // "_."
+	alias    []entity.Value // hops aliases, by slot
+	stack    []entity.Value // argument values
+	hints    []int          // where paths found their keys last
+	copies   []copyCache
+	out      *entity.Batch
+	params   entity.Value // "_B."
+	key      []byte
+}
+
+// call is what an error tells about the call it happened in.
+type call struct {
+	name string
+	span jsonpos.Span
+	rule string
+}
+
+// frame is one applied rule: _S, _T and what they were called from.
+type frame struct {
+	source entity.Value
+	target *entity.Object
+	parent *frame
+	root   *frame
+}
+
+// RunError is why an entity could not be transformed.
+type RunError struct {
+	Code     string // "dtl/…"
+	Span     jsonpos.Span
+	Pipe     string
+	Rule     string
+	Func     string
+	EntityID string
+	Msg      string
+	Cause    error
+}
+
+// Error tells place, rule, function, entity and reason in one line.
+func (e *RunError) Error() string {
+	where := ""
+	if e.Span.Start.Line > 0 {
+		where = fmt.Sprintf("%s:%d:%d: ", e.Span.File, e.Span.Start.Line, e.Span.Start.Col)
+	}
+	what := ""
+	if e.Func != "" {
+		what = e.Func + ": "
+	}
+	msg := where + what + e.Msg
+	if e.Cause != nil {
+		msg += ": " + e.Cause.Error()
+	}
+	if e.EntityID != "" {
+		msg += fmt.Sprintf(" (rule %s, entity %q)", e.Rule, e.EntityID)
+	}
+	return msg
+}
+
+// Unwrap returns the cause.
+func (e *RunError) Unwrap() error { return e.Cause }
+
+// Arena is where a function puts the values it makes.
+func (c *Ctx) Arena() *entity.Arena { return c.arena }
+
+// Context ends when the run does.
+func (c *Ctx) Context() context.Context { return c.ctx }
+
+// Host is the run's way to the world.
+func (c *Ctx) Host() Host { return c.host }
+
+// This is the current value, "_.".
+func (c *Ctx) This() entity.Value { return c.this }
+
+// Source is _S, the entity a rule is applied to.
+func (c *Ctx) Source() entity.Value { return c.frame.source }
+
+// Target is _T, the entity a rule builds.
+func (c *Ctx) Target() *entity.Object { return c.frame.target }
+
+// Failed tells whether the entity has failed already; loops stop then.
+func (c *Ctx) Failed() bool { return c.err != nil }
+
+// Fail makes the entity fail with a stable code and a reason for people; only
+// the first failure counts.
+func (c *Ctx) Fail(code, msg string) { c.fail(code, msg, nil) }
+
+// FailCause is Fail with the error that caused it.
+func (c *Ctx) FailCause(code, msg string, cause error) { c.fail(code, msg, cause) }
+
+func (c *Ctx) fail(code, msg string, cause error) {
+	if c.err != nil {
+		return
+	}
+	c.err = &RunError{Code: code, Msg: msg, Cause: cause}
+	if c.at != nil {
+		c.err.Span, c.err.Func, c.err.Rule = c.at.span, c.at.name, c.at.rule
+	}
+}
+
+// Step counts one unit of work and tells whether to go on. Loops over values
+// that a rule can make long call it once a turn.
+func (c *Ctx) Step() bool {
+	c.steps++
+	if c.steps&1023 == 0 {
+		c.checkLimits()
+	}
+	return c.err == nil
+}
+
+func (c *Ctx) checkLimits() {
+	switch {
+	case c.steps > c.limits.Steps:
+		c.Fail("dtl/steps", fmt.Sprintf("the entity takes more than %d steps", c.limits.Steps))
+	case c.ctx != nil && c.ctx.Err() != nil:
+		c.fail("dtl/stopped", "the run was stopped", c.ctx.Err())
+	case !c.deadline.IsZero() && time.Now().After(c.deadline):
+		c.Fail("dtl/time", fmt.Sprintf("the entity takes longer than %s", c.limits.Time))
+	}
+}
+
+// Room tells whether a list of n elements may be made, and fails if not.
+func (c *Ctx) Room(n int) bool {
+	if n > c.limits.List {
+		c.Fail("dtl/list-size", fmt.Sprintf("a list of %d elements is longer than %d", n, c.limits.List))
+	}
+	return c.err == nil
+}
+
+// TextRoom tells whether a text of n bytes may be made, and fails if not.
+func (c *Ctx) TextRoom(n int) bool {
+	if n > c.limits.Text {
+		c.Fail("dtl/text-size", fmt.Sprintf("a text of %d bytes is longer than %d", n, c.limits.Text))
+	}
+	return c.err == nil
+}
+
+// With evaluates f with v as the current value "_.".
+func (c *Ctx) With(v entity.Value, f Eval) entity.Value {
+	saved := c.this
+	c.this = v
+	r := f(c)
+	c.this = saved
+	return r
+}
+
+// EachElem calls f for each element of a list, or once for any other value but
+// null.
+func EachElem(v entity.Value, f func(entity.Value) bool) {
+	switch v.Kind() {
+	case entity.Null:
+	case entity.List:
+		for _, e := range v.Elems() {
+			if !f(e) {
+				return
+			}
+		}
+	default:
+		f(v)
+	}
+}
+
+// First returns the first element of a list (null of an empty one), and any
+// other value as it is.
+func First(v entity.Value) entity.Value {
+	if v.Kind() != entity.List {
+		return v
+	}
+	if v.Len() == 0 {
+		return entity.Value{}
+	}
+	return v.Elems()[0]
+}
+
+// Truthy is DTL's idea of truth: only false, null and the empty list are false.
+func Truthy(v entity.Value) bool {
+	switch v.Kind() {
+	case entity.Null:
+		return false
+	case entity.Bool:
+		return v.Bool()
+	case entity.List:
+		return v.Len() > 0
+	default:
+		return true
+	}
+}
+
+// Map applies f to a value, or to each element of a list; what f does not keep
+// is dropped from a list and null as a single value.
+func (c *Ctx) Map(v entity.Value, f func(entity.Value) (entity.Value, bool)) entity.Value {
+	if v.Kind() != entity.List {
+		if r, ok := f(v); ok {
+			return r
+		}
+		return entity.Value{}
+	}
+	out := c.arena.Values(v.Len())
+	for _, e := range v.Elems() {
+		if !c.Step() {
+			break
+		}
+		if r, ok := f(e); ok {
+			out = append(out, r)
+		}
+	}
+	return entity.NewList(out...)
+}

@@ -1,0 +1,128 @@
+package dtl
+
+import (
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+)
+
+// Index is a secondary index that a join or a subset needs on a dataset: the
+// values of an expression over its entities.
+type Index struct {
+	Dataset string
+	// Name identifies the expression: its JSON with the entity written _S.
+	Name string
+	expr *Expression
+	runs sync.Pool
+}
+
+func newIndex(dataset string, n *jsonpos.Node, o Options) (*Index, diag.List) {
+	o.Limits = Limits{}
+	e, finds := CompileExpr(n, nil, o)
+	if e == nil {
+		return nil, finds
+	}
+	name := string(n.AppendJSON(nil))
+	if o.NamespacedIdentifiers {
+		name += " in " + o.IdentityNS + "," + o.PropertyNS
+	}
+	return &Index{Dataset: dataset, Name: name, expr: e}, finds
+}
+
+// Keys emits the keys of an entity: one for each value, none for nulls. Equal
+// values have equal keys, whatever kind of number they are. A key is valid
+// during the call only. It is safe for concurrent use.
+func (ix *Index) Keys(e entity.Value, emit func(key []byte)) {
+	r, _ := ix.runs.Get().(*Run)
+	if r == nil {
+		r = NewRun(ix.expr.p, &MemHost{})
+	}
+	// An expression that fails on an entity leaves it out of the index.
+	v, err := r.Eval(nil, ix.expr, e, entity.Value{}, nil)
+	if err == nil {
+		EachElem(v, func(v entity.Value) bool {
+			if !v.IsNull() {
+				r.c.key = AppendKey(r.c.key[:0], v)
+				emit(r.c.key)
+			}
+			return true
+		})
+	}
+	ix.runs.Put(r)
+}
+
+// AppendKey appends a value's index key.
+func AppendKey(dst []byte, v entity.Value) []byte {
+	switch v.Kind() {
+	case entity.Float, entity.Decimal:
+		d := v.Decimal()
+		d.Reduce(d)
+		return append(append(dst, 'n'), d.Text('f')...)
+	case entity.Int:
+		dst = append(dst, 'n')
+	}
+	return entity.AppendJSON(dst, v)
+}
+
+// Subset is a compiled subset expression, ["eq", <expression>, <literal>].
+type Subset struct {
+	Index *Index
+	Key   []byte // of the literal
+}
+
+// CompileSubset compiles the subset of a dataset.
+func CompileSubset(dataset string, n *jsonpos.Node, o Options) (*Subset, diag.List) {
+	b := newBuilder(o)
+	if n.Kind != jsonpos.Array || len(n.Elems) != 3 || n.Elems[0].Text != "eq" {
+		b.Errorf(n, "dtl/subset", `["eq", <expression over _S.>, <literal>]`, "a subset is an eq of an expression and a literal")
+		return nil, b.finds
+	}
+	value := b.Expr(n.Elems[2])
+	if !value.Const {
+		b.Errorf(n.Elems[2], "dtl/subset", "", "the right side of a subset is a literal")
+	}
+	ix, finds := newIndex(dataset, n.Elems[1], o)
+	finds = append(finds, b.finds...)
+	if ix == nil || finds.HasErrors() {
+		return nil, finds
+	}
+	for _, use := range ix.expr.p.facts.Functions {
+		if f, _ := o.Lib.Func(use.Name); f.Impure {
+			b.report(diag.Error, use.Span, "dtl/subset", "", "a subset may not use "+use.Name+", whose result can change without the entity")
+			return nil, append(finds, b.finds...)
+		}
+	}
+	return &Subset{ix, AppendKey(nil, value.Value)}, finds
+}
+
+// Matches tells whether an entity is in the subset.
+func (s *Subset) Matches(e entity.Value) bool {
+	hit := false
+	s.Index.Keys(e, func(key []byte) { hit = hit || string(key) == string(s.Key) })
+	return hit
+}
+
+// renamed returns n with paths on an alias turned into paths on _S.
+func renamed(n *jsonpos.Node, alias string) *jsonpos.Node {
+	c := *n
+	if rest, ok := strings.CutPrefix(n.Text, alias+"."); ok && n.Kind == jsonpos.String {
+		c.Text = "_S." + rest
+	}
+	c.Elems = slices.Clone(n.Elems)
+	for i, e := range c.Elems {
+		c.Elems[i] = renamed(e, alias)
+	}
+	return &c
+}
+
+func sortByID(entities []entity.Value) []entity.Value {
+	return slices.SortedStableFunc(slices.Values(entities), func(a, b entity.Value) int {
+		x, _ := entity.ID(a)
+		y, _ := entity.ID(b)
+		return strings.Compare(x, y)
+	})
+}

@@ -1,0 +1,135 @@
+package dtl
+
+import (
+	"fmt"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/textdist"
+)
+
+// Apply compiles the application of a named rule to values: each dict becomes
+// the source of the rule, and its target the result. What the rule filters or
+// discards is dropped.
+func (b *Builder) Apply(name *jsonpos.Node, values Eval) Eval {
+	text, ok := name.Str()
+	if !ok {
+		b.Errorf(name, "dtl/rule-name", "", "the name of a rule is expected, found a %s", name.Kind)
+		return nil
+	}
+	r := b.rules[text]
+	if r == nil {
+		help := ""
+		if near := textdist.Nearest(text, b.names); near != "" {
+			help = fmt.Sprintf("did you mean %q?", near)
+		}
+		b.Errorf(name, "dtl/unknown-rule", help, "there is no rule %q", text)
+		return nil
+	}
+	return func(c *Ctx) entity.Value {
+		return c.Map(values(c), func(v entity.Value) (entity.Value, bool) {
+			if v.Kind() != entity.Dict {
+				return entity.Value{}, false
+			}
+			return c.applyRule(r, v)
+		})
+	}
+}
+
+// applyRule runs a rule with an empty target; false if it stopped the value.
+func (c *Ctx) applyRule(r *rule, source entity.Value) (entity.Value, bool) {
+	if c.depth++; c.depth > c.limits.Depth {
+		c.Fail("dtl/recursion", fmt.Sprintf("rules are applied within rules deeper than %d levels", c.limits.Depth))
+		c.depth--
+		return entity.Value{}, false
+	}
+	f := frame{source: source, target: c.arena.NewObject(8), parent: c.frame, root: c.frame.root}
+	outer, this := c.frame, c.this
+	c.frame, c.this = &f, entity.Value{}
+	flow := RunSteps(c, r.steps)
+	c.frame, c.this = outer, this
+	c.depth--
+	return f.target.Value(), flow == Continue && c.err == nil
+}
+
+// WithSource evaluates f as if source were _S.
+func (c *Ctx) WithSource(source entity.Value, f Eval) entity.Value {
+	outer := c.frame
+	fr := *outer
+	fr.source = source
+	c.frame = &fr
+	v := f(c)
+	c.frame = outer
+	return v
+}
+
+// Emit adds an entity to what comes out of the transform.
+func (c *Ctx) Emit(v entity.Value) {
+	if c.out == nil {
+		c.Fail("dtl/create", "entities can only be created in a transform")
+		return
+	}
+	if c.Room(len(c.out.Entities)) {
+		c.out.Entities = append(c.out.Entities, v)
+	}
+}
+
+// IDRequired tells whether entities must have a string _id.
+func (b *Builder) IDRequired() bool { return b.o.IDRequired }
+
+// MarkChildren notes that the program makes $children.
+func (b *Builder) MarkChildren() { b.facts.Children = true }
+
+// copyCache remembers, for each place in a dict, which key stood there last
+// and what the patterns said of it: entities of a pipe look alike.
+type copyCache struct {
+	keys []string
+	keep []bool
+}
+
+// Copier compiles include and exclude patterns into a copy of source members
+// to a target.
+func (b *Builder) Copier(include, exclude []string) func(c *Ctx, src, dst *entity.Object) {
+	slot := b.copies
+	b.copies++
+	matches := func(key string) bool {
+		return b.anyMatch(include, key) && !b.anyMatch(exclude, key)
+	}
+	return func(c *Ctx, src, dst *entity.Object) {
+		cache := &c.copies[slot]
+		dst.AddSome(src, func(i int, key string) bool {
+			if i < len(cache.keys) {
+				if cache.keys[i] == key {
+					return cache.keep[i]
+				}
+				return matches(key)
+			}
+			keep := matches(key)
+			if i == len(cache.keys) && i < 256 {
+				cache.keys = append(cache.keys, string(append([]byte(nil), key...)))
+				cache.keep = append(cache.keep, keep)
+			}
+			return keep
+		})
+	}
+}
+
+func (b *Builder) anyMatch(patterns []string, key string) bool {
+	for _, p := range patterns {
+		if b.matchName(p, key) {
+			return true
+		}
+	}
+	return false
+}
+
+// MatchName matches a property name against a wildcard, minding namespaces.
+func (b *Builder) MatchName(pattern, key string) bool { return b.matchName(pattern, key) }
+
+// ReadAll returns the values of all properties of o that name stands for.
+func (b *Builder) ReadAll(name string, o *entity.Object) []entity.Value {
+	if !b.o.NamespacedIdentifiers {
+		return nameMatch{exact: name}.values(o, nil)
+	}
+	return newNameMatch(name, b.o.IdentityNS, b.o.PropertyNS).values(o, nil)
+}

@@ -1,0 +1,223 @@
+package stdlib_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+)
+
+// conformance is one case of testdata/dtl/conformance.
+type conformance struct {
+	ID, Kind     string
+	Function     string
+	Expr         json.RawMessage
+	Source       json.RawMessage
+	Target       json.RawMessage
+	Datasets     map[string]json.RawMessage
+	Expect       json.RawMessage
+	ExpectKind   string `json:"expect_kind"`
+	Note         string
+	Config       json.RawMessage
+	ConfigFields struct {
+		NamespacedIdentifiers bool              `json:"namespaced_identifiers"`
+		Namespaces            map[string]string `json:"namespaces"`
+		Rules                 json.RawMessage   `json:"rules"`
+		URLParameters         json.RawMessage   `json:"url_parameters"`
+		PreviousSource        json.RawMessage   `json:"previous_source"`
+		IDRequired            bool              `json:"id_required"`
+		Tolerance             float64           `json:"tolerance"`
+	} `json:"-"`
+}
+
+// TestConformance runs the documented examples. Families listed in
+// conformance-later.txt belong to functions that are not built yet; disputed
+// cases are decided in disputed.json.
+func TestConformance(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/dtl/conformance/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	later := readLines(t, "../../testdata/dtl/conformance-later.txt")
+	l := lib(t)
+	ran := 0
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var cases []conformance
+		if err := json.Unmarshal(data, &cases); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		family := strings.TrimSuffix(filepath.Base(file), ".json")
+		for _, c := range cases {
+			if slices.Contains(later, family) || slices.Contains(later, c.ID) || c.ExpectKind == "disputed" || c.ExpectKind == "nondeterministic" {
+				continue
+			}
+			if c.Config != nil {
+				if err := json.Unmarshal(c.Config, &c.ConfigFields); err != nil {
+					t.Fatalf("%s: %v", c.ID, err)
+				}
+			}
+			ran++
+			checkCase(t, l, &c)
+		}
+	}
+	t.Logf("%d cases", ran)
+}
+
+func readLines(t *testing.T, name string) []string {
+	t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(data)) {
+		if line, _, _ = strings.Cut(line, "#"); strings.TrimSpace(line) != "" {
+			lines = append(lines, strings.TrimSpace(line))
+		}
+	}
+	return lines
+}
+
+func checkCase(t *testing.T, l *dtl.Lib, c *conformance) {
+	t.Helper()
+	got, err := runCase(t, l, c)
+	if c.ExpectKind == "error" {
+		if err == "" {
+			t.Errorf("%s: got %v, want an error", c.ID, got)
+		}
+		return
+	}
+	want, decErr := entity.DecodeString(string(c.Expect))
+	if decErr != nil {
+		t.Fatalf("%s: %v", c.ID, decErr)
+	}
+	if err != "" || !sameResult(got, want, c.ExpectKind == "unordered") {
+		t.Errorf("%s: %s\n  got  %v %s\n  want %v\n  note: %s", c.ID, c.Expr, got, err, want, c.Note)
+	}
+}
+
+func sameResult(got, want entity.Value, unordered bool) bool {
+	if unordered && want.Kind() == entity.Dict {
+		g, _ := got.Get("emitted")
+		w, _ := want.Get("emitted")
+		return sameResult(g, w, true)
+	}
+	if unordered && got.Kind() == entity.List && want.Kind() == entity.List {
+		byOrder := func(v entity.Value) entity.Value {
+			return entity.NewList(slices.SortedFunc(slices.Values(v.Elems()), entity.Compare)...)
+		}
+		got, want = byOrder(got), byOrder(want)
+	}
+	return entity.Equal(got, want)
+}
+
+func (c *conformance) options(l *dtl.Lib) dtl.Options {
+	return dtl.Options{Lib: l, PipeID: "test", NamespacedIdentifiers: c.ConfigFields.NamespacedIdentifiers,
+		IdentityNS: c.ConfigFields.Namespaces["identity"], PropertyNS: c.ConfigFields.Namespaces["property"], IDRequired: c.ConfigFields.IDRequired}
+}
+
+func value(t *testing.T, raw json.RawMessage) entity.Value {
+	t.Helper()
+	if raw == nil {
+		return entity.NewDict()
+	}
+	v, err := entity.DecodeString(string(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func parse(t *testing.T, raw json.RawMessage) *jsonpos.Node {
+	t.Helper()
+	if raw == nil {
+		return nil
+	}
+	n, errs := jsonpos.Parse("case", raw)
+	if errs != nil {
+		t.Fatal(errs[0])
+	}
+	return n
+}
+
+func runCase(t *testing.T, l *dtl.Lib, c *conformance) (entity.Value, string) {
+	t.Helper()
+	h := &dtl.MemHost{Datasets: map[string][]entity.Value{}, Earlier: map[string]entity.Value{}}
+	for name, raw := range c.Datasets {
+		h.Datasets[name] = value(t, raw).Elems()
+	}
+	source := value(t, c.Source)
+	if c.ConfigFields.PreviousSource != nil {
+		id, _ := entity.ID(source)
+		h.Earlier[id] = value(t, c.ConfigFields.PreviousSource)
+	}
+	rules := parse(t, c.ConfigFields.Rules)
+	if c.Kind == "transform" {
+		return runTransform(t, l, c, h, source, rules)
+	}
+	e, finds := dtl.CompileExpr(parse(t, c.Expr), rules, c.options(l))
+	if e == nil {
+		return entity.Value{}, messages(finds)
+	}
+	r := dtl.NewRun(e.Program(), h)
+	r.SetParams(value(t, c.ConfigFields.URLParameters))
+	v, err := r.Eval(t.Context(), e, source, value(t, c.Target), entity.NewArena())
+	if err != nil {
+		return v, err.Error()
+	}
+	return v, ""
+}
+
+func runTransform(t *testing.T, l *dtl.Lib, c *conformance, h *dtl.MemHost, source entity.Value, rules *jsonpos.Node) (entity.Value, string) {
+	t.Helper()
+	expr := parse(t, c.Expr)
+	all := &jsonpos.Node{Kind: jsonpos.Object, Members: []*jsonpos.Member{{Key: "default", Value: expr}}}
+	if rules != nil {
+		all.Members = append(all.Members, rules.Members...)
+	}
+	p, finds := dtl.CompileRules(all, c.options(l))
+	if p == nil {
+		return entity.Value{}, messages(finds)
+	}
+	emitted, err := dtl.NewRun(p, h).TransformOne(t.Context(), source, value(t, c.Target), entity.NewArena())
+	if err != nil {
+		return entity.Value{}, err.Error()
+	}
+	return shape(emitted, strings.Contains(string(c.Expect), `"emitted"`)), ""
+}
+
+// shape writes what was emitted as the cases do: the target alone, or
+// everything with a mark for a stopped one.
+func shape(emitted []entity.Value, asList bool) entity.Value {
+	if !asList && len(emitted) == 1 {
+		return emitted[0]
+	}
+	var kept []entity.Value
+	filtered := false
+	for _, e := range emitted {
+		if entity.Filtered(e) {
+			filtered = true
+			continue
+		}
+		kept = append(kept, e)
+	}
+	o := &entity.Object{}
+	o.Set("emitted", entity.NewList(kept...))
+	if filtered {
+		o.Set("filtered", entity.NewBool(true))
+	} else if len(emitted) == 0 {
+		o.Set("discarded", entity.NewBool(true))
+	}
+	return o.Value()
+}
+

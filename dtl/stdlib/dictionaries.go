@@ -1,0 +1,213 @@
+package stdlib
+
+import (
+	"strings"
+
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
+)
+
+func dictionaries() []dtl.Func {
+	return []dtl.Func{
+		{Name: "dict", Args: "ITEMS(value-expression{>=0})",
+			Doc:      "Makes a dict of keys and values in turn, or of one list of pairs.",
+			Examples: []dtl.Example{{`["dict"]`, `{}`}, {`["dict", "a", 1, "b", ["list"]]`, `{"a":1,"b":[]}`}, {`["dict", ["list", ["list", "A", 1]]]`, `{"A":1}`}, {`["dict", 1, 2, 3]`, `error: keys and values in turn`}},
+			Build: func(b *dtl.Builder, a dtl.Args) dtl.Eval {
+				if n := len(a.Many(0)); n > 1 && n%2 == 1 {
+					b.Errorf(a.Node, "dtl/arity", "", "dict takes keys and values in turn, got %d arguments", n)
+					return nil
+				}
+				var args []dtl.Eval
+				for _, n := range a.Many(0) {
+					args = append(args, b.Expr(n).Eval)
+				}
+				return func(c *dtl.Ctx) value { return dict(c, args) }
+			}},
+		{Name: "has-key", Args: "KEY(value-expression{1}) VALUES(value-expression{1})",
+			Doc:      "Tells whether the dict, or the first of a list, has the key; null if it is no dict.",
+			Examples: []dtl.Example{{`["has-key", "a", {"a": 1}]`, `true`}, {`["has-key", "a", ["list", 1]]`, `null`}, {`["has-key", "a", null]`, `null`}},
+			Call: func(_ *dtl.Ctx, a []value) value {
+				d := dtl.First(a[1])
+				if d.Kind() != entity.Dict {
+					return null
+				}
+				_, ok := d.Get(dtl.First(a[0]).Text())
+				return boolean(ok)
+			}},
+		{Name: "is-dict", Args: "VALUES(value-expression{1})",
+			Doc:      "Tells whether the value, or the first of a list, is a dict.",
+			Examples: []dtl.Example{{`["is-dict", {}]`, `true`}, {`["is-dict", ["list", 1, {}]]`, `false`}, {`["is-dict", null]`, `false`}},
+			Call:     firstIs(func(v value) bool { return v.Kind() == entity.Dict })},
+		{Name: "items", Args: "DICTS(value-expression{1})",
+			Doc:      "Returns the members of all dicts as [key, value] pairs.",
+			Examples: []dtl.Example{{`["items", {"A": 1}]`, `[["A",1]]`}, {`["items", ["list", 1, {"A": 1}]]`, `[["A",1]]`}, {`["items", null]`, `[]`}},
+			Call: func(c *dtl.Ctx, a []value) value {
+				return members(c, a[0], func(m entity.Member) value { return list(c, []value{entity.NewString(m.Key), m.Value}) })
+			}},
+		{Name: "key-values", Args: "DICTS(value-expression{1})",
+			Doc:      "Returns the members of all dicts as dicts with key and value.",
+			Examples: []dtl.Example{{`["key-values", {"a": 1}]`, `{"key":"a","value":1}`}, {`["key-values", ["list", {"a": 1}, 2]]`, `[{"key":"a","value":1}]`}, {`["key-values", null]`, `[]`}},
+			Call:     keyValues},
+		{Name: "keys", Args: "DICTS(value-expression{1})",
+			Doc:      "Returns the keys of all dicts.",
+			Examples: []dtl.Example{{`["keys", ["list", {"A": 1}, {"A": 2, "B": 3}]]`, `["A","A","B"]`}, {`["keys", 1]`, `[]`}, {`["keys", null]`, `[]`}},
+			Call: func(c *dtl.Ctx, a []value) value {
+				return members(c, a[0], func(m entity.Member) value { return entity.NewString(m.Key) })
+			}},
+		{Name: "values", Args: "DICTS(value-expression{1})",
+			Doc:      "Returns the values of all dicts.",
+			Examples: []dtl.Example{{`["values", {"A": 1, "B": [2]}]`, `[1,[2]]`}, {`["values", "x"]`, `[]`}, {`["values", null]`, `[]`}},
+			Call: func(c *dtl.Ctx, a []value) value {
+				return members(c, a[0], func(m entity.Member) value { return m.Value })
+			}},
+		{Name: "apply-ns", Args: "NAMESPACE_OR_CONFIG(string|dict{1}) VALUES(value-expression{1})",
+			Doc:      "Gives a namespace to keys that have none, and to _id.",
+			Examples: []dtl.Example{{`["apply-ns", "n", {"_id": "1", "a": {"b": 1}}]`, `{"_id":"n:1","n:a":{"n:b":1}}`}, {`["apply-ns", "n", null]`, `null`}, {`["apply-ns", "n", ["list", 1]]`, `[1]`}},
+			Call:     applyNS},
+		{Name: "strip-ns", Args: "VALUES(value-expression{1})",
+			Doc:      "Takes the namespaces off all keys.",
+			Examples: []dtl.Example{{`["strip-ns", {"a:b": {"c:d": 1}}]`, `{"b":{"d":1}}`}, {`["strip-ns", null]`, `null`}, {`["strip-ns", ["list", {"x:y": 1}]]`, `[{"y":1}]`}},
+			Call:     func(c *dtl.Ctx, a []value) value { return stripNS(c, a[0]) }},
+		{Name: "path", Args: "PROPERTY_PATH(value-expression{1}) VALUES(value-expression{1})",
+			Doc:      "Reads a property, or a list of nested ones, of dicts and lists of dicts.",
+			Examples: []dtl.Example{{`["path", "a", {"a": 1}]`, `1`}, {`["path", ["list", "a", "b"], ["list", {"a": {"b": 1}}]]`, `[1]`}, {`["path", "a", null]`, `null`}},
+			Build: func(b *dtl.Builder, a dtl.Args) dtl.Eval {
+				path, vals := b.Expr(a.One(0)).Eval, b.Expr(a.One(1)).Eval
+				return func(c *dtl.Ctx) value {
+					v := vals(c)
+					for _, key := range elems(path(c)) {
+						if s, ok := text(key); ok {
+							v = b.Walk(c, v, s)
+						}
+					}
+					return v
+				}
+			}},
+		{Name: "apply", Args: "RULE_ID(string{1}) VALUES(value-expression{1})", Impure: true,
+			Doc:      "Applies a rule to each dict and returns the targets.",
+			Examples: []dtl.Example{{`["apply", "nowhere", {}]`, `error: there is no rule`}},
+			Build: func(b *dtl.Builder, a dtl.Args) dtl.Eval {
+				return b.Apply(a.One(0), b.Expr(a.One(1)).Eval)
+			}},
+	}
+}
+
+func dict(c *dtl.Ctx, args []dtl.Eval) value {
+	o := c.Arena().NewObject(len(args) / 2)
+	if len(args) == 1 {
+		for _, pair := range elems(args[0](c)) {
+			if pair.Kind() == entity.List && pair.Len() == 2 {
+				setKey(o, pair.Elems()[0], pair.Elems()[1])
+			}
+		}
+		return o.Value()
+	}
+	for i := 0; i+1 < len(args); i += 2 {
+		setKey(o, args[i](c), args[i+1](c))
+	}
+	return o.Value()
+}
+
+func setKey(o *entity.Object, key, v value) {
+	if k, ok := text(dtl.First(key)); ok {
+		o.Set(k, v)
+	}
+}
+
+// members makes one list of f of every member of every dict.
+func members(c *dtl.Ctx, v value, f func(entity.Member) value) value {
+	var out []value
+	dtl.EachElem(v, func(d value) bool {
+		for _, m := range d.Object().Members() {
+			out = append(out, f(m))
+		}
+		return c.Room(len(out))
+	})
+	return list(c, out)
+}
+
+func keyValues(c *dtl.Ctx, a []value) value {
+	all := members(c, a[0], func(m entity.Member) value {
+		o := c.Arena().NewObject(2)
+		o.Set("key", entity.NewString(m.Key))
+		o.Set("value", m.Value)
+		return o.Value()
+	})
+	if a[0].Kind() == entity.Dict && all.Len() == 1 {
+		return all.Elems()[0]
+	}
+	return all
+}
+
+// nsConfig is what apply-ns does with keys and _id.
+type nsConfig struct {
+	property, identity          string
+	keepUnder, keepDollar, deep bool
+}
+
+func applyNS(c *dtl.Ctx, a []value) value {
+	cfg := nsConfig{keepUnder: true, keepDollar: true, deep: true}
+	switch a[0].Kind() {
+	case entity.String:
+		cfg.property, cfg.identity = a[0].Text(), a[0].Text()
+	case entity.Dict:
+		get := func(key string) value { v, _ := a[0].Get(key); return v }
+		flag := func(key string, def bool) bool {
+			if v := get(key); v.Kind() == entity.Bool {
+				return v.Bool()
+			}
+			return def
+		}
+		cfg = nsConfig{get("property_namespace").Text(), get("identity_namespace").Text(),
+			flag("skip_underscore", true), flag("skip_dollar", true), flag("recursive", true)}
+	default:
+		return null
+	}
+	return cfg.apply(c, a[1], true)
+}
+
+func (n nsConfig) apply(c *dtl.Ctx, v value, root bool) value {
+	if !c.Step() {
+		return null
+	}
+	switch v.Kind() {
+	case entity.List:
+		return c.Map(v, func(e value) (value, bool) { return n.apply(c, e, root), true })
+	case entity.Dict:
+	default:
+		return v
+	}
+	o := c.Arena().NewObject(v.Len())
+	for _, m := range v.Object().Members() {
+		if m.Key == entity.IDKey && root && n.identity != "" && !strings.Contains(m.Value.Text(), ":") {
+			m.Value = entity.NewString(n.identity + ":" + m.Value.Text())
+		}
+		if n.keepUnder && strings.HasPrefix(m.Key, "_") || n.keepDollar && strings.HasPrefix(m.Key, "$") {
+			o.Set(m.Key, m.Value)
+			continue
+		}
+		if n.deep {
+			m.Value = n.apply(c, m.Value, false)
+		}
+		if n.property != "" && !strings.Contains(m.Key, ":") {
+			m.Key = n.property + ":" + m.Key
+		}
+		o.Set(m.Key, m.Value)
+	}
+	return o.Value()
+}
+
+func stripNS(c *dtl.Ctx, v value) value {
+	switch v.Kind() {
+	case entity.List:
+		return c.Map(v, func(e value) (value, bool) { return stripNS(c, e), true })
+	case entity.Dict:
+		o := c.Arena().NewObject(v.Len())
+		for _, m := range v.Object().Members() {
+			o.Set(m.Key[strings.LastIndexByte(m.Key, ':')+1:], stripNS(c, m.Value))
+		}
+		return o.Value()
+	default:
+		return v
+	}
+}
