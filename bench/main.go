@@ -1,0 +1,154 @@
+// Command bench compares Sluice with what its users could pick instead, on the
+// mapping tasks T1-T4, bytes in to bytes out, in one run on one core. It prints
+// ratios of CPU time, garbage collection included, to hand-written Go on maps
+// with sonic: medians over interleaved rounds, with quartiles.
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+// engine appends the result for one line to dst.
+type engine func(dst, line []byte) ([]byte, error)
+
+// contender is one row of the table.
+type contender struct {
+	name  string
+	build func(task string) (engine, error)
+	// maps is false for rows that do no mapping, whose output is not compared.
+	maps bool
+}
+
+var contenders = []contender{
+	{"hand-written Go, map[string]any, sonic", handEngine, true},
+	{"sluice, stored entities", sluiceStored, true},
+	{"sluice, foreign bytes validated", sluiceForeign, true},
+	{"gojq", jqEngine, true},
+	{"sonic decode + encode, no mapping", sonicOnly, false},
+}
+
+var tasks = []string{"T1", "T2", "T3", "T4"}
+
+func main() {
+	rounds := flag.Int("rounds", 15, "interleaved rounds")
+	slice := flag.Duration("slice", 60*time.Millisecond, "CPU time an engine gets in a round")
+	flag.Parse()
+	runtime.GOMAXPROCS(1)
+	if err := run(*rounds, *slice); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(rounds int, slice time.Duration) error {
+	lines, err := readLines("orders.ndjson")
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(w, "bytes to bytes, speed as a multiple of hand-written Go (median, quartiles)")
+	fmt.Fprintln(w, "engine\tT1\tT2\tT3\tT4")
+	table := make([][]string, len(contenders))
+	for _, task := range tasks {
+		cells, err := compare(task, lines, rounds, slice)
+		if err != nil {
+			return err
+		}
+		for i, c := range cells {
+			table[i] = append(table[i], c)
+		}
+	}
+	for i, c := range contenders {
+		fmt.Fprint(w, c.name)
+		for _, cell := range table[i] {
+			fmt.Fprint(w, "\t", cell)
+		}
+		fmt.Fprintln(w)
+	}
+	return w.Flush()
+}
+
+// compare measures every contender on a task and returns its cells.
+func compare(task string, lines [][]byte, rounds int, slice time.Duration) ([]string, error) {
+	engines := make([]engine, len(contenders))
+	for i, c := range contenders {
+		e, err := c.build(task)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", c.name, task, err)
+		}
+		if c.maps {
+			if err := check(task, lines, e); err != nil {
+				return nil, fmt.Errorf("%s, %s: %w", c.name, task, err)
+			}
+		}
+		engines[i] = e
+	}
+	ratios := make([][]float64, len(contenders))
+	for range rounds {
+		costs := make([]float64, len(engines))
+		for i, e := range engines {
+			cost, err := measure(e, lines, slice)
+			if err != nil {
+				return nil, err
+			}
+			costs[i] = cost
+		}
+		for i := range costs {
+			ratios[i] = append(ratios[i], costs[0]/costs[i])
+		}
+	}
+	cells := make([]string, len(ratios))
+	for i, r := range ratios {
+		slices.Sort(r)
+		cells[i] = fmt.Sprintf("%.2f (%.2f-%.2f)", quantile(r, 0.5), quantile(r, 0.25), quantile(r, 0.75))
+	}
+	return cells, nil
+}
+
+func quantile(sorted []float64, q float64) float64 {
+	return sorted[int(q*float64(len(sorted)-1)+0.5)]
+}
+
+// measure returns CPU nanoseconds a line, over at least the given CPU time.
+func measure(e engine, lines [][]byte, least time.Duration) (float64, error) {
+	runtime.GC()
+	var dst []byte
+	start, n := cpuTime(), 0
+	for {
+		for _, line := range lines {
+			out, err := e(dst[:0], line)
+			if err != nil {
+				return 0, err
+			}
+			dst = out
+		}
+		n += len(lines)
+		if spent := cpuTime() - start; spent >= least {
+			return float64(spent) / float64(n), nil
+		}
+	}
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func readLines(name string) ([][]byte, error) {
+	data, err := os.ReadFile("../testdata/perf/" + name)
+	if err != nil {
+		return nil, err
+	}
+	return bytes.Split(bytes.TrimSpace(data), []byte("\n")), nil
+}
