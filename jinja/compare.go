@@ -100,19 +100,27 @@ func (st *state) equalUndefined(a, b Value) bool {
 	return false
 }
 
-// equalText takes the same time wherever secrets differ, so that a caller
-// cannot guess one letter by letter. In a validation expression that holds
-// for all text, since what made it may have lost the mark.
+// equalText takes the same time wherever two texts differ, so that nobody can
+// guess a secret letter by letter. That holds for all text: what was made from
+// a secret may have lost its mark, and the price is nothing.
 func (st *state) equalText(a, b Value) bool {
 	st.work(min(len(a.s), len(b.s)))
-	if a.secret() || b.secret() || st.t.opt.guard {
-		return constantTimeEqual(a.s, b.s)
+	if st.probe != nil {
+		st.probe.compared(a, b)
 	}
-	return a.s == b.s
+	return constantTimeEqual(a.s, b.s)
 }
 
+// constantTimeEqual leaks nothing but whether the lengths are the same.
 func constantTimeEqual(a, b string) bool {
-	return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1
+	if len(a) != len(b) {
+		return false
+	}
+	var diff byte
+	for i := range len(a) {
+		diff |= a[i] ^ b[i]
+	}
+	return subtle.ConstantTimeByteEq(diff, 0) == 1
 }
 
 func (st *state) equalItems(a, b []Value) bool {
@@ -246,5 +254,8 @@ func (st *state) containsText(c, x Value) bool {
 		return false
 	}
 	st.work(len(c.s))
+	if st.probe != nil {
+		st.probe.contained(c, x)
+	}
 	return strings.Contains(c.s, x.s)
 }

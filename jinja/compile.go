@@ -136,13 +136,26 @@ func (t *Template) Render(ctx context.Context, vars Vars) (string, error) {
 
 // RenderWith is Render with another host than that of the options.
 func (t *Template) RenderWith(ctx context.Context, vars Vars, h *Host) (string, error) {
+	return t.render(ctx, vars, h, nil)
+}
+
+func (t *Template) render(ctx context.Context, vars Vars, h *Host, p *prober) (string, error) {
 	st, _ := t.pool.Get().(*state)
 	if st == nil {
 		st = new(state)
 	}
 	st.reset(ctx, t, vars, h)
+	if st.probe = p; p != nil {
+		st.steps = p.allowance()
+	}
 	st.runAll(t.body)
+	if t.opt.guard && st.printedSecret {
+		st.failHelp(CodeValue, "render nothing to accept, or a text of its own to refuse", "the expression would show a secret to the caller")
+	}
 	out, err := string(st.out), st.failure()
+	if p != nil {
+		p.spent(st.steps)
+	}
 	st.release()
 	t.pool.Put(st)
 	if err != nil {

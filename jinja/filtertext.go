@@ -295,38 +295,38 @@ func filterWordWrap(c *Call) Value {
 		return c.Failf("wordwrap needs a width of at least 1")
 	}
 	var out []string
+	c.st.work(32 * len(c.soft())) // every line is a text of its own
+	if c.st.err != nil {
+		return Value{}
+	}
 	for _, line := range strings.Split(c.soft(), "\n") {
 		out = append(out, wrapLine(line, width, c.BoolOr(1, true), wrap))
 	}
 	return c.joined(out, wrap)
 }
 
+// wrapLine breaks a line as Python's textwrap does: between words, and within
+// one that is longer than a whole line.
 func wrapLine(line string, width int, breakLong bool, wrap string) string {
 	var lines []string
-	cur, n := "", 0
-	for _, w := range strings.Fields(line) {
-		size := utf8.RuneCountInString(w)
-		for breakLong && size > width {
-			room := width
-			if n > 0 && n+1 < width {
-				room = width - n - 1
-				lines, cur = append(lines, cur+" "+string([]rune(w)[:room])), ""
-			} else {
-				if n > 0 {
-					lines, cur = append(lines, cur), ""
-				}
-				lines = append(lines, string([]rune(w)[:room]))
-			}
-			w, n = string([]rune(w)[room:]), 0
-			size -= room
-		}
-		if n > 0 && n+1+size > width {
-			lines, cur, n = append(lines, cur), "", 0
+	cur := ""
+	n := 0 // characters in cur
+	flush := func() { lines, cur, n = append(lines, cur), "", 0 }
+	for _, word := range strings.Fields(line) {
+		w := []rune(word)
+		if n > 0 && n+1+len(w) > width && !(breakLong && len(w) > width && n+1 < width) {
+			flush()
 		}
 		if n > 0 {
 			cur, n = cur+" ", n+1
 		}
-		cur, n = cur+w, n+size
+		for breakLong && n+len(w) > width {
+			room := width - n
+			cur += string(w[:room])
+			w = w[room:]
+			flush()
+		}
+		cur, n = cur+string(w), n+len(w)
 	}
 	return strings.Join(append(lines, cur), wrap)
 }

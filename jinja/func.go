@@ -205,7 +205,7 @@ func (st *state) apply(f *Func, name string, recv Value, args ...Value) Value {
 
 func (st *state) run(c *Call, f *Func, name string, recv Value, e evaluated) Value {
 	c.st, c.name, c.Recv = st, name, recv
-	if !c.bind(f, e) || !st.step() {
+	if !c.bind(f, e) || !st.work(c.burden()) {
 		return Value{}
 	}
 	v := f.do(c)
@@ -213,6 +213,34 @@ func (st *state) run(c *Call, f *Func, name string, recv Value, e evaluated) Val
 		return Value{}
 	}
 	return c.mark(v)
+}
+
+// burden is about how many bytes the call has to look at: functions read what
+// they get from end to end, and that is paid for here, once for all of them.
+func (c *Call) burden() int {
+	n := c.Recv.size()
+	for i := range c.args {
+		n += c.args[i].size()
+	}
+	for i := range c.rest {
+		n += c.rest[i].size()
+	}
+	return n
+}
+
+// size is what walking through the value costs, in bytes of text.
+func (v Value) size() int {
+	switch o := v.o.(type) {
+	case *list:
+		return 32 * len(o.items)
+	case *iter:
+		return 32 * len(o.items)
+	case *dict:
+		return 32 * len(o.keys)
+	case bigInt:
+		return o.BitLen() / 2
+	}
+	return 2 * len(v.s)
 }
 
 // bind gives each parameter its argument.

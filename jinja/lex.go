@@ -53,6 +53,7 @@ type lexer struct {
 	pos   int
 	toks  []token
 	strip bool // the next text loses its leading space
+	found [3]int
 	fail  func(pos int, help, format string, args ...any)
 	bad   bool
 }
@@ -114,15 +115,19 @@ func (l *lexer) text() {
 }
 
 // nextOpen finds the first opening delimiter; of several at one place the
-// longest counts.
+// longest counts. Where each was last found is kept, or long templates would
+// be searched again and again.
 func (l *lexer) nextOpen(from int) (at int, open string) {
 	at = len(l.src)
-	for _, d := range [...]string{l.d.BlockStart, l.d.VarStart, l.d.CommentStart} {
-		i := strings.Index(l.src[from:], d)
-		if i < 0 {
-			continue
+	for k, d := range [...]string{l.d.BlockStart, l.d.VarStart, l.d.CommentStart} {
+		if l.found[k] < from || from == 0 {
+			if l.found[k] = strings.Index(l.src[from:], d); l.found[k] < 0 {
+				l.found[k] = len(l.src)
+			} else {
+				l.found[k] += from
+			}
 		}
-		if i += from; i < at || i == at && len(d) > len(open) {
+		if i := l.found[k]; i < at || i == at && i < len(l.src) && len(d) > len(open) {
 			at, open = i, d
 		}
 	}

@@ -45,6 +45,7 @@ type state struct {
 	check         int // steps left until the context is looked at
 	memory        int
 	depth         int
+	probe         *prober // what the fail-open probe learns from, or nil
 	scope         *scope
 	out           []byte
 	piped         Value

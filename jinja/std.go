@@ -107,8 +107,9 @@ func callEnv(c *Call) Value {
 	return v
 }
 
-// hmac signs all arguments after the key as one message. An empty key signs
-// nothing anybody could not sign, so it is refused.
+// hmac signs all arguments after the key as one message; with a secret key the
+// result is marked secret, too, since a right signature shown to the caller is
+// as good as the key. An empty key is refused: anybody has it.
 func (c *Call) hmac(h func() hash.Hash) Value {
 	key, body := c.Text(0), c.Text(1)
 	if c.st.err != nil {
@@ -126,7 +127,7 @@ func (c *Call) hmac(h func() hash.Hash) Value {
 		c.st.work(len(part.s))
 		m.Write([]byte(part.s))
 	}
-	return digest(m.Sum(nil))
+	return Bytes(m.Sum(nil))
 }
 
 // operand is what the filter is applied to, which must be text or bytes.

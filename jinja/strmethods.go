@@ -103,6 +103,9 @@ func (c *Call) affix(prefix bool) Value {
 			c.badType(c.param(0), c.Recv.typeName(), t)
 			return Value{}
 		}
+		if c.st.probe != nil {
+			c.st.probe.contained(c.Recv, t)
+		}
 		part := s
 		if len(t.s) <= len(s) {
 			if part = s[len(s)-len(t.s):]; prefix {

@@ -122,10 +122,6 @@ func Bytes(b []byte) Value { return Value{k: kBytes, s: string(b)} }
 // validation expression may not print. What is made from it is secret, too.
 func Secret(s string) Value { return Value{k: kStr, f: flagSecret, s: s} }
 
-// digest returns bytes marked like a secret: a right signature shown to the
-// caller is as good as the key.
-func digest(b []byte) Value { return Value{k: kBytes, f: flagSecret, s: string(b)} }
-
 // List returns a list, which templates can read but not change. It shares
 // items.
 func List(items ...Value) Value { return Value{k: kList, o: &list{items: items}} }
