@@ -1,0 +1,103 @@
+// Package config reads node folders, files, zips and API bodies into
+// components that remember file, line and column. It expands $ENV and
+// conditional properties, and knows nothing of types.
+package config
+
+import (
+	"fmt"
+
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+)
+
+// Component is one pipe, system or metadata object of a configuration.
+type Component struct {
+	ID   string // its _id
+	Type string // its type: "pipe", "system:rest", "metadata" …
+	// Original is the object as written, Effective with variables and
+	// conditional properties resolved. $SECRET stays in both.
+	Original, Effective *jsonpos.Node
+}
+
+// Config is a whole configuration.
+type Config struct {
+	// Components in the order of their files, metadata among them.
+	Components []*Component
+	// Env are the variables of $ENV.
+	Env map[string]*jsonpos.Node
+	// Secrets are the node's secrets.
+	Secrets *Secrets
+	// Files counts the files read.
+	Files int
+	byID  map[string]*Component
+}
+
+// Get returns the component with that id, or nil.
+func (c *Config) Get(id string) *Component { return c.byID[id] }
+
+// Metadata returns the node's metadata object, or nil.
+func (c *Config) Metadata() *jsonpos.Node {
+	for _, comp := range c.Components {
+		if comp.Type == "metadata" {
+			return comp.Effective
+		}
+	}
+	return nil
+}
+
+// Secrets are the node's secrets: global ones and those of systems. They never
+// print.
+type Secrets struct {
+	global  map[string]string
+	systems map[string]map[string]string
+}
+
+// Lookup returns a secret as a system sees it: its own first, then the global
+// one. The system may be "".
+func (s *Secrets) Lookup(system, name string) (string, bool) {
+	if s == nil {
+		return "", false
+	}
+	if v, ok := s.systems[system][name]; ok {
+		return v, true
+	}
+	v, ok := s.global[name]
+	return v, ok
+}
+
+// String says how many secrets there are, and nothing of them.
+func (s *Secrets) String() string {
+	if s == nil {
+		return "no secrets"
+	}
+	n := len(s.global)
+	for _, m := range s.systems {
+		n += len(m)
+	}
+	return fmt.Sprintf("%d secrets", n)
+}
+
+// GoString is String: %#v prints no secret either.
+func (s *Secrets) GoString() string { return s.String() }
+
+// Options say how to load.
+type Options struct {
+	// Profile names the files <profile>-env.json and <profile>-secrets.json;
+	// "" means "test".
+	Profile string
+	// Environ are "NAME=value" pairs of the process; SLUICE_SECRET_<name>
+	// among them are secrets and win over files.
+	Environ []string
+	// Env overrides variables of the env file.
+	Env map[string]*jsonpos.Node
+}
+
+func finding(at jsonpos.Span, rule, help, format string, args ...any) diag.Finding {
+	return diag.Finding{Rule: rule, Severity: diag.Error, Span: at, Help: help, Message: fmt.Sprintf(format, args...)}
+}
+
+func warning(at jsonpos.Span, rule, help, format string, args ...any) diag.Finding {
+	f := finding(at, rule, help, format, args...)
+	f.Severity = diag.Warning
+	return f
+}
