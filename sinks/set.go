@@ -1,0 +1,94 @@
+package sinks
+
+import (
+	"slices"
+
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/systems"
+)
+
+// Set is an immutable set of types, handed to whoever compiles pipes.
+type Set struct{ types []Type }
+
+// NewSet returns a set of the types; of one name the last counts.
+func NewSet(types ...Type) Set {
+	var s Set
+	for _, t := range types {
+		if i := slices.IndexFunc(s.types, func(h Type) bool { return h.Name == t.Name }); i >= 0 {
+			s.types[i] = t
+			continue
+		}
+		s.types = append(s.types, t)
+	}
+	return s
+}
+
+// Standard returns all types that Sluice has.
+func Standard() []Type { return []Type{datasetType(), nullType(), conditionalType()} }
+
+// Documented returns the names of types that configurations may hold but
+// Sluice does not have yet.
+func Documented() []string {
+	return []string{
+		"rest", "json", "http_endpoint", "csv_endpoint", "xml_endpoint", "replicated_dataset", "sql",
+		"kafka", "elasticsearch", "mail", "sms", "solr", "sparql", "sdshare",
+	}
+}
+
+// Lookup returns the type of that name.
+func (s Set) Lookup(name string) (Type, bool) {
+	for _, t := range s.types {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Type{}, false
+}
+
+// Names returns the names of all types, in the order given.
+func (s Set) Names() []string {
+	names := make([]string, len(s.types))
+	for i, t := range s.types {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// Types returns the types, in the order given.
+func (s Set) Types() []Type { return slices.Clone(s.types) }
+
+// Build compiles the sink env.Node, nested ones included. A nil node, and one
+// without a type, is a dataset sink. The sink is nil if there are errors.
+func (s Set) Build(env Env) (Sink, diag.List) {
+	if env.Build == nil {
+		env.Build = func(n *jsonpos.Node) (Sink, diag.List) {
+			nested := env
+			nested.Node = n
+			return s.Build(nested)
+		}
+	}
+	if env.Node == nil {
+		env.Node = &jsonpos.Node{Kind: jsonpos.Object, Span: env.Pipe.Span}
+	}
+	name, ok := env.Node.Get("type").Str()
+	if !ok {
+		name = "dataset"
+	}
+	t, ok := s.Lookup(name)
+	if !ok {
+		return nil, systems.UnknownType("sink", env.Node, s.Names(), Documented())
+	}
+	cfg := t.Config()
+	diags := spec.Decode(env.Node, cfg)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	sink, more := t.Build(cfg, env)
+	diags.Add(more...)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return sink, diags
+}

@@ -1,0 +1,123 @@
+// Package sinks holds where a pipe's entities go, one type a file.
+package sinks
+
+import (
+	"context"
+
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
+)
+
+// Sink is a compiled sink, immutable and shared by runs.
+type Sink interface {
+	// Start returns the writer of one run.
+	Start(ctx context.Context, r Run) (Writer, error)
+	// BatchSize is the pipe's default number of entities in a batch.
+	BatchSize() int
+}
+
+// Writer is a sink in one run. Write may be called from several goroutines
+// only for runs of Kind Request.
+type Writer interface {
+	// Write delivers a batch, and saves the given states in the same commit if
+	// the sink has commits; otherwise after the delivery. It returns when both
+	// survive a power cut.
+	Write(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Written, error)
+	// Finish ends a run that read its source to the end: deletion tracking,
+	// populated flag. States are saved with it. A run that failed or was
+	// stopped is not finished, just dropped.
+	Finish(ctx context.Context, f Finish, save []store.StateWrite) (Written, error)
+}
+
+// RunKind says how a run came about.
+type RunKind uint8
+
+// The kinds of runs.
+const (
+	Incremental RunKind = iota // continues behind the last offset
+	Full                       // reads everything; absence means deleted
+	Request                    // one request to a receiver
+)
+
+// String returns the kind as the execution log's sync_type names it.
+func (k RunKind) String() string {
+	switch k {
+	case Full:
+		return "full"
+	case Request:
+		return "request"
+	default:
+		return "incremental"
+	}
+}
+
+// Run is what one run of a pipe gives its writer.
+type Run struct {
+	Kind RunKind
+	// Source of the run is a dataset without include_previous_versions, which
+	// decides the default of suppress_filtered.
+	LatestOnly bool
+}
+
+// Finish is what a run knows at its end.
+type Finish struct {
+	// SourcePopulated tells that the source itself offers a complete view.
+	SourcePopulated bool
+}
+
+// Written counts what became of entities, and hands back revisions.
+type Written struct {
+	Changed int      // versions that differ from what was there
+	Deleted int      // tombstones by deletion tracking
+	Revs    []uint64 // of the saved states, in their order
+}
+
+// Datasets is the ability of sinks that write to datasets of the node.
+type Datasets interface {
+	// DatasetID is the dataset written.
+	DatasetID() string
+}
+
+// Loader is the ability of sinks that prepare themselves when the pipe is
+// loaded: the dataset is created, and with set_initial_offset "onload"
+// populated.
+type Loader interface {
+	Load(ctx context.Context) error
+}
+
+// Env is what a sink is built with. Build must not touch Store; writers do.
+type Env struct {
+	PipeID string
+	// Node is the `sink` object, for places in messages; nil if the pipe has none.
+	Node *jsonpos.Node
+	// Pipe is the whole pipe component.
+	Pipe  *jsonpos.Node
+	Store store.Store
+	Lib   *dtl.Lib
+	// DTL carries the pipe's namespaces and prefixes, for index expressions.
+	DTL dtl.Options
+	// Endpoint tells that the source is a receiver, whose dataset is populated
+	// at load unless auto_populate_dataset is false.
+	Endpoint bool
+	// System returns a system of the configuration, nil if there is none.
+	System func(id string) systems.System
+	// Build compiles a nested sink (conditional's alternatives).
+	Build func(n *jsonpos.Node) (Sink, diag.List)
+}
+
+// Type is one kind of sink.
+type Type struct {
+	// Name is the value of the sink's `type`.
+	Name string
+	// Doc is one sentence for the reference.
+	Doc string
+	// Config returns a new configuration struct for internal/spec to fill.
+	Config func() any
+	// Build makes the sink from its filled configuration, reaching nothing
+	// outside, and reports every problem.
+	Build func(cfg any, env Env) (Sink, diag.List)
+}

@@ -1,0 +1,185 @@
+package sinks
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// seenSet holds the hashes of the ids a run has written: 16 bytes an id,
+// whatever its length. Two of a billion ids share a hash by a chance of 1 in
+// 10^20, and then only a deletion is left out.
+type seenSet map[xxh3.Uint128]struct{}
+
+func (s seenSet) add(id string) { s[xxh3.HashString128(id)] = struct{}{} }
+
+func (s seenSet) has(id string) bool {
+	_, ok := s[xxh3.HashString128(id)]
+	return ok
+}
+
+// datasetWriter is a dataset sink in one run.
+type datasetWriter struct {
+	s         *datasetSink
+	run       Run
+	suppress  bool
+	last      store.Offset // of the dataset when the run began
+	populated bool
+	seen      seenSet // nil without deletion tracking
+	// single keeps look-up and write of prevent_multiple_versions together.
+	single sync.Mutex
+}
+
+// Write implements Writer.
+func (w *datasetWriter) Write(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Written, error) {
+	ops, err := w.ops(b)
+	if err != nil {
+		return Written{}, err
+	}
+	if w.s.prevent != "" && len(ops) > 0 {
+		w.single.Lock()
+		defer w.single.Unlock()
+		if ops, err = w.firstVersions(ctx, ops, b.Arena); err != nil {
+			return Written{}, err
+		}
+	}
+	batch := &store.Batch{State: save}
+	if len(ops) > 0 {
+		batch.Writes = []store.Write{{Dataset: w.s.dataset, Ops: ops}}
+	}
+	return w.commit(ctx, batch)
+}
+
+func (w *datasetWriter) commit(ctx context.Context, b *store.Batch) (Written, error) {
+	if len(b.Writes) == 0 && len(b.State) == 0 && len(b.Populate) == 0 {
+		return Written{}, nil
+	}
+	res, err := commit(ctx, w.s.store, b)
+	if err != nil {
+		return Written{}, err
+	}
+	return Written{Changed: res.Changed, Revs: res.Revs}, nil
+}
+
+// ops turns entities into changes and notes which ids were seen.
+func (w *datasetWriter) ops(b *entity.Batch) ([]store.Op, error) {
+	ops := make([]store.Op, 0, len(b.Entities))
+	for i, e := range b.Entities {
+		id, ok := entity.ID(e)
+		if !ok {
+			return nil, noID(i, len(b.Entities), e)
+		}
+		if entity.Filtered(e) {
+			if !w.suppress {
+				ops = append(ops, store.Op{Kind: store.Delete, ID: id})
+			}
+			continue
+		}
+		if err := w.s.fits(e, id); err != nil {
+			return nil, err
+		}
+		ops = append(ops, store.Op{Kind: store.Put, Entity: e})
+	}
+	w.see(ops)
+	return ops, nil
+}
+
+// see remembers what is in a batch that is complete; deletions are as good as
+// unseen.
+func (w *datasetWriter) see(ops []store.Op) {
+	if w.seen == nil {
+		return
+	}
+	for _, op := range ops {
+		if op.Kind == store.Put {
+			id, _ := entity.ID(op.Entity)
+			w.seen.add(id)
+		}
+	}
+}
+
+func noID(i, n int, e entity.Value) error {
+	what := "has no _id"
+	if v, ok := e.Get(entity.IDKey); ok {
+		what = fmt.Sprintf("has an _id of type %s", v.Kind())
+	}
+	return &NoIDError{Position: i, text: fmt.Sprintf("entity %d of %d %s; a dataset needs a string", i+1, n, what)}
+}
+
+// NoIDError is an entity that cannot be stored because it has no string _id.
+type NoIDError struct {
+	Position int // in its batch, from 0
+	text     string
+}
+
+// Error names the entity's position in its batch, from 1.
+func (e *NoIDError) Error() string { return e.text }
+
+// defaultMaxBytes is also what stores allow, so that it need not be measured
+// twice.
+const defaultMaxBytes = 104857600
+
+func (s *datasetSink) fits(e entity.Value, id string) error {
+	if s.cfg.MaxEntityBytes >= defaultMaxBytes {
+		return nil
+	}
+	if n := len(entity.AppendJSON(nil, e)); n > s.cfg.MaxEntityBytes {
+		return fmt.Errorf("entity %q has %d bytes, more than the %d of max_entity_bytes_size: %w",
+			id, n, s.cfg.MaxEntityBytes, store.ErrTooLarge)
+	}
+	return nil
+}
+
+// firstVersions leaves out what would change an entity that exists, or fails
+// for it.
+func (w *datasetWriter) firstVersions(ctx context.Context, ops []store.Op, a *entity.Arena) ([]store.Op, error) {
+	ids := make([]string, len(ops))
+	for i, op := range ops {
+		ids[i] = opID(op)
+	}
+	stored, err := w.s.store.Get(ctx, w.s.dataset, ids, a)
+	if err != nil {
+		return nil, err
+	}
+	first := make(map[string]entity.Value, len(ops))
+	kept := ops[:0]
+	for i, op := range ops {
+		have, again := first[ids[i]]
+		if !again {
+			have = stored[i]
+		}
+		changes := !have.IsNull() && changed(op, have)
+		if changes && w.s.prevent == "fail" {
+			return nil, fmt.Errorf("entity %q: %w", ids[i], ErrVersion)
+		}
+		if changes {
+			continue
+		}
+		if op.Kind == store.Put {
+			first[ids[i]] = op.Entity
+		}
+		kept = append(kept, op)
+	}
+	return kept, nil
+}
+
+func opID(op store.Op) string {
+	if op.Kind == store.Delete {
+		return op.ID
+	}
+	id, _ := entity.ID(op.Entity)
+	return id
+}
+
+// changed tells whether the op would store a version other than have.
+func changed(op store.Op, have entity.Value) bool {
+	if op.Kind == store.Delete {
+		return !entity.Deleted(have)
+	}
+	return entity.Hash(op.Entity) != entity.Hash(have)
+}

@@ -1,0 +1,200 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strconv"
+
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
+)
+
+type datasetConfig struct {
+	spec.Base
+	Type                    string        `spec:"type,required" doc:"dataset"`
+	Comment                 *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	Dataset                 string        `spec:"dataset,required" doc:"Id of the dataset read."`
+	Subset                  *jsonpos.Node `spec:"subset" kind:"array" doc:"Reads only what fits: [\"eq\", expression over _S, literal]. What ceases to fit is read once more as deleted."`
+	Completeness            *jsonpos.Node `spec:"completeness" kind:"boolean|object|array" doc:"Holds back what is newer than the inputs are complete."`
+	InitialCompleteness     *jsonpos.Node `spec:"initial_completeness" kind:"array" doc:"Datasets that must be complete before the first run."`
+	RequirePopulatedInput   bool          `spec:"require_populated_input" doc:"Whether the pipe waits until the dataset is populated."`
+	IncludePreviousVersions bool          `spec:"include_previous_versions" doc:"Whether all versions of an entity are read instead of the latest."`
+	IncludeReplaced         bool          `spec:"include_replaced" default:"true" doc:"Whether entities with $replaced: true are read."`
+	SupportsSignalling      bool          `spec:"supports_signalling" doc:"Whether a change of the dataset starts the pipe. Unless given the node decides."`
+	IfSourceEmpty           string        `spec:"if_source_empty" enum:"accept,fail" doc:"Whether a full run that reads nothing fails, so that it does not delete everything. Unless given the node decides, which accepts."`
+}
+
+func datasetType() Type {
+	return Type{
+		Name:   "dataset",
+		Doc:    "Reads a dataset of the node, in the order it was written.",
+		Config: func() any { return new(datasetConfig) },
+		Build:  buildDataset,
+	}
+}
+
+const ruleUnsupported = "source/unsupported"
+
+// dataset reads one dataset of the store.
+type dataset struct {
+	signals
+	store store.Store
+	cfg   *datasetConfig
+	index *store.Index
+	key   []byte
+	empty bool // a full run may read nothing
+}
+
+func buildDataset(c any, env Env) (Source, diag.List) {
+	cfg := c.(*datasetConfig)
+	d := &dataset{signals: signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput),
+		store: env.Store, cfg: cfg, empty: env.acceptsEmpty(cfg.IfSourceEmpty)}
+	var diags diag.List
+	for _, key := range []string{"completeness", "initial_completeness"} {
+		diags.Add(systems.Unsupported(env.Node, ruleUnsupported, key, diag.Error)...)
+	}
+	diags.Add(d.compileSubset(env)...)
+	return d, diags
+}
+
+// compileSubset makes the index that a subset is read through.
+func (d *dataset) compileSubset(env Env) diag.List {
+	if d.cfg.Subset == nil {
+		return nil
+	}
+	o := env.DTL
+	if o.Lib == nil {
+		o.Lib = env.Lib
+	}
+	subset, diags := dtl.CompileSubset(d.cfg.Dataset, d.cfg.Subset, o)
+	if subset != nil {
+		d.index = &store.Index{Name: subset.Index.Name, Keys: subset.Index.Keys}
+		d.key = subset.Key
+	}
+	return diags
+}
+
+// Since implements Source.
+func (d *dataset) Since() Since { return Since{true, true, true} }
+
+// Datasets implements Inputs.
+func (d *dataset) Datasets() []string { return []string{d.cfg.Dataset} }
+
+// LatestOnly tells whether each run reads one version of an id, which decides
+// the default of a sink's suppress_filtered.
+func (d *dataset) LatestOnly() bool { return !d.cfg.IncludePreviousVersions }
+
+// Populated implements Populator. A dataset that does not exist is not.
+func (d *dataset) Populated(ctx context.Context) (bool, error) {
+	info, err := d.store.Info(ctx, d.cfg.Dataset)
+	if errors.Is(err, store.ErrNoDataset) {
+		return false, nil
+	}
+	return info.Populated, err
+}
+
+// Previous implements Previous.
+func (d *dataset) Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error) {
+	v, _ := e.Get(entity.PreviousKey)
+	at, ok := v.Int64()
+	if !ok {
+		return entity.Value{}, nil
+	}
+	return d.store.GetAt(ctx, d.cfg.Dataset, store.Offset(at), a)
+}
+
+// Read implements Source.
+func (d *dataset) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
+	return failIfEmpty(d.empty || since != "", func(yield func(*entity.Batch, error) bool) {
+		q, err := d.begin(ctx, since, size)
+		if errors.Is(err, store.ErrNoDataset) {
+			return
+		}
+		batch := &entity.Batch{Arena: entity.NewArena()}
+		for err == nil && !batch.Last {
+			batch.Arena.Reset()
+			before := q.Since
+			err = d.page(ctx, &q, batch)
+			stood := len(batch.Entities) == 0 && q.Since == before
+			if err == nil && !stood && !yield(batch, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("dataset %q: %w", d.cfg.Dataset, err))
+		}
+	})
+}
+
+// begin makes the query of a run. An offset past the end belongs to a dataset
+// that has been made anew since: it is read from the beginning.
+func (d *dataset) begin(ctx context.Context, since string, size int) (store.Query, error) {
+	q := store.Query{Since: store.Start, Limit: size, History: d.cfg.IncludePreviousVersions, Key: d.key}
+	var err error
+	if q.Since, err = parseOffset(since); err != nil {
+		return q, err
+	}
+	info, err := d.store.Info(ctx, d.cfg.Dataset)
+	if err != nil {
+		return q, err
+	}
+	if q.Since > info.Last {
+		q.Since = store.Start
+	}
+	if d.index != nil {
+		q.Index = d.index.Name
+		err = d.store.EnsureIndex(ctx, d.cfg.Dataset, *d.index)
+	}
+	return q, err
+}
+
+// page fills the batch with the next page and moves the query behind it.
+func (d *dataset) page(ctx context.Context, q *store.Query, b *entity.Batch) error {
+	page, err := d.store.Read(ctx, d.cfg.Dataset, *q, b.Arena)
+	if err != nil {
+		return err
+	}
+	b.Entities, b.Last = page.Entities, page.End
+	if !d.cfg.IncludeReplaced {
+		b.Entities = withoutReplaced(page.Entities)
+	}
+	q.Since = page.Next
+	b.Since = formatOffset(page.Next)
+	return nil
+}
+
+func withoutReplaced(entities []entity.Value) []entity.Value {
+	kept := entities[:0]
+	for _, e := range entities {
+		if r, _ := e.Get("$replaced"); !r.Bool() {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// parseOffset reads a continuation: the offset read last, "" for none.
+func parseOffset(s string) (store.Offset, error) {
+	if s == "" {
+		return store.Start, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < int64(store.Start) {
+		return 0, fmt.Errorf("the offset %q is no whole number", s)
+	}
+	return store.Offset(n), nil
+}
+
+func formatOffset(o store.Offset) string {
+	if o == store.Start {
+		return ""
+	}
+	return strconv.FormatInt(int64(o), 10)
+}

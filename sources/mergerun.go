@@ -1,0 +1,251 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// mergeRun is one reading of several datasets: a cursor in each, of which the
+// one with the oldest version moves next.
+type mergeRun struct {
+	m       *mergeDatasets
+	size    int
+	at      offsets
+	cursors []*cursor
+	done    bool
+}
+
+// cursor walks one dataset, a page at a time.
+type cursor struct {
+	dataset  string
+	rank     int // place in the list of datasets
+	start    store.Offset
+	query    store.Query
+	page     []entity.Value
+	versions [][]version // of the page's ids in every dataset, by rank
+	next     int
+	end      bool
+}
+
+// version is one dataset's latest version of an id.
+type version struct {
+	e      entity.Value // null if the dataset does not have the id
+	ts     time.Time
+	offset store.Offset
+	rank   int
+}
+
+func versionOf(e entity.Value, rank int) version {
+	v := version{e: e, rank: rank, offset: store.Start}
+	if at, ok := e.Get(entity.UpdatedKey); ok {
+		n, _ := at.Int64()
+		v.offset = store.Offset(n)
+	}
+	if ts, ok := e.Get(entity.TSKey); ok {
+		v.ts = timeOf(ts)
+	}
+	return v
+}
+
+// timeOf reads a time stamp: microseconds since 1970, or a datetime.
+func timeOf(v entity.Value) time.Time {
+	if n, ok := v.Int64(); ok {
+		return time.UnixMicro(n)
+	}
+	return v.Time()
+}
+
+func (v version) newerThan(w version) bool {
+	if !v.ts.Equal(w.ts) {
+		return v.ts.After(w.ts)
+	}
+	return v.rank > w.rank
+}
+
+func (m *mergeDatasets) begin(ctx context.Context, since string, size int) (*mergeRun, error) {
+	at, err := parseOffsets(since, m.cfg.Datasets)
+	if err != nil {
+		return nil, err
+	}
+	r := &mergeRun{m: m, size: size, at: at}
+	for rank, id := range m.cfg.Datasets {
+		c, err := r.open(ctx, id, rank)
+		if err != nil {
+			return nil, err
+		}
+		r.cursors = append(r.cursors, c)
+	}
+	return r, nil
+}
+
+// open places a cursor. A dataset that does not exist is empty; an offset past
+// its end belongs to one that has been made anew since.
+func (r *mergeRun) open(ctx context.Context, id string, rank int) (*cursor, error) {
+	c := &cursor{dataset: id, rank: rank, start: store.Start}
+	if at, ok := r.at[id]; ok {
+		c.start = at
+	}
+	info, err := r.m.store.Info(ctx, id)
+	switch {
+	case errors.Is(err, store.ErrNoDataset):
+		c.end = true
+	case err != nil:
+		return nil, err
+	case c.start > info.Last:
+		c.start = store.Start
+	}
+	r.at[id] = c.start
+	c.query = store.Query{Since: c.start, Limit: r.size}
+	return c, nil
+}
+
+// batch gathers up to size entities; nil if nothing was left.
+func (r *mergeRun) batch(ctx context.Context) (*entity.Batch, error) {
+	b := &entity.Batch{Arena: entity.NewArena()}
+	moved := false
+	for len(b.Entities) < r.size {
+		c, err := r.oldest(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if c == nil {
+			r.done = true
+			break
+		}
+		moved = true
+		if e := r.take(c, b.Arena); !e.IsNull() {
+			b.Entities = append(b.Entities, e)
+		}
+	}
+	b.Last = r.done
+	b.Since = r.at.format(r.m.cfg.Datasets)
+	if !moved && len(b.Entities) == 0 {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// oldest returns the cursor whose next version is the oldest; nil at the end.
+func (r *mergeRun) oldest(ctx context.Context) (*cursor, error) {
+	var first *cursor
+	for _, c := range r.cursors {
+		if err := r.fill(ctx, c); err != nil {
+			return nil, err
+		}
+		if c.next < len(c.page) && (first == nil || first.head().newerThan(c.head())) {
+			first = c
+		}
+	}
+	return first, nil
+}
+
+func (c *cursor) head() version { return c.versions[c.next][c.rank] }
+
+// fill reads pages until the cursor has something, or its dataset ends. Each
+// page has its own memory, since a batch may hold entities of several.
+func (r *mergeRun) fill(ctx context.Context, c *cursor) error {
+	for c.next >= len(c.page) && !c.end {
+		arena := entity.NewArena()
+		page, err := r.m.store.Read(ctx, c.dataset, c.query, arena)
+		if err != nil {
+			return err
+		}
+		c.page, c.next, c.end = page.Entities, 0, page.End
+		c.query.Since = page.Next
+		if len(c.page) == 0 {
+			r.at[c.dataset] = page.Next
+			continue
+		}
+		if err := r.compare(ctx, c, arena); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compare looks up what the other datasets have of the page's ids.
+func (r *mergeRun) compare(ctx context.Context, c *cursor, a *entity.Arena) error {
+	ids := make([]string, len(c.page))
+	c.versions = make([][]version, len(c.page))
+	for i, e := range c.page {
+		ids[i], _ = entity.ID(e)
+		c.versions[i] = make([]version, len(r.cursors))
+		c.versions[i][c.rank] = versionOf(e, c.rank)
+	}
+	for _, other := range r.m.others(c.rank) {
+		found, err := r.m.store.Get(ctx, r.m.cfg.Datasets[other], ids, a)
+		if errors.Is(err, store.ErrNoDataset) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for i, e := range found {
+			c.versions[i][other] = versionOf(e, other)
+		}
+	}
+	return nil
+}
+
+func (m *mergeDatasets) others(rank int) []int {
+	var out []int
+	for i := range m.cfg.Datasets {
+		if i != rank {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// take moves the cursor on and returns what is to be emitted: null if a newer
+// version of the id comes later in this run.
+//
+// A newer version that this run does not come past has been emitted by an
+// earlier one. Then the clock went backwards between the two, and the newest
+// version is emitted again, since what that run said may be this dataset's
+// version before.
+func (r *mergeRun) take(c *cursor, a *entity.Arena) entity.Value {
+	versions := c.versions[c.next]
+	own := versions[c.rank]
+	c.next++
+	r.at[c.dataset] = own.offset
+	if c.next == len(c.page) {
+		r.at[c.dataset] = c.query.Since
+	}
+	newest := own
+	for _, v := range versions {
+		if !v.e.IsNull() && v.newerThan(newest) {
+			newest = v
+		}
+	}
+	if newest.rank != own.rank && newest.offset > r.cursors[newest.rank].start {
+		return entity.Value{}
+	}
+	if r.m.cfg.Strategy == "all" {
+		return r.all(versions, newest, a)
+	}
+	return newest.e
+}
+
+// all puts the versions of an id side by side.
+func (r *mergeRun) all(versions []version, newest version, a *entity.Arena) entity.Value {
+	o := a.NewObject(len(versions) + 2)
+	id, _ := newest.e.Get(entity.IDKey)
+	o.Set(entity.IDKey, id)
+	deleted := true
+	for i, v := range versions {
+		if v.e.IsNull() {
+			continue
+		}
+		o.Set(r.m.cfg.Datasets[i], v.e)
+		deleted = deleted && entity.Deleted(v.e)
+	}
+	if deleted {
+		o.Set(entity.DeletedKey, entity.NewBool(true))
+	}
+	return o.Value()
+}

@@ -1,0 +1,87 @@
+// Package sources holds where a pipe's entities come from, one type a file.
+package sources
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
+)
+
+// Source is a compiled source. It is immutable and may be read by several
+// runs at once.
+type Source interface {
+	// Read yields batches of about size entities, in order, from behind since
+	// ("" is the beginning). A batch and its arena belong to the reader of the
+	// sequence until it asks for the next one. An error ends the sequence.
+	Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error]
+	// Since tells which continuation the source offers.
+	Since() Since
+}
+
+// Since is a source's continuation support; see the manual's strategies:
+// chronological if Supports and Chronological, max if Supports and Comparable,
+// else every run is full.
+type Since struct{ Supports, Comparable, Chronological bool }
+
+// Inputs is the ability of sources that read datasets of the node.
+type Inputs interface {
+	// Datasets are the ids read, for signalling, ordering and cycle checks.
+	Datasets() []string
+}
+
+// Populator is the ability of sources that know whether they offer a complete
+// view. Sources without it count as populated once a run has completed.
+type Populator interface {
+	Populated(ctx context.Context) (bool, error)
+}
+
+// Previous is the ability of sources that can tell an entity's earlier version,
+// for is-changed; null if there is none.
+type Previous interface {
+	Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error)
+}
+
+// Env is what a source is built with. Build must not touch Store or systems;
+// Read does.
+type Env struct {
+	PipeID string
+	// Node is the `source` object, for places in messages.
+	Node  *jsonpos.Node
+	Store store.Store
+	Lib   *dtl.Lib
+	// DTL carries the pipe's namespaces and prefixes, for subsets.
+	DTL dtl.Options
+	// System returns a system of the configuration, nil if there is none.
+	System func(id string) systems.System
+	// Secret resolves names of the node's secrets.
+	Secret systems.SecretFunc
+	Now    func() time.Time
+	// Context bounds the work of Build; validation expressions are tried against
+	// forged requests there, so it must be set.
+	Context context.Context
+	// IfSourceEmpty is the node's default of if_source_empty: "fail", or ""
+	// which accepts.
+	IfSourceEmpty string
+	// Build compiles a nested source (conditional's alternatives).
+	Build func(n *jsonpos.Node) (Source, diag.List)
+}
+
+// Type is one kind of source.
+type Type struct {
+	// Name is the value of the source's `type`.
+	Name string
+	// Doc is one sentence for the reference.
+	Doc string
+	// Config returns a new configuration struct for internal/spec to fill.
+	Config func() any
+	// Build makes the source from its filled configuration, reaching nothing
+	// outside, and reports every problem.
+	Build func(cfg any, env Env) (Source, diag.List)
+}

@@ -1,0 +1,55 @@
+// Package systems holds the connections that sources, transforms and sinks
+// share: what a `system:*` component of the configuration becomes.
+package systems
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+)
+
+// System is a compiled system component. What it can do is asked by type
+// assertion: *REST, for example.
+type System interface {
+	// ID is the component's _id.
+	ID() string
+}
+
+// SecretFunc returns the secret of that name, and whether there is one. It is
+// asked at each use, so a rotated secret is seen without a reload.
+type SecretFunc func(name string) (string, bool)
+
+// Env is what a system is built with.
+type Env struct {
+	ID string
+	// Node is the whole component, for places in messages.
+	Node *jsonpos.Node
+	// Secret resolves $SECRET(name) and secret(name): the system's own secrets
+	// first, then the node's.
+	Secret SecretFunc
+	// Transport carries HTTP calls; it decides which addresses may be reached.
+	Transport http.RoundTripper
+	// Now is the clock.
+	Now func() time.Time
+	// Sleep waits, or returns early with the context's error; nil waits on the
+	// wall clock.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// MaxResponse bounds the bytes of one response; 0 means 128 MiB.
+	MaxResponse int64
+}
+
+// Type is one kind of system: `system:<name>`.
+type Type struct {
+	// Name is the value of the component's `type`.
+	Name string
+	// Doc is one sentence for the reference.
+	Doc string
+	// Config returns a new configuration struct for internal/spec to fill.
+	Config func() any
+	// Build makes the system from its filled configuration. It reaches nothing
+	// outside and reports every problem.
+	Build func(cfg any, env Env) (System, diag.List)
+}

@@ -1,0 +1,79 @@
+// Package transforms holds what a pipe does to its entities, one type a file.
+package transforms
+
+import (
+	"context"
+	"time"
+
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/systems"
+)
+
+// Transform is a compiled transform, immutable and shared by runs.
+type Transform interface {
+	// Start returns the state of one run.
+	Start(r Run) Step
+	// SideEffects tells whether it changes something outside the node, so that
+	// previews and tests must stop before it.
+	SideEffects() bool
+}
+
+// Step is a transform in one run; it serves one goroutine.
+type Step interface {
+	// Apply replaces b.Entities by the transformed ones, in order. New values
+	// go into b.Arena. On an error nothing of the batch may be used.
+	Apply(ctx context.Context, b *entity.Batch) error
+}
+
+// Finisher is the ability of steps that judge a run as a whole. Finish is
+// called when a full run has read its source to the end, before the sink is
+// finished; an error fails the run.
+type Finisher interface {
+	Finish(ctx context.Context) error
+}
+
+// Programmer is the ability of transforms that run DTL: engine and checks ask
+// the programs what they hop to and call.
+type Programmer interface {
+	Programs() []*dtl.Program
+}
+
+// Run is what one run of a pipe gives its steps.
+type Run struct {
+	// Host is how DTL reaches datasets, clock and secrets.
+	Host dtl.Host
+	// Params is what "_B." reads, the parameters of a request; null if none.
+	Params entity.Value
+}
+
+// Env is what a transform is built with.
+type Env struct {
+	PipeID string
+	// Node is the transform's object, for places in messages.
+	Node *jsonpos.Node
+	Lib  *dtl.Lib
+	// DTL carries the pipe's namespaces and prefixes; rules fill in the rest.
+	DTL dtl.Options
+	// System returns a system of the configuration, nil if there is none.
+	System func(id string) systems.System
+	Secret systems.SecretFunc
+	Now    func() time.Time
+	// Build compiles a nested transform or list of them (chained, conditional).
+	Build func(n *jsonpos.Node) (Transform, diag.List)
+}
+
+// Type is one kind of transform.
+type Type struct {
+	// Name is the value of the transform's `type`.
+	Name string
+	// Doc is one sentence for the reference.
+	Doc string
+	// Config returns a new configuration struct for internal/spec to fill.
+	Config func() any
+	// Build makes the transform from its filled configuration, reaching nothing
+	// outside, and reports every problem.
+	Build func(cfg any, env Env) (Transform, diag.List)
+}
