@@ -89,7 +89,7 @@ func buildHTTPEndpoint(c any, env Env) (Source, diag.List) {
 // nobody signed.
 func (s *httpEndpoint) compile(n *jsonpos.Node) diag.List {
 	v, err := jinja.CompileValidation(s.cfg.Validation, jinja.Options{
-		Host: &jinja.Host{Now: s.env.Now}, Pos: systems.TextPos(n),
+		Host: &jinja.Host{Now: s.env.Now, JWKS: s.env.JWKS}, Pos: systems.TextPos(n),
 	})
 	if err != nil {
 		return diag.List{systems.TemplateFinding(err, n.Span)}

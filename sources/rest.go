@@ -140,8 +140,12 @@ func (s *rest) entities(p *systems.Page, err error) ([]entity.Value, error) {
 	return out, nil
 }
 
-// raw makes the one entity of a response that is no JSON.
+// raw makes the one entity of a response that is no JSON; a response without
+// any content has none unless a property asks for it.
 func (s *rest) raw(p *systems.Page) ([]entity.Value, error) {
+	if p.ResponseProperty == "" && p.ContentType == "" && p.Body.Text() == "" {
+		return nil, nil
+	}
 	if p.ResponseProperty == "" {
 		return nil, fmt.Errorf("the response is %q, not JSON; name the property for it in response_property, "+
 			"or add its type to the system's json_content_types", p.ContentType)

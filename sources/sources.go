@@ -63,6 +63,9 @@ type Env struct {
 	// Secret resolves names of the node's secrets.
 	Secret systems.SecretFunc
 	Now    func() time.Time
+	// JWKS fetches the key set behind an address, for decode_jwt in validation
+	// expressions; see systems.NewJWKS. Nil makes such expressions refuse.
+	JWKS func(ctx context.Context, url string) ([]byte, error)
 	// Context bounds the work of Build; validation expressions are tried against
 	// forged requests there, so it must be set.
 	Context context.Context

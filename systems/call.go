@@ -84,6 +84,7 @@ type session struct {
 	base  jinja.VarMap // variables of every template
 	page  int
 	since string
+	first string // address of the first page
 	next  string // address of the next page; "" on the first
 	link  string // what next_page_link gave last
 	last  *turn  // the page before

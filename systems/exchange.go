@@ -88,8 +88,12 @@ func (r *REST) client(q *request) *http.Client {
 		if len(via) >= maxRedirects {
 			return fmt.Errorf("it redirects more than %d times", maxRedirects)
 		}
-		if !sameHost(q.url, next.URL.String()) {
-			next.Header = openHeaders(next.Header)
+		if sameHost(q.url, next.URL.String()) {
+			return nil
+		}
+		next.Header = openHeaders(next.Header)
+		if next.Body != nil && next.Body != http.NoBody {
+			return errors.New("it redirects to another host, which would get the payload")
 		}
 		return nil
 	}}

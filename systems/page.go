@@ -216,9 +216,10 @@ func (s *session) evaluate(ctx context.Context, p *Page, v jinja.VarMap) error {
 	if err := s.failed(ctx, v); err != nil {
 		return err
 	}
-	if s.set.id == nil && s.set.updated == nil {
-		return nil
+	if s.set.id == nil && s.set.updated == nil || !okStatus().Has(p.Status) {
+		return nil // what comes with another status is no entity
 	}
+	v = maps.Clone(v)
 	var err error
 	switch p.Result.Kind() {
 	case entity.Dict:
@@ -249,14 +250,14 @@ func (s *session) failed(ctx context.Context, v jinja.VarMap) error {
 	return nil
 }
 
-// identify sets _id and _updated of one entity of the result.
+// identify sets _id and _updated of one entity of the result. It leaves the
+// entity in v, which belongs to the caller.
 func (s *session) identify(ctx context.Context, e entity.Value, v jinja.VarMap) (entity.Value, error) {
 	if e.Kind() != entity.Dict {
 		return e, nil
 	}
-	named := maps.Clone(v)
-	named["entity"] = jinja.FromEntity(e)
-	vars := scope{named, e}
+	v["entity"] = jinja.FromEntity(e)
+	vars := scope{v, e}
 	for _, x := range []struct {
 		key  string
 		expr *Template
@@ -267,6 +268,9 @@ func (s *session) identify(ctx context.Context, e entity.Value, v jinja.VarMap) 
 		text, err := x.expr.render(ctx, vars, s.host)
 		if err != nil {
 			return e, fmt.Errorf("%s: %w", x.key, err)
+		}
+		if x.key == entity.IDKey && (text == "" || text == "None") {
+			return e, fmt.Errorf("id_expression gives %q, which would make one entity of all that lack an id", text)
 		}
 		e = With(e, entity.Member{Key: x.key, Value: entity.NewString(text)})
 	}

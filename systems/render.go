@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -89,7 +90,7 @@ func (s *session) render(ctx context.Context) (*rendered, error) {
 func (s *session) renderURL(q *rendered, w *rendering) error {
 	if s.page > 0 {
 		q.url = s.next
-		q.foreign = s.last.req.foreign || !sameHost(s.last.req.url, s.next)
+		q.foreign = !sameHost(s.first, s.next)
 		return nil
 	}
 	rel, err := s.op.url.render(w.ctx, w.vars, w.host)
@@ -97,6 +98,7 @@ func (s *session) renderURL(q *rendered, w *rendering) error {
 		return fmt.Errorf("url: %w", err)
 	}
 	q.url, err = s.r.address.resolve(rel, s.keys)
+	s.first = q.url
 	return err
 }
 
@@ -196,6 +198,9 @@ func (s *session) request(q *rendered) (*request, error) {
 	}
 	if q.foreign {
 		header = openHeaders(header)
+		if s.keys.knows([]string{string(body)}) {
+			return nil, errors.New("next_page_link leads to another host, which would get a secret with the payload")
+		}
 	}
 	if header.Get("User-Agent") == "" {
 		header.Set("User-Agent", "sluice")
