@@ -115,9 +115,12 @@ func (st *state) item(x, key Value) Value {
 		if v, ok := st.ownAttr(x, key.s); ok {
 			return v
 		}
+		if key.secret() {
+			return st.missing(x, "such element")
+		}
 		return st.missing(x, "attribute '"+clip(key.s)+"'")
 	}
-	if key.isText() {
+	if key.k == kBytes {
 		return st.missing(x, "such element")
 	}
 	s, _ := st.text(key)

@@ -147,6 +147,7 @@ func (t *Template) render(ctx context.Context, vars Vars, h *Host, p *prober) (s
 	st.reset(ctx, t, vars, h)
 	if st.probe = p; p != nil {
 		st.steps = p.allowance()
+		st.check = min(st.check, st.steps)
 	}
 	st.runAll(t.body)
 	if t.opt.guard && st.printedSecret {

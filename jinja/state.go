@@ -45,7 +45,8 @@ type state struct {
 	check         int // steps left until the context is looked at
 	memory        int
 	depth         int
-	probe         *prober // what the fail-open probe learns from, or nil
+	secrets       []string // handed out so far, to be kept out of messages
+	probe         *prober  // what the fail-open probe learns from, or nil
 	scope         *scope
 	out           []byte
 	piped         Value
@@ -56,7 +57,7 @@ const checkEvery = 1000
 
 func (st *state) reset(ctx context.Context, t *Template, vars Vars, h *Host) {
 	*st = state{ctx: ctx, t: t, vars: vars, host: h, out: st.out[:0],
-		steps: t.opt.Limits.Steps, memory: t.opt.Limits.Memory, check: checkEvery}
+		steps: t.opt.Limits.Steps, memory: t.opt.Limits.Memory, check: min(checkEvery, t.opt.Limits.Steps)}
 	if ctx.Err() != nil {
 		st.ended()
 	}
@@ -93,10 +94,10 @@ func (st *state) work(n int) bool {
 }
 
 func (st *state) look() {
-	st.check = checkEvery
+	st.check = min(checkEvery, st.steps)
 	if st.steps < 0 {
 		st.limit("the template takes more than %d steps", st.t.opt.Limits.Steps)
-		st.steps = 0
+		st.steps, st.check = 0, 0
 	} else if st.ctx.Err() != nil {
 		st.ended()
 	}
@@ -151,6 +152,9 @@ func (st *state) fail(code, format string, args ...any) Value {
 func (st *state) failHelp(code, help, format string, args ...any) Value {
 	if st.err == nil {
 		st.err = st.t.newError(code, st.at, help, format, args...)
+		for _, s := range st.secrets {
+			st.err.Msg = strings.ReplaceAll(st.err.Msg, s, "…")
+		}
 	}
 	return Value{}
 }

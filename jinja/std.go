@@ -89,6 +89,9 @@ func callSecret(c *Call) Value {
 	if err != nil {
 		return c.Fail(err)
 	}
+	if s != "" {
+		c.st.secrets = append(c.st.secrets, s)
+	}
 	return Secret(s)
 }
 
