@@ -7,9 +7,10 @@ import (
 	"github.com/sluiceio/sluice/internal/textdist"
 )
 
-// lenient tells whether undefined values pass for empty ones.
-func (st *state) lenient() bool {
-	return st.t.opt.Undefined == Lenient || st.t.opt.Undefined == Debug
+// lenient tells whether the undefined value passes for an empty one.
+func (st *state) lenient(v Value) bool {
+	u, ok := v.o.(*undef)
+	return st.t.opt.Undefined == Lenient || st.t.opt.Undefined == Debug || ok && u.soft
 }
 
 // undefined fails for the use of v.
@@ -99,7 +100,7 @@ func (st *state) item(x, key Value) Value {
 	if x.k == kUndef {
 		return st.onUndefined(x)
 	}
-	if key.k == kUndef && !st.lenient() {
+	if key.k == kUndef && !st.lenient(key) {
 		return st.undefined(key)
 	}
 	if x.isDict() {
@@ -197,6 +198,10 @@ func (st *state) slice(x, low, high, step Value) Value {
 	if by == 0 {
 		return st.fail(CodeValue, "the step of a slice must not be zero")
 	}
+	if r, ok := x.o.(*intRange); ok {
+		from, to := sliceBounds(low, high, by, int(r.len()))
+		return Value{k: kRange, o: &intRange{r.start + int64(from)*r.step, r.start + int64(to)*r.step, r.step * by}}
+	}
 	if x.k == kStr && by == 1 && isASCII(x.s) || x.k == kBytes && by == 1 {
 		from, to := sliceBounds(low, high, 1, len(x.s))
 		return Value{k: x.k, f: x.f, s: x.s[from:max(from, to)]}
@@ -287,7 +292,7 @@ func (st *state) elements(v Value) []Value {
 	case kView:
 		return st.viewed(v.o.(*view))
 	case kUndef:
-		if !st.lenient() {
+		if !st.lenient(v) {
 			st.undefined(v)
 		}
 		return nil
@@ -365,7 +370,7 @@ func (st *state) length(v Value) (int, bool) {
 	case kView:
 		return st.dictLen(v.o.(*view).of), true
 	case kUndef:
-		if !st.lenient() {
+		if !st.lenient(v) {
 			st.undefined(v)
 		}
 		return 0, true

@@ -280,6 +280,9 @@ func (st *state) floatDivide(op string, a, b float64) Value {
 	} else {
 		q = f
 	}
+	if q == 0 {
+		q = math.Copysign(0, a/b)
+	}
 	return Float(q)
 }
 
@@ -321,7 +324,7 @@ func (st *state) times(op string, a, b Value) (Value, bool) {
 		return st.spans(op, a.n, b.n)
 	case op == "*" && a.isNum() && b.k == kDelta:
 		return st.span(float64(b.n) * a.float()), true
-	case a.k == kDelta && b.isNum() && (op == "*" || op == "/" || op == "//"):
+	case a.k == kDelta && b.isNum() && (op == "*" || op == "/" || op == "//" && b.isInt()):
 		f := b.float()
 		if op == "*" {
 			return st.span(float64(a.n) * f), true
@@ -329,7 +332,12 @@ func (st *state) times(op string, a, b Value) (Value, bool) {
 		if f == 0 {
 			return st.fail(CodeValue, "division by zero"), true
 		}
-		return st.span(float64(a.n) / f), true
+		if op == "/" {
+			return st.span(float64(a.n) / f), true
+		}
+		v := st.bigInts(op, big.NewInt(a.n), b.whole())
+		v.k = kDelta
+		return v, true
 	}
 	return Value{}, false
 }

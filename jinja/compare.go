@@ -14,7 +14,7 @@ func (st *state) truth(v Value) bool {
 	case kNone:
 		return false
 	case kUndef:
-		if !st.lenient() {
+		if !st.lenient(v) {
 			st.undefined(v)
 		}
 		return false
@@ -90,14 +90,13 @@ func (st *state) equal(a, b Value) bool {
 }
 
 func (st *state) equalUndefined(a, b Value) bool {
-	if st.lenient() {
-		return a.k == b.k
+	for _, v := range [...]Value{a, b} {
+		if v.k == kUndef && !st.lenient(v) {
+			st.undefined(v)
+			return false
+		}
 	}
-	if a.k != kUndef {
-		a = b
-	}
-	st.undefined(a)
-	return false
+	return a.k == b.k
 }
 
 // equalText takes the same time wherever two texts differ, so that nobody can
@@ -242,8 +241,11 @@ func (st *state) contains(c, x Value) bool {
 }
 
 func (st *state) containsText(c, x Value) bool {
-	if x.k == kInt && c.k == kBytes {
-		return x.n >= 0 && x.n < 256 && strings.IndexByte(c.s, byte(x.n)) >= 0
+	if x.isInt() && c.k == kBytes {
+		if !x.isSmall() || x.n < 0 || x.n > 255 {
+			st.fail(CodeValue, "a byte is in range(0, 256)")
+		}
+		return strings.IndexByte(c.s, byte(x.n)) >= 0
 	}
 	if x.k != c.k {
 		if x.k == kUndef {

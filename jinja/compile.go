@@ -139,7 +139,14 @@ func (t *Template) RenderWith(ctx context.Context, vars Vars, h *Host) (string, 
 	return t.render(ctx, vars, h, nil)
 }
 
-func (t *Template) render(ctx context.Context, vars Vars, h *Host, p *prober) (string, error) {
+// render keeps a panic, which would be our mistake or the host's, from taking
+// down more than this one render. The state it left is not used again.
+func (t *Template) render(ctx context.Context, vars Vars, h *Host, p *prober) (out string, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			out, err = "", t.newError(CodeInternal, 0, "", "internal error: %v", r)
+		}
+	}()
 	st, _ := t.pool.Get().(*state)
 	if st == nil {
 		st = new(state)
@@ -153,7 +160,7 @@ func (t *Template) render(ctx context.Context, vars Vars, h *Host, p *prober) (s
 	if t.opt.guard && st.printedSecret {
 		st.failHelp(CodeValue, "render nothing to accept, or a text of its own to refuse", "the expression would show a secret to the caller")
 	}
-	out, err := string(st.out), st.failure()
+	out, err = string(st.out), st.failure()
 	if p != nil {
 		p.spent(st.steps)
 	}

@@ -143,7 +143,7 @@ func (st *state) hash(v Value) (dictKey, bool) {
 	case kTuple:
 		return st.hashTuple(v)
 	case kUndef:
-		if st.lenient() {
+		if st.lenient(v) {
 			return dictKey{k: kUndef}, true
 		}
 		st.undefined(v)

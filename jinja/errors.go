@@ -14,6 +14,7 @@ const (
 	CodeValue     = "jinja/value"     // an operand outside of what the operation takes
 	CodeLimit     = "jinja/limit"     // the template spends more than it may
 	CodeCall      = "jinja/call"      // a function of the host refused
+	CodeInternal  = "jinja/internal"  // a mistake in Sluice
 )
 
 // Kinds of failure, to be recognised with errors.Is.

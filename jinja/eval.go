@@ -108,7 +108,7 @@ func (c *conditional) eval(st *state) Value {
 	case cond:
 		return c.then.eval(st)
 	case c.other == nil:
-		return Value{k: kUndef, o: &undef{hint: "the condition is false and there is no `else` part"}}
+		return Value{k: kUndef, o: &undef{hint: "the condition is false and there is no `else` part", soft: true}}
 	}
 	return c.other.eval(st)
 }

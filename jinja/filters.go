@@ -69,6 +69,17 @@ var builtinFilters = map[string]*Func{
 	"xmlattr":    NewFunc("autospace?", filterXMLAttr),
 }
 
+// operandStr is the str the filter is applied to.
+func (c *Call) operandStr() string {
+	if c.Recv.k == kUndef {
+		return c.soft()
+	}
+	if c.Recv.k != kStr {
+		c.badType("the operand of "+c.name, "a str", c.Recv)
+	}
+	return c.Recv.s
+}
+
 // soft is the text of what the filter is applied to, whatever its kind.
 func (c *Call) soft() string {
 	s, secret := c.st.text(c.Recv)

@@ -122,7 +122,7 @@ func (c *Call) extreme(sign int) Value {
 	}
 	keys := c.keys(items, c.Arg(1), c.BoolOr(0, false))
 	best := 0
-	for i := range items {
+	for i := 1; i < len(items); i++ {
 		if n, ok := c.st.order(keys[i], keys[best], "<"); ok && n*sign > 0 {
 			best = i
 		}
@@ -284,8 +284,17 @@ func filterSlice(c *Call) Value {
 	return newIter(out, "generator")
 }
 
+// some are the items of the receiver; whatever is false has none, even what
+// cannot be walked through.
+func (c *Call) some() []Value {
+	if !c.st.truth(c.Recv) {
+		return nil
+	}
+	return c.st.iterate(c.Recv)
+}
+
 func filterMap(c *Call) Value {
-	items := c.st.iterate(c.Recv)
+	items := c.some()
 	do := c.mapper()
 	if c.st.err != nil || !c.st.roomList(len(items)) {
 		return Value{}
@@ -348,7 +357,7 @@ func (c *Call) selectItems(byAttr, keep bool) Value {
 		}
 	}
 	var out []Value
-	for _, v := range c.st.iterate(c.Recv) {
+	for _, v := range c.some() {
 		if !c.st.step() {
 			return Value{}
 		}

@@ -20,9 +20,7 @@ func filterInt(c *Call) Value {
 	}
 	switch {
 	case v.k == kUndef:
-		if !c.st.lenient() || v.k == kUndef {
-			return c.st.undefined(v)
-		}
+		return c.st.undefined(v)
 	case v.isInt():
 		return Big(v.whole())
 	case v.k == kFloat:
@@ -31,6 +29,9 @@ func filterInt(c *Call) Value {
 		}
 		return c.st.truncated(v)
 	case v.isText():
+		if v.k == kBytes {
+			base = 10
+		}
 		if i, ok := c.parseInt(v.s, base); ok {
 			return i
 		}
@@ -146,8 +147,11 @@ func roundInt(v Value, digits int) Value {
 
 func filterFileSize(c *Call) Value {
 	f := c.Recv.float()
-	if c.Recv.isText() {
-		f, _ = parseFloat(c.Recv.s)
+	if v := filterFloat(c); !c.Recv.isNum() {
+		if _, ok := parseFloat(c.Recv.s); !c.Recv.isText() || !ok {
+			return c.Failf("filesizeformat needs a number")
+		}
+		f = v.float()
 	}
 	base, units := 1000.0, strings.Fields("kB MB GB TB PB EB ZB YB")
 	if c.BoolOr(0, false) {
@@ -173,7 +177,7 @@ func filterIndent(c *Call) Value {
 	} else {
 		with, _ = c.st.repeated(" ", int64(c.IntOr(0, 4)))
 	}
-	lines := strings.Split(c.soft()+"\n", "\n")
+	lines := strings.Split(c.operandStr()+"\n", "\n")
 	lines = lines[:len(lines)-1]
 	if !c.st.room(len(lines) * len(with)) {
 		return Value{}
@@ -187,7 +191,10 @@ func filterIndent(c *Call) Value {
 }
 
 func filterTruncate(c *Call) Value {
-	s, n, end := []rune(c.soft()), c.IntOr(0, 255), c.TextOr(2, "...")
+	if n, ok := c.st.length(c.Recv); ok && c.Recv.k != kStr && n <= c.IntOr(0, 255)+c.IntOr(3, 5) {
+		return c.Recv
+	}
+	s, n, end := []rune(c.operandStr()), c.IntOr(0, 255), c.TextOr(2, "...")
 	leeway, tail := c.IntOr(3, 5), utf8.RuneCountInString(end)
 	switch {
 	case n < tail || leeway < 0:
@@ -206,7 +213,7 @@ func filterTruncate(c *Call) Value {
 
 func filterURLEncode(c *Call) Value {
 	v := c.Recv
-	if v.isText() || !v.isDict() && !v.isSeq() && v.k != kIter && v.k != kView {
+	if v.k == kStr || testIterable(c).n == 0 {
 		return c.str(percentEncode(c.soft(), "/"))
 	}
 	pairs := c.st.iterate(v)
@@ -299,7 +306,7 @@ func filterWordWrap(c *Call) Value {
 	if c.st.err != nil {
 		return Value{}
 	}
-	for _, line := range strings.Split(c.soft(), "\n") {
+	for _, line := range strings.Split(c.operandStr(), "\n") {
 		out = append(out, wrapLine(line, width, c.BoolOr(1, true), wrap))
 	}
 	return c.joined(out, wrap)

@@ -120,7 +120,7 @@ func (w *jsonWriter) dict(v Value, nl string, pretty bool) {
 			w.st.fail(CodeType, "a key of type %s cannot be written as JSON", k.typeName())
 		}
 	}
-	slices.SortStableFunc(at, func(a, b int) int { return strings.Compare(names[a], names[b]) })
+	slices.SortStableFunc(at, func(a, b int) int { n, _ := w.st.order(keys[a], keys[b], "<"); return n })
 	w.st.work(len(keys) * 64)
 	w.add("{")
 	inner := nl + w.indent

@@ -35,7 +35,7 @@ func (st *state) percent(format string, args Value) Value {
 			format = p.conversion(format[1:])
 		}
 	}
-	if st.err == nil && p.used < len(p.list) && !args.isDict() {
+	if st.err == nil && p.used < len(p.list) && !args.isDict() && (args.k == kTuple || args.k == kStr || !isSized(args)) {
 		return st.fail(CodeType, "not all arguments are used by the format")
 	}
 	v := Str(string(p.b))
@@ -44,6 +44,9 @@ func (st *state) percent(format string, args Value) Value {
 	}
 	return v
 }
+
+// isSized tells what % takes for a possible dict: it may go unused.
+func isSized(v Value) bool { return v.k == kList || v.k == kBytes || v.k == kRange }
 
 type percenter struct {
 	st     *state
@@ -294,7 +297,11 @@ func general(f float64, prec int, alt bool) string {
 }
 
 func trimZeros(s string, alt bool) string {
-	if alt || strings.IndexByte(s, '.') < 0 {
+	dot := strings.IndexByte(s, '.') >= 0
+	if alt && !dot {
+		return s + "."
+	}
+	if alt || !dot {
 		return s
 	}
 	return strings.TrimRight(strings.TrimRight(s, "0"), ".")

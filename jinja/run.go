@@ -3,8 +3,8 @@ package jinja
 func (s *textStmt) run(st *state) { st.write(s.s) }
 
 func (s *outputStmt) run(st *state) {
-	v := s.x.eval(st)
 	st.at = s.pos
+	v := s.x.eval(st)
 	if st.err != nil {
 		return
 	}

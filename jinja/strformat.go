@@ -189,9 +189,9 @@ func (f *formatter) format(v Value, format string) {
 		f.add(f.st.padText(&s, string(rune(v.n)), '<'))
 	case v.isInt() && strings.IndexByte("\x00bdoxXn", s.verb) >= 0 && s.prec < 0:
 		f.add(f.st.formatInt(&s, v.whole()))
-	case v.isNum() && strings.IndexByte("\x00eEfFgGn%", s.verb) >= 0:
+	case (v.k == kFloat || v.isInt() && s.verb != 0) && strings.IndexByte("\x00eEfFgGn%", s.verb) >= 0:
 		f.float(&s, v)
-	case v.k == kStr && (s.verb == 0 || s.verb == 's') && s.sign == 0:
+	case v.k == kStr && (s.verb == 0 || s.verb == 's') && s.sign == 0 && s.group == "":
 		if s.zero && s.align == 0 {
 			s.fill = "0"
 		}

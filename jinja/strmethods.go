@@ -275,11 +275,7 @@ func splitSpace(s string, most int, right bool) []string {
 		switch {
 		case s == "":
 		case i < 0 || most <= 0:
-			rest := strings.TrimFunc(s, isSpace)
-			if !right {
-				rest = s
-			}
-			parts = append(parts, rest)
+			parts = append(parts, s)
 			s = ""
 		case right:
 			_, n := utf8.DecodeRuneInString(s[i:])

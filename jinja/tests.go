@@ -66,8 +66,7 @@ func testIterable(c *Call) Value {
 func testSequence(c *Call) Value {
 	switch c.Recv.k {
 	case kUndef:
-		c.st.length(c.Recv)
-		return Bool(true)
+		return Bool(c.st.lenient(c.Recv))
 	case kStr, kBytes, kList, kTuple, kDict, kMap, kRange:
 		return Bool(true)
 	}

@@ -56,11 +56,11 @@ func (st *state) str(v Value) string {
 }
 
 func (st *state) undefinedText(v Value) string {
-	switch st.t.opt.Undefined {
-	case Lenient:
+	u := v.o.(*undef)
+	switch {
+	case u.soft || st.t.opt.Undefined == Lenient:
 		return ""
-	case Debug:
-		u := v.o.(*undef)
+	case st.t.opt.Undefined == Debug:
 		switch {
 		case u.hint != "":
 			return "{{ undefined value printed: " + u.hint + " }}"

@@ -253,6 +253,10 @@ func strftimeText(t time.Time, d byte) (string, bool) {
 	switch d {
 	case '%':
 		return "%", true
+	case 'k':
+		return fmt.Sprintf("%2d", t.Hour()), true
+	case 'l':
+		return fmt.Sprintf("%2d", (t.Hour()+11)%12+1), true
 	case 'n':
 		return "\n", true
 	case 't':

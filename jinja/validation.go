@@ -3,7 +3,6 @@ package jinja
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -48,11 +47,6 @@ func CompileValidation(source string, o Options) (*Validation, error) {
 // undefined, a limit, a panic, an empty secret, an answer that would show a
 // secret. err is for the operator, never for the caller.
 func (v *Validation) Check(ctx context.Context, r Request, secret SecretFunc) (ok bool, text string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			ok, text, err = false, "", fmt.Errorf("validation_expression: internal error: %v", p)
-		}
-	}()
 	var h Host
 	if v.t.opt.Host != nil {
 		h = *v.t.opt.Host

@@ -69,8 +69,11 @@ type (
 		name  string
 	}
 	intRange struct{ start, stop, step int64 }
-	undef    struct{ name, hint, owner string }
-	host     struct{ m Mapping }
+	undef    struct {
+		name, hint, owner string
+		soft              bool // an `if` without `else`, which Python takes for empty even when strict
+	}
+	host struct{ m Mapping }
 )
 
 func (bigInt) object()    {}
@@ -146,11 +149,11 @@ func Delta(d time.Duration) Value { return Value{k: kDelta, n: d.Microseconds()}
 func Map(m Mapping) Value { return Value{k: kMap, o: host{m}} }
 
 func (v Value) float() float64 {
-	switch {
-	case v.k == kFloat:
+	if v.k == kFloat {
 		return math.Float64frombits(uint64(v.n))
-	case v.o != nil:
-		f, _ := new(big.Float).SetInt(v.o.(bigInt).Int).Float64()
+	}
+	if b, ok := v.o.(bigInt); ok {
+		f, _ := new(big.Float).SetInt(b.Int).Float64()
 		return f
 	}
 	return float64(v.n)
