@@ -1,0 +1,232 @@
+// Package engine is the node as a library: it compiles a configuration, opens
+// the store, runs pumps on schedule and on signals, and takes in what is
+// posted to receivers.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/config"
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/transforms"
+)
+
+// Sets are the component types and functions a node has.
+type Sets struct {
+	Sources    sources.Set
+	Transforms transforms.Set
+	Sinks      sinks.Set
+	Systems    systems.Set
+	Lib        *dtl.Lib
+}
+
+// Options say what a node is made of.
+type Options struct {
+	Config *config.Config
+	// Store is where datasets live; the node does not close it.
+	Store store.Store
+	Sets  Sets
+	// Transport carries outgoing HTTP; nil refuses internal addresses.
+	Transport http.RoundTripper
+	// Now is the clock; nil is the machine's.
+	Now func() time.Time
+	// Log receives what operators should know; nil is silent.
+	Log *slog.Logger
+}
+
+// ConfigError is a configuration that cannot be run, with all its findings.
+type ConfigError struct{ Findings diag.List }
+
+// Error counts the errors and tells the first.
+func (e *ConfigError) Error() string {
+	n, _ := e.Findings.Count()
+	for _, f := range e.Findings {
+		if f.Severity == diag.Error {
+			return fmt.Sprintf("the configuration has %d errors; the first: %s", n, f.Message)
+		}
+	}
+	return "the configuration cannot be run"
+}
+
+// Engine is a running node.
+type Engine struct {
+	o     Options
+	graph *graph
+	mu    struct {
+		sync.Mutex
+		runs    map[string]*pumpState
+		inlets  map[string]*pipes.Inlet
+		started bool
+	}
+	wake   chan struct{}
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+}
+
+// Open compiles the configuration and readies every pipe, but starts none: see
+// [Engine.Start] and [Engine.RunAll]. A configuration with errors is refused
+// whole, as a *ConfigError.
+func Open(ctx context.Context, o Options) (*Engine, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if o.Transport == nil {
+		o.Transport = systems.NewTransport(systems.GuardOptions{})
+	}
+	g, finds := compile(ctx, o)
+	if finds.HasErrors() {
+		return nil, &ConfigError{finds}
+	}
+	e := &Engine{o: o, graph: g, wake: make(chan struct{}, 1)}
+	e.ctx, e.cancel = context.WithCancel(ctx)
+	e.mu.runs = map[string]*pumpState{}
+	e.mu.inlets = map[string]*pipes.Inlet{}
+	for _, p := range g.pipes {
+		if err := e.ready(ctx, p); err != nil {
+			e.cancel()
+			return nil, err
+		}
+	}
+	return e, nil
+}
+
+// ready loads a pipe and what is remembered of its pump. Whether it ever
+// completed a run is asked before loading, which may populate its dataset.
+func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) error {
+	completed, err := p.EverCompleted(ctx)
+	if err != nil {
+		return err
+	}
+	enabled, err := e.loadEnabled(ctx, p.ID())
+	if err != nil {
+		return err
+	}
+	if err := p.Load(ctx); err != nil {
+		return err
+	}
+	e.mu.runs[p.ID()] = &pumpState{pipe: p, fresh: !completed, disabled: !enabled}
+	return nil
+}
+
+// Check says everything that can be known of a configuration before it runs.
+// The findings of config.Load are not repeated.
+func Check(ctx context.Context, c *config.Config, s Sets) diag.List {
+	_, finds := compile(ctx, Options{Config: c, Sets: s, Now: time.Now})
+	return finds
+}
+
+// Pipes are the ids of all pipes, in the order of the configuration.
+func (e *Engine) Pipes() []string {
+	ids := make([]string, len(e.graph.pipes))
+	for i, p := range e.graph.pipes {
+		ids[i] = p.ID()
+	}
+	return ids
+}
+
+// Pipe returns a pipe, and whether there is one.
+func (e *Engine) Pipe(id string) (*pipes.Pipe, bool) {
+	p := e.graph.byID[id]
+	return p, p != nil
+}
+
+// Component returns the configuration of a pipe or system, nil if unknown.
+func (e *Engine) Component(id string) *config.Component { return e.o.Config.Get(id) }
+
+// Store is where the node's datasets live.
+func (e *Engine) Store() store.Store { return e.o.Store }
+
+// ErrNoPipe is a pipe that does not exist, ErrNotReceiver one that takes no
+// posts, ErrDisabled one that is switched off.
+var (
+	ErrNoPipe      = errors.New("there is no such pipe")
+	ErrNotReceiver = errors.New("the pipe is no receiver")
+	ErrDisabled    = errors.New("the pipe is disabled")
+)
+
+// Inlet returns the way into a receiver pipe.
+func (e *Engine) Inlet(ctx context.Context, id string) (*pipes.Inlet, error) {
+	p, ok := e.Pipe(id)
+	if !ok {
+		return nil, ErrNoPipe
+	}
+	if _, ok := p.Receiver(); !ok {
+		return nil, ErrNotReceiver
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.runs[id].disabled {
+		return nil, ErrDisabled
+	}
+	if in := e.mu.inlets[id]; in != nil {
+		return in, nil
+	}
+	in, err := p.Inlet(ctx)
+	if err == nil {
+		e.mu.inlets[id] = in
+	}
+	return in, err
+}
+
+// Close stops all runs after the batch in hand, and waits for them.
+func (e *Engine) Close() {
+	e.cancel()
+	e.tasks.Wait()
+}
+
+// order sorts pipes so that a dataset is written before it is read; within a
+// cycle the order of the configuration stays.
+func order(all []*pipes.Pipe) []*pipes.Pipe {
+	writer := map[string]*pipes.Pipe{}
+	for _, p := range all {
+		writer[p.Output()] = p
+	}
+	var out []*pipes.Pipe
+	seen := map[*pipes.Pipe]bool{}
+	var visit func(p *pipes.Pipe)
+	visit = func(p *pipes.Pipe) {
+		if p == nil || seen[p] {
+			return
+		}
+		seen[p] = true
+		for _, d := range inputsOf(p) {
+			visit(writer[d])
+		}
+		out = append(out, p)
+	}
+	for _, p := range all {
+		visit(p)
+	}
+	return out
+}
+
+// inputsOf are the datasets a pipe reads, hops to or looks into.
+func inputsOf(p *pipes.Pipe) []string {
+	in := slices.Clone(p.Inputs())
+	for _, h := range p.Hops() {
+		in = append(in, h.Dataset)
+	}
+	for _, l := range p.Lookups() {
+		in = append(in, l.Name)
+	}
+	return slices.DeleteFunc(in, func(d string) bool { return d == p.Output() || strings.HasPrefix(d, "system:") })
+}

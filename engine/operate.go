@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/store"
+)
+
+func enabledKey(id string) string { return "enabled/" + id }
+
+func (e *Engine) loadEnabled(ctx context.Context, id string) (bool, error) {
+	data, _, err := e.o.Store.State(ctx, enabledKey(id))
+	return string(data) != "false", err
+}
+
+// StartPump starts a pump at once, also one that is manual or disabled; full
+// asks for a full rescan.
+func (e *Engine) StartPump(id string, full bool) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.mu.runs[id]
+	switch {
+	case s == nil:
+		return ErrNoPipe
+	case s.running:
+		return errors.New("the pipe is running already")
+	case s.pipe.Def.Pump.Mode == "off":
+		return errors.New(`the pipe's mode is "off"`)
+	}
+	if _, receiver := s.pipe.Receiver(); receiver {
+		return errors.New("a receiver has no pump to start: post to it")
+	}
+	s.full = s.full || full
+	e.launchLocked(s)
+	return nil
+}
+
+// StopPump ends a run after the batch in hand.
+func (e *Engine) StopPump(id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.mu.runs[id]
+	if s == nil {
+		return ErrNoPipe
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	return nil
+}
+
+// SetEnabled switches a pump on or off, for restarts too. A run that is on its
+// way is not ended.
+func (e *Engine) SetEnabled(ctx context.Context, id string, enabled bool, comment string) error {
+	p, ok := e.Pipe(id)
+	if !ok {
+		return ErrNoPipe
+	}
+	pending, err := e.o.Store.Append(ctx, &store.Batch{State: []store.StateWrite{
+		{Key: enabledKey(id), Value: fmt.Append(nil, enabled), IfRev: store.AnyRev}}})
+	if err != nil {
+		return err
+	}
+	if _, err := pending.Wait(ctx); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	s := e.mu.runs[id]
+	s.disabled = !enabled
+	if enabled && s.pipe.Def.Pump.Mode == "scheduled" && s.due.IsZero() && e.mu.started {
+		e.firstDue(s, e.o.Now())
+	}
+	e.mu.Unlock()
+	e.nudge()
+	return p.LogEnabled(ctx, enabled, comment)
+}
+
+// PipeResult is what RunAll did with one pipe.
+type PipeResult struct {
+	Pipe  string
+	Stats pipes.Stats // summed over its runs
+	Runs  int
+	Err   error // why it failed, or a *pipes.WaitError
+}
+
+// RunAll runs pumps until nothing is left to do: those on schedule, or the
+// ones named, in the order data flows. Each pipe's result is told to done as
+// soon as it has run for the first time; all results are returned.
+func (e *Engine) RunAll(ctx context.Context, only []string, done func(PipeResult)) ([]PipeResult, error) {
+	chosen, err := e.choose(only)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]PipeResult, len(chosen))
+	pending := make([]bool, len(chosen))
+	for i := range pending {
+		results[i].Pipe, pending[i] = chosen[i].ID(), true
+	}
+	// Each pass moves data at least one pipe further; a longer chain of passes
+	// would be a circle, which does not compile.
+	for range len(chosen) + 1 {
+		worked := false
+		for i, p := range chosen {
+			if ctx.Err() != nil {
+				return results, ctx.Err()
+			}
+			if !pending[i] {
+				continue
+			}
+			pending[i] = false
+			n := e.runOnce(ctx, p, &results[i])
+			if results[i].Runs == 1 && done != nil {
+				done(results[i])
+			}
+			if n > 0 {
+				worked = true
+				markReaders(chosen, p.Output(), pending)
+			}
+		}
+		if !worked {
+			break
+		}
+		retryWaiting(results, pending)
+	}
+	return results, nil
+}
+
+func (e *Engine) runOnce(ctx context.Context, p *pipes.Pipe, r *PipeResult) int {
+	stats, err := p.Run(ctx, false)
+	r.Runs++
+	r.Err = err
+	if r.Runs == 1 {
+		r.Stats = stats
+		return stats.Changed + stats.Deleted
+	}
+	r.Stats.Read += stats.Read
+	r.Stats.Changed += stats.Changed
+	r.Stats.Deleted += stats.Deleted
+	r.Stats.End = stats.End
+	return stats.Changed + stats.Deleted
+}
+
+func markReaders(chosen []*pipes.Pipe, dataset string, pending []bool) {
+	for i, p := range chosen {
+		for _, d := range p.Inputs() {
+			if d == dataset {
+				pending[i] = true
+			}
+		}
+	}
+}
+
+// retryWaiting gives pipes that waited for a dataset another turn.
+func retryWaiting(results []PipeResult, pending []bool) {
+	for i := range results {
+		var wait *pipes.WaitError
+		if errors.As(results[i].Err, &wait) {
+			pending[i] = true
+		}
+	}
+}
+
+// choose returns the pumps to run, in the order data flows.
+func (e *Engine) choose(only []string) ([]*pipes.Pipe, error) {
+	named := map[string]bool{}
+	for _, id := range only {
+		if _, ok := e.Pipe(id); !ok {
+			return nil, fmt.Errorf("%w: %s", ErrNoPipe, id)
+		}
+		named[id] = true
+	}
+	var chosen []*pipes.Pipe
+	for _, p := range order(e.graph.pipes) {
+		_, receiver := p.Receiver()
+		switch {
+		case receiver, p.Def.Pump.Mode == "off":
+		case len(only) > 0:
+			if named[p.ID()] {
+				chosen = append(chosen, p)
+			}
+		case p.Def.Pump.Mode == "scheduled" && !e.mu.runs[p.ID()].disabled:
+			chosen = append(chosen, p)
+		}
+	}
+	return chosen, nil
+}

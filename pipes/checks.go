@@ -1,0 +1,51 @@
+package pipes
+
+import (
+	"fmt"
+
+	"github.com/adhocore/gronx"
+
+	"github.com/sluiceio/sluice/internal/diag"
+)
+
+// checkPump checks schedules, and says which documented settings are not built
+// yet: as an error where ignoring them would be wrong.
+func (p *Pipe) checkPump() diag.List {
+	var finds diag.List
+	pump := &p.Def.Pump
+	for key, expr := range map[string]string{"cron_expression": pump.Cron, "rescan_cron_expression": pump.RescanCron} {
+		if expr != "" && !gronx.IsValid(cronText(expr)) {
+			finds.Add(diag.Finding{Rule: "pump/cron", Severity: diag.Error, Span: pump.At(key),
+				Message: fmt.Sprintf("%q is no cron expression", expr),
+				Help:    "minute, hour, day of month, month, day of week and perhaps a year, for example 0 6 * * MON-FRI"})
+		}
+	}
+	later := func(key, why string, s diag.Severity) {
+		if pump.Node.Get(key) != nil {
+			finds.Add(diag.Finding{Rule: "pump/unsupported", Severity: s, Span: pump.At(key),
+				Message: fmt.Sprintf("%q is not built yet: %s", key, why)})
+		}
+	}
+	later("partial_rescan_run_count", "no partial rescan is made", diag.Warning)
+	if pump.MaxRetryDataset > 0 {
+		later("max_write_errors_in_retry_dataset", "a failed entity fails the run, which continues from there next time", diag.Warning)
+	}
+	later("dead_letter_dataset", "a failed entity fails the run instead", diag.Warning)
+	later("use_dead_letter_dataset", "a failed entity fails the run instead", diag.Warning)
+	if p.Def.ReprocessingPolicy == "automatic" {
+		finds.Add(diag.Finding{Rule: "pump/unsupported", Severity: diag.Warning, Span: p.Def.At("reprocessing_policy"),
+			Message: `"automatic" reprocessing is not built yet: the pipe continues`})
+	}
+	for _, h := range p.facts.Hops {
+		if h.Track && h.Dataset != p.Output() {
+			finds.Add(diag.Finding{Rule: "hops/tracking", Severity: diag.Warning, Span: h.Span,
+				Message: fmt.Sprintf("changes of %q do not start this pipe yet: dependency tracking is not built", h.Dataset),
+				Help:    `say so with "track-dependencies": false, or rescan with rescan_run_count`})
+			break
+		}
+	}
+	return finds
+}
+
+// cronText is the expression as the library reads it: `?` is its `*`.
+func cronText(expr string) string { return expr }

@@ -1,0 +1,75 @@
+package pipes
+
+import (
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+)
+
+// Definition is what a pipe says, with its defaults.
+type Definition struct {
+	spec.Base
+	ID                    string          `spec:"_id,required" doc:"Id of the pipe, unique in the configuration."`
+	Type                  string          `spec:"type,required" doc:"pipe"`
+	Name                  string          `spec:"name" doc:"Name shown to people."`
+	Description           *jsonpos.Node   `spec:"description" kind:"string|array" doc:"What the pipe is for: a text, or a list of lines."`
+	Comment               *jsonpos.Node   `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	Source                *jsonpos.Node   `spec:"source,required" kind:"object" doc:"Where entities come from."`
+	Transform             *jsonpos.Node   `spec:"transform" kind:"object|array" doc:"What happens to them: one transform or a list."`
+	Sink                  *jsonpos.Node   `spec:"sink" kind:"object" doc:"Where they go. Without it, or without a type in it: the dataset named after the pipe."`
+	Pump                  Pump            `spec:"pump" doc:"When the pipe runs, and what happens when it fails."`
+	BatchSize             int             `spec:"batch_size" min:"1" doc:"Source entities in a batch; usually 100."`
+	CheckpointInterval    int             `spec:"checkpoint_interval" min:"1" doc:"Batches between saves of the offset. Dataset sinks save it with every batch."`
+	DisableSetLastSeen    bool            `spec:"disable_set_last_seen" doc:"Whether the offset may not be reset or set by hand."`
+	BackgroundRescan      *jsonpos.Node   `spec:"enable_background_rescan" kind:"boolean" doc:"Whether rescans run beside incremental runs."`
+	RescanOnChange        *jsonpos.Node   `spec:"rescan_when_config_changes" kind:"boolean" doc:"Whether a changed configuration rescans."`
+	ReprocessingPolicy    string          `spec:"reprocessing_policy" enum:"continue,automatic" doc:"Whether the pipe resets itself when its inputs were remade."`
+	InferTypes            *jsonpos.Node   `spec:"infer_pipe_entity_types" kind:"boolean" doc:"Whether schemas of entities are inferred."`
+	Compaction            *jsonpos.Node   `spec:"compaction" kind:"object" doc:"How many versions the sink's dataset keeps."`
+	ExcludeCompleteness   []string        `spec:"exclude_completeness" doc:"Datasets whose completeness is not inherited."`
+	IncludeCompleteness   []string        `spec:"include_completeness" doc:"Datasets whose completeness is inherited."`
+	NamespacedIdentifiers *bool           `spec:"namespaced_identifiers" doc:"Whether properties and identifiers have namespaces."`
+	Namespaces            namespaceConfig `spec:"namespaces" doc:"The namespaces of identifiers and properties; by default the pipe's id."`
+	AddNamespaces         *bool           `spec:"add_namespaces" doc:"Whether namespaces are added before the first transform."`
+	RemoveNamespaces      *bool           `spec:"remove_namespaces" doc:"Whether namespaces are removed after the last transform."`
+	SymmetricCollapse     *jsonpos.Node   `spec:"symmetric_namespace_collapse" kind:"boolean" doc:"Whether identifiers collapse both ways."`
+	DependencyTracking    *jsonpos.Node   `spec:"dependency_tracking" kind:"object" doc:"Limits of dependency tracking."`
+	Permissions           *jsonpos.Node   `spec:"permissions" kind:"array" doc:"Who may read, write, run and change the pipe."`
+	Metadata              *jsonpos.Node   `spec:"metadata" kind:"object" doc:"Free properties for tools; $config-group, durable, tags and others are known."`
+	Principals            *jsonpos.Node   `spec:"principals" kind:"array" doc:"Roles the pipe runs with, as exported configurations have them."`
+}
+
+type namespaceConfig struct {
+	Identity string `spec:"identity" doc:"Namespace of _id."`
+	Property string `spec:"property" doc:"Namespace of properties."`
+}
+
+// Pump is when a pipe runs and what happens when it fails.
+type Pump struct {
+	spec.Base
+	Comment           *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	Type              string        `spec:"type" doc:"The kind of pump, as exported configurations have it."`
+	Interval          float64       `spec:"schedule_interval" min:"0" doc:"Seconds between runs; 30 if source and sink are datasets, else 900, give or take 5 %."`
+	Cron              string        `spec:"cron_expression" doc:"When to run: minute, hour, day of month, month, day of week and perhaps year, in UTC. It goes before schedule_interval."`
+	Mode              string        `spec:"mode" enum:"scheduled,manual,off" default:"scheduled" doc:"scheduled runs by itself, manual only by hand, off not at all."`
+	RunAtStartup      bool          `spec:"run_at_startup" doc:"Whether the pipe also runs when the node starts."`
+	RunIfNotPopulated *bool         `spec:"run_at_startup_if_not_populated" doc:"Whether the pipe also runs at start if its dataset has never been filled by a completed run."`
+	RescanCount       int           `spec:"rescan_run_count" min:"1" doc:"Every how many runs a full rescan is made."`
+	RescanCron        string        `spec:"rescan_cron_expression" doc:"When a full rescan is made."`
+	PartialCount      *jsonpos.Node `spec:"partial_rescan_run_count" kind:"integer" doc:"Every how many runs a partial rescan is made."`
+	PartialDelta      *jsonpos.Node `spec:"partial_rescan_delta" kind:"integer" doc:"How far a partial rescan goes back."`
+	MaxReadRetries    int           `spec:"max_read_retries" min:"0" doc:"How often a failed read is tried again."`
+	ReadRetryDelay    float64       `spec:"read_retry_delay" min:"0" doc:"Seconds before a read is tried again."`
+	WriteRetryDelay   float64       `spec:"write_retry_delay" min:"0" doc:"Seconds before a batch is tried again."`
+	BatchRetries      int           `spec:"batch_retries" default:"3" min:"0" doc:"How often a failed batch is tried again."`
+	Fallback          bool          `spec:"fallback_to_single_entities_on_batch_fail" default:"true" doc:"Whether a batch that keeps failing is tried entity by entity."`
+	MaxWriteErrors    int           `spec:"max_consecutive_write_errors" default:"1" doc:"Failures in a row that stop the run."`
+	MaxEntityRetries  int           `spec:"max_retries_per_entity" default:"5" doc:"Retries of an entity in later runs."`
+	MaxRetryDataset   int           `spec:"max_write_errors_in_retry_dataset" doc:"How many failed entities may wait for another try; 0 turns waiting off."`
+	DeadLetter        string        `spec:"dead_letter_dataset" doc:"Dataset for entities that fail for good."`
+	UseDeadLetter     bool          `spec:"use_dead_letter_dataset" doc:"Older form of dead_letter_dataset."`
+	TrackDeadLetters  bool          `spec:"track_dead_letters" doc:"Whether a dead letter goes when a later version succeeds."`
+	MaxSeconds        float64       `spec:"max_seconds_per_entity" doc:"Fails a run whose batches take longer on average."`
+	LogNoop           bool          `spec:"log_events_noop_runs" doc:"Whether runs that did nothing are logged."`
+	LogNoopChanges    bool          `spec:"log_events_noop_runs_changes_only" default:"true" doc:"Whether a run without changes did nothing; otherwise one without entities."`
+	Granularity       *jsonpos.Node `spec:"notification_granularity" kind:"any" doc:"Seconds after which a run is logged even if it did nothing."`
+}

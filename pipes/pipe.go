@@ -1,0 +1,250 @@
+package pipes
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sluiceio/sluice/config"
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/transforms"
+)
+
+// Env is what pipes are compiled with. Store may be nil if they are only
+// checked.
+type Env struct {
+	Sources    sources.Set
+	Transforms transforms.Set
+	Sinks      sinks.Set
+	Lib        *dtl.Lib
+	Store      store.Store
+	Host       dtl.Host
+	System     func(id string) systems.System
+	Secret     systems.SecretFunc
+	Metadata   *jsonpos.Node
+	Now        func() time.Time
+	// Sleep waits between tries, and ends early with the context's error.
+	Sleep func(ctx context.Context, d time.Duration) error
+	// Context bounds the work of compiling.
+	Context context.Context
+}
+
+// Pipe is a compiled pipe. It is immutable but for the counters of its runs.
+type Pipe struct {
+	Def       Definition
+	env       Env
+	source    sources.Source
+	transform transforms.Transform // nil if there is none
+	sink      sinks.Sink
+	facts     dtl.Facts
+}
+
+// ID is the pipe's _id.
+func (p *Pipe) ID() string { return p.Def.ID }
+
+// Compile compiles a pipe component and reports every problem; the pipe is nil
+// if any is an error.
+func Compile(c *config.Component, env Env) (*Pipe, diag.List) {
+	p := &Pipe{env: env}
+	finds := spec.Decode(c.Effective, &p.Def)
+	if p.Def.Source != nil && p.Def.Source.Kind == jsonpos.Object {
+		finds.Add(p.compileParts(c.Effective)...)
+	}
+	if p.source != nil && p.sink != nil && !finds.HasErrors() {
+		finds.Add(p.checkPump()...)
+		finds.Add(p.checkKind()...)
+	}
+	for i := range finds {
+		if finds[i].Pipe == "" {
+			finds[i].Pipe = c.ID
+		}
+	}
+	if finds.HasErrors() {
+		return nil, finds
+	}
+	return p, finds
+}
+
+func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
+	var finds diag.List
+	opts := p.dtlOptions()
+	var more diag.List
+	p.source, more = p.env.Sources.Build(sources.Env{
+		PipeID: p.ID(), Node: p.Def.Source, Store: p.env.Store, Lib: p.env.Lib, DTL: opts, System: p.env.System,
+		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"),
+	})
+	finds.Add(more...)
+	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {
+		p.transform, more = p.env.Transforms.Build(transforms.Env{
+			PipeID: p.ID(), Node: t, Lib: p.env.Lib, DTL: opts, System: p.env.System, Secret: p.env.Secret, Now: p.env.Now,
+		})
+		finds.Add(more...)
+	}
+	_, receiver := p.source.(sources.Receiver)
+	p.sink, more = p.env.Sinks.Build(sinks.Env{
+		PipeID: p.ID(), Node: p.Def.Sink, Pipe: pipe, Store: p.env.Store, Lib: p.env.Lib, DTL: opts,
+		Endpoint: receiver, System: p.env.System,
+	})
+	finds.Add(more...)
+	if pr, ok := p.transform.(transforms.Programmer); ok {
+		for _, prog := range pr.Programs() {
+			f := prog.Facts()
+			p.facts.Hops = append(p.facts.Hops, f.Hops...)
+			p.facts.Lookups = append(p.facts.Lookups, f.Lookups...)
+			p.facts.Functions = append(p.facts.Functions, f.Functions...)
+			p.facts.Children = p.facts.Children || f.Children
+		}
+	}
+	return append(finds, p.checkNamespaces()...)
+}
+
+// global is a text of the metadata's global_defaults.
+func (p *Pipe) global(key string) string {
+	s, _ := p.env.Metadata.Get("global_defaults").Get(key).Str()
+	return s
+}
+
+func (p *Pipe) namespaced() bool {
+	if p.Def.NamespacedIdentifiers != nil {
+		return *p.Def.NamespacedIdentifiers
+	}
+	return p.env.Metadata.Get("namespaced_identifiers").IsTrue()
+}
+
+func (p *Pipe) dtlOptions() dtl.Options {
+	or := func(s string) string {
+		if s == "" {
+			return p.ID()
+		}
+		return s
+	}
+	return dtl.Options{Lib: p.env.Lib, PipeID: p.ID(), IDRequired: true, NamespacedIdentifiers: p.namespaced(),
+		IdentityNS: or(p.Def.Namespaces.Identity), PropertyNS: or(p.Def.Namespaces.Property)}
+}
+
+// checkNamespaces refuses what would come out without the namespaces that the
+// configuration asks for.
+func (p *Pipe) checkNamespaces() diag.List {
+	typ, _ := p.Def.Source.Get("type").Str()
+	adds := p.namespaced() && slices.Contains([]string{"embedded", "http_endpoint"}, typ)
+	if p.Def.AddNamespaces != nil {
+		adds = *p.Def.AddNamespaces
+	}
+	removes := p.Def.RemoveNamespaces != nil && *p.Def.RemoveNamespaces
+	if !adds && !removes {
+		return nil
+	}
+	at := p.Def.At("namespaced_identifiers")
+	if p.Def.AddNamespaces != nil {
+		at = p.Def.At("add_namespaces")
+	}
+	return diag.List{{Rule: "pipe/namespaces", Severity: diag.Error, Span: at,
+		Message: "adding namespaces before and removing them after the transforms is not built yet",
+		Help:    `set "namespaced_identifiers": false, or "add_namespaces" and "remove_namespaces": false`}}
+}
+
+// Link checks what can only be known when all systems are built.
+func (p *Pipe) Link() diag.List {
+	var finds diag.List
+	for _, part := range []any{p.source, p.transform, p.sink} {
+		if l, ok := part.(systems.Linker); ok {
+			finds.Add(l.Link()...)
+		}
+	}
+	for i := range finds {
+		finds[i].Pipe = p.ID()
+	}
+	return finds
+}
+
+// Receiver returns the source as a receiver, if it is one.
+func (p *Pipe) Receiver() (sources.Receiver, bool) {
+	r, ok := p.source.(sources.Receiver)
+	return r, ok
+}
+
+// Inputs are the datasets the source reads.
+func (p *Pipe) Inputs() []string {
+	if in, ok := p.source.(sources.Inputs); ok {
+		return in.Datasets()
+	}
+	return nil
+}
+
+// Output is the dataset the sink writes, "" if it writes none.
+func (p *Pipe) Output() string {
+	if d, ok := p.sink.(sinks.Datasets); ok {
+		return d.DatasetID()
+	}
+	return ""
+}
+
+// Hops are the datasets that transforms look into.
+func (p *Pipe) Hops() []dtl.HopsUse { return p.facts.Hops }
+
+// Lookups are the datasets of lookup-entity.
+func (p *Pipe) Lookups() []dtl.Use { return p.facts.Lookups }
+
+// Internal tells whether source and sink are both datasets.
+func (p *Pipe) Internal() bool { return len(p.Inputs()) > 0 && p.Output() != "" }
+
+// Signalled tells whether a change of an input starts the pipe at once: by
+// default if source and sink are datasets and no schedule was chosen.
+func (p *Pipe) Signalled() bool {
+	if s, ok := p.source.(sources.Signalled); ok {
+		if on, given := s.SupportsSignalling(); given {
+			return on
+		}
+	}
+	if off := p.env.Metadata.Get("global_defaults").Get("use_signalling_internally"); off != nil && !off.IsTrue() {
+		return false
+	}
+	interval := p.Def.Pump.Node.Get("schedule_interval")
+	return p.Internal() && p.Def.Pump.Cron == "" && (interval == nil || p.Def.Pump.Interval >= 3600)
+}
+
+// Interval is the time between scheduled runs, before jitter.
+func (p *Pipe) Interval() time.Duration {
+	if p.Def.Pump.Node.Get("schedule_interval") != nil {
+		return time.Duration(p.Def.Pump.Interval * float64(time.Second))
+	}
+	if p.Internal() {
+		return 30 * time.Second
+	}
+	return 900 * time.Second
+}
+
+// RunsIfNotPopulated resolves run_at_startup_if_not_populated.
+func (p *Pipe) RunsIfNotPopulated() bool {
+	if v := p.Def.Pump.RunIfNotPopulated; v != nil {
+		return *v
+	}
+	return p.env.Metadata.Get("global_defaults").Get("run_at_startup_if_not_populated").IsTrue()
+}
+
+// Load readies the pipe's dataset and the indexes its hops need. Indexes of
+// datasets that do not exist yet are made later.
+func (p *Pipe) Load(ctx context.Context) error {
+	if l, ok := p.sink.(sinks.Loader); ok {
+		if err := l.Load(ctx); err != nil {
+			return fmt.Errorf("pipe %s: %w", p.ID(), err)
+		}
+	}
+	return nil
+}
+
+// batchSize is how many source entities a batch has.
+func (p *Pipe) batchSize() int {
+	if p.Def.BatchSize > 0 {
+		return p.Def.BatchSize
+	}
+	return p.sink.BatchSize()
+}
