@@ -1,0 +1,114 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sluiceio/sluice/store"
+)
+
+var errNoID = errors.New("an entity is no dict with a string _id")
+
+// errReadOnly is the answer to writes on a store opened for reading only.
+var errReadOnly = errors.New("the store is open for reading only")
+
+// pending is a request to the writer: a batch, or a dataset to make or drop.
+type pending struct {
+	writes   []encodedWrite
+	size     int
+	states   []store.StateWrite
+	populate []string
+	create   string
+	drop     string
+
+	done   chan struct{} // closed when the rest is final
+	result store.Result
+	err    error
+}
+
+// Wait implements store.Pending.
+func (p *pending) Wait(ctx context.Context) (store.Result, error) {
+	select {
+	case <-p.done:
+		return p.result, p.err
+	default:
+	}
+	select {
+	case <-p.done:
+		return p.result, p.err
+	case <-ctx.Done():
+		return store.Result{}, ctx.Err()
+	}
+}
+
+// Append implements store.Store. The dataset of every write must exist.
+func (s *Store) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
+	enc := &encoder{most: s.o.MaxEntityBytes, buf: make([]byte, 0, s.typicalBatch.Load())}
+	writes, err := enc.writes(b.Writes)
+	if err != nil {
+		return nil, err
+	}
+	s.typicalBatch.Store(int64(len(enc.buf) + len(enc.buf)/8))
+	p := &pending{writes: writes, size: len(enc.buf), populate: append([]string(nil), b.Populate...)}
+	for _, st := range b.State {
+		p.size += len(st.Value)
+		if st.Value != nil {
+			st.Value = append([]byte{}, st.Value...)
+		}
+		p.states = append(p.states, st)
+	}
+	if p.size > maxBatch {
+		return nil, fmt.Errorf("the batch has more than %d bytes: %w", maxBatch, store.ErrTooLarge)
+	}
+	return p, s.submit(ctx, p)
+}
+
+// submit queues a request; it waits while too many are queued.
+func (s *Store) submit(ctx context.Context, p *pending) error {
+	if s.o.ReadOnly {
+		return errReadOnly
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	p.done = make(chan struct{})
+	select {
+	case s.queue <- p:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Create implements store.Store.
+func (s *Store) Create(ctx context.Context, name string) (store.Info, error) {
+	if info, err := s.Info(ctx, name); !errors.Is(err, store.ErrNoDataset) {
+		return info, err
+	}
+	if name == "" || strings.Contains(name, "/") {
+		return store.Info{}, fmt.Errorf("%q cannot be the id of a dataset: it is empty or has a slash", name)
+	}
+	if _, err := s.do(ctx, &pending{create: name}); err != nil {
+		return store.Info{}, err
+	}
+	return s.Info(ctx, name)
+}
+
+// Drop implements store.Store.
+func (s *Store) Drop(ctx context.Context, name string) error {
+	if _, err := s.Info(ctx, name); errors.Is(err, store.ErrNoDataset) {
+		return nil
+	}
+	_, err := s.do(ctx, &pending{drop: name})
+	return err
+}
+
+func (s *Store) do(ctx context.Context, p *pending) (store.Result, error) {
+	if err := s.submit(ctx, p); err != nil {
+		return store.Result{}, err
+	}
+	return p.Wait(ctx)
+}

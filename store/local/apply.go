@@ -1,0 +1,231 @@
+package local
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/sluiceio/sluice/store"
+)
+
+// A data frame takes effect here, and only here: after it was written and when
+// it is replayed. It needs no look-ups, since records tell what they replace.
+
+// change is what a frame does to one dataset in memory.
+type change struct {
+	d        *dataset
+	counts   counts
+	replaced []int64
+	dropped  bool
+}
+
+// effects gathers what a frame does, before it is published.
+type effects struct {
+	batch   *pebble.Batch
+	changes []*change
+	byID    map[uint32]*change
+	key     []byte
+	row     []byte
+}
+
+// apply brings the index and the datasets in memory to where the frame is.
+func (s *Store) apply(at position, frame []byte) error {
+	p, err := parsePayload(frame)
+	if err != nil {
+		return s.log.corrupt(at.seg, int64(at.pos), err.Error())
+	}
+	s.applyMu.Lock()
+	defer s.applyMu.Unlock()
+	e := &effects{batch: s.db.NewBatch(), byID: map[uint32]*change{}}
+	defer e.batch.Close()
+	if err := s.gather(e, at, p); err != nil {
+		return err
+	}
+	m := meta{lastTS: p.lastTS, lastRev: p.lastRev, nextDS: p.nextDS}
+	m.at = position{seg: at.seg, pos: at.pos + uint32(frameSize(uint64(len(frame)))), seq: at.seq + 1}
+	if err := e.batch.Set(metaKey(), m.append(nil), nil); err != nil {
+		return err
+	}
+	if err := e.batch.Commit(pebble.NoSync); err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	s.meta = m
+	s.publish(e)
+	return nil
+}
+
+func (s *Store) gather(e *effects, at position, p *payload) error {
+	for _, c := range p.creates {
+		d := newDataset(c.ds, c.name, c.gen)
+		d.replaced = &bitset{}
+		e.add(&change{d: d, counts: d.counts})
+	}
+	for i := range p.sections {
+		c, err := s.changeOf(e, p.sections[i].ds)
+		if err == nil {
+			err = s.gatherSection(e, c, at, &p.sections[i])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for _, ds := range p.populate {
+		c, err := s.changeOf(e, ds)
+		if err != nil {
+			return err
+		}
+		c.counts.populated = true
+	}
+	for _, st := range p.states {
+		if err := e.setState(st); err != nil {
+			return err
+		}
+	}
+	for _, ds := range p.drops {
+		c, err := s.changeOf(e, ds)
+		if err != nil {
+			return err
+		}
+		c.dropped = true
+	}
+	return s.gatherDatasets(e)
+}
+
+func (e *effects) add(c *change) {
+	e.changes = append(e.changes, c)
+	e.byID[c.d.id] = c
+}
+
+// changeOf returns the change of a dataset, begun with what it is now.
+func (s *Store) changeOf(e *effects, ds uint32) (*change, error) {
+	if c := e.byID[ds]; c != nil {
+		return c, nil
+	}
+	d := s.byID[ds]
+	if d == nil {
+		return nil, fmt.Errorf("%w: the log speaks of a dataset number %d that was never made", store.ErrCorrupt, ds)
+	}
+	c := &change{d: d, counts: d.counts}
+	e.add(c)
+	return c, nil
+}
+
+func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEntry) error {
+	base := at.pos + frameHeadSize
+	row := section{
+		first: sec.first, seg: at.seg, table: base + uint32(sec.tableAt), records: base + uint32(sec.recordAt),
+		count: uint32(len(sec.table)), size: uint32(len(sec.records)),
+	}
+	e.key = offsetKey(e.key[:0], keySection, c.d.id, sec.first)
+	e.row = appendSectionRow(e.row[:0], &row)
+	if err := e.batch.Set(e.key, e.row, nil); err != nil {
+		return err
+	}
+	for i := range sec.table {
+		b := sec.record(i)
+		r, ok := parseRecord(b, s.log.salt)
+		pos := row.records + sec.table[i]
+		if !ok || r.offset != sec.first+int64(i) || r.ds != c.d.id {
+			return s.damaged(c.d, location{seg: at.seg, pos: pos})
+		}
+		if err := e.addVersion(c, &r, location{seg: at.seg, pos: pos, size: uint32(len(b))}); err != nil {
+			return err
+		}
+	}
+	c.counts.size += int64(len(sec.records) + 4*len(sec.table))
+	return nil
+}
+
+func (e *effects) addVersion(c *change, r *record, loc location) error {
+	c.counts.count(r)
+	e.key = latestKey(e.key[:0], r.ds, r.id)
+	e.row = appendLatest(e.row[:0], &latest{offset: r.offset, loc: loc, hash: r.hash, deleted: r.deleted})
+	if err := e.batch.Set(e.key, e.row, nil); err != nil {
+		return err
+	}
+	if r.prev < 0 {
+		return nil
+	}
+	c.replaced = append(c.replaced, r.prev)
+	e.key = offsetKey(e.key[:0], keyReplaced, r.ds, r.prev)
+	return e.batch.Set(e.key, nil, nil)
+}
+
+func (e *effects) setState(st stateEntry) error {
+	if st.value == nil {
+		return e.batch.Delete(stateKey(st.key), nil)
+	}
+	return e.batch.Set(stateKey(st.key), append(binary.AppendUvarint(nil, st.rev), st.value...), nil)
+}
+
+// gatherDatasets writes the rows of the changed datasets.
+func (s *Store) gatherDatasets(e *effects) error {
+	for _, c := range e.changes {
+		key := dsKey(nil, keyDataset, c.d.id)
+		if !c.dropped {
+			if err := e.batch.Set(key, appendDataset(nil, c.d, &c.counts), nil); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := s.gatherDrop(e, c.d, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) gatherDrop(e *effects, d *dataset, key []byte) error {
+	if err := e.batch.Delete(key, nil); err != nil {
+		return err
+	}
+	for _, kind := range []byte{keyLatest, keySection, keyReplaced, keyIndex} {
+		if err := e.deleteAll(dsKey(nil, kind, d.id)); err != nil {
+			return err
+		}
+	}
+	return each(s.db, dsKey(nil, keyIndex, d.id), func(_, row []byte) error {
+		id, _, ok := parseIndexRow(row)
+		if !ok {
+			return s.indexDamaged("an index")
+		}
+		return e.deleteIndex(id)
+	})
+}
+
+func (e *effects) deleteIndex(id uint32) error {
+	if err := e.deleteAll(dsKey(nil, keyEntry, id)); err != nil {
+		return err
+	}
+	return e.deleteAll(dsKey(nil, keyOrder, id))
+}
+
+func (e *effects) deleteAll(prefix []byte) error {
+	return e.batch.DeleteRange(bytes.Clone(prefix), after(prefix), nil)
+}
+
+// publish shows the changes to readers, all at once.
+func (s *Store) publish(e *effects) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range e.changes {
+		d := c.d
+		d.counts, d.dropped = c.counts, c.dropped
+		if d.replaced != nil {
+			for _, o := range c.replaced {
+				d.replaced.set(o)
+			}
+		}
+		switch {
+		case c.dropped && s.datasets[d.name] == d:
+			delete(s.datasets, d.name)
+			delete(s.byID, d.id)
+		case c.dropped:
+			delete(s.byID, d.id)
+		default:
+			s.datasets[d.name], s.byID[d.id] = d, d
+		}
+	}
+}

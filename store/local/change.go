@@ -1,0 +1,126 @@
+package local
+
+import (
+	"fmt"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// write takes the i-th write of a batch in.
+func (g *group) write(p *pending, i int) error {
+	w := &p.writes[i]
+	d, err := g.dataset(w.dataset)
+	if err != nil {
+		return err
+	}
+	sec := g.section(d)
+	n, size := len(sec.table), len(sec.records)
+	g.undo = append(g.undo, func() { sec.table, sec.records = sec.table[:n], sec.records[:size] })
+	out := make([]store.Outcome, len(w.ops))
+	for j := range w.ops {
+		if out[j], err = g.op(sec, &w.ops[j]); err != nil {
+			return fmt.Errorf("dataset %q, entity %q: %w", d.name, w.ops[j].id, err)
+		}
+	}
+	p.result.Outcomes[i] = out
+	p.result.Changed += len(sec.table) - n
+	return nil
+}
+
+func (g *group) section(d *dataset) *openSection {
+	sec := g.byDS[d]
+	if sec == nil {
+		sec = &openSection{d: d, first: d.last + 1}
+		g.byDS[d] = sec
+		g.sections = append(g.sections, sec)
+	}
+	return sec
+}
+
+// op does one op: a version is appended if the id is new, the content differs
+// or the deleted flag flips (the hash covers it).
+func (g *group) op(sec *openSection, op *encodedOp) (store.Outcome, error) {
+	key := versionKey{sec.d, op.id}
+	cur, known, err := g.find(key)
+	if err != nil {
+		return store.Unchanged, err
+	}
+	if op.kind == store.Delete {
+		if !known || cur.deleted {
+			return store.Unchanged, nil
+		}
+		if err := g.makeTombstone(sec, op, cur); err != nil {
+			return store.Unchanged, err
+		}
+	} else if known && cur.hash == op.hash {
+		return store.Unchanged, nil
+	}
+	g.version(sec, op, key, cur, known)
+	switch {
+	case op.deleted:
+		return store.Removed, nil
+	case known:
+		return store.Updated, nil
+	default:
+		return store.Added, nil
+	}
+}
+
+// find returns the latest version of an id, in the group or before it. A
+// location in segment 0 is a place in the group's section.
+func (g *group) find(key versionKey) (latest, bool, error) {
+	if l, ok := g.latest[key]; ok {
+		return l, true, nil
+	}
+	return g.s.findLatest(key.d, key.id)
+}
+
+func (g *group) version(sec *openSection, op *encodedOp, key versionKey, cur latest, known bool) {
+	r := record{
+		ds: sec.d.id, offset: sec.first + int64(len(sec.table)), prev: -1, ts: g.stamp(g.s.o.Clock()),
+		hash: op.hash, deleted: op.deleted, id: []byte(op.id), body: op.body,
+	}
+	if known {
+		r.prev, r.prevDead = cur.offset, cur.deleted
+	}
+	at := len(sec.records)
+	sec.table = append(sec.table, uint32(at))
+	sec.records = appendRecord(sec.records, g.s.log.salt, &r)
+	before, had := g.latest[key]
+	g.undo = append(g.undo, func() {
+		if g.latest[key] = before; !had {
+			delete(g.latest, key)
+		}
+	})
+	g.latest[key] = latest{offset: r.offset, hash: r.hash, deleted: r.deleted,
+		loc: location{pos: uint32(at), size: uint32(len(sec.records) - at)}}
+}
+
+// makeTombstone fills the op with the deleted form of the current version.
+func (g *group) makeTombstone(sec *openSection, op *encodedOp, cur latest) error {
+	g.arena.Reset()
+	body, err := g.body(sec, cur)
+	if err != nil {
+		return err
+	}
+	v, err := tombstone(g.arena, body, op.mark)
+	if err != nil {
+		return err
+	}
+	op.deleted, op.hash = true, entity.Hash(v)
+	op.body = entity.AppendJSON(nil, v)
+	return nil
+}
+
+func (g *group) body(sec *openSection, cur latest) ([]byte, error) {
+	if cur.loc.seg == 0 {
+		r, ok := parseRecord(sec.records[cur.loc.pos:cur.loc.pos+cur.loc.size], g.s.log.salt)
+		if !ok {
+			return nil, store.ErrCorrupt
+		}
+		return r.body, nil
+	}
+	r, err := g.s.readRecord(sec.d, cur.loc, cur.offset, g.arena)
+	return r.body, err
+}

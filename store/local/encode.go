@@ -1,0 +1,143 @@
+package local
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// maxID bounds ids, which stand in keys of the index.
+const maxID = 32 << 10
+
+// maxBatch bounds what one batch may hold, so that positions fit 32 bits.
+const maxBatch = 1 << 30
+
+// encodedOp is an op whose entity has been written down.
+type encodedOp struct {
+	kind    store.OpKind
+	mark    bool
+	deleted bool
+	hash    [16]byte
+	id      string
+	body    []byte
+}
+
+// encodedWrite is what one dataset receives.
+type encodedWrite struct {
+	dataset string
+	ops     []encodedOp
+}
+
+// encoder writes the entities of a batch into one buffer.
+type encoder struct {
+	buf  []byte
+	most int
+}
+
+func (e *encoder) writes(list []store.Write) ([]encodedWrite, error) {
+	out := make([]encodedWrite, len(list))
+	for i, w := range list {
+		out[i] = encodedWrite{dataset: w.Dataset, ops: make([]encodedOp, len(w.Ops))}
+		for j := range w.Ops {
+			if err := e.op(&out[i].ops[j], &w.Ops[j]); err != nil {
+				return nil, fmt.Errorf("dataset %q: %w", w.Dataset, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+func (e *encoder) op(to *encodedOp, op *store.Op) error {
+	to.kind, to.mark = op.Kind, op.Mark
+	if op.Kind == store.Delete {
+		to.id = op.ID
+		return nil
+	}
+	id, ok := entity.ID(op.Entity)
+	if !ok {
+		return errNoID
+	}
+	if len(id) > maxID {
+		return fmt.Errorf("an _id of %d bytes, the most is %d: %w", len(id), maxID, store.ErrTooLarge)
+	}
+	from := len(e.buf)
+	e.buf = appendBody(e.buf, op.Entity.Object())
+	to.body = e.buf[from:len(e.buf):len(e.buf)]
+	if len(to.body) > e.most {
+		return fmt.Errorf("entity %q has %d bytes, the most is %d: %w", id, len(to.body), e.most, store.ErrTooLarge)
+	}
+	if len(e.buf) > maxBatch {
+		return fmt.Errorf("the batch has more than %d bytes: %w", maxBatch, store.ErrTooLarge)
+	}
+	to.id = string([]byte(id))
+	to.hash = entity.Hash(op.Entity)
+	to.deleted = entity.Deleted(op.Entity)
+	return nil
+}
+
+// appendBody appends the stored form: canonical JSON without the reserved root
+// members, except _id and a _deleted that is true.
+func appendBody(dst []byte, o *entity.Object) []byte {
+	if !hasDropped(o) {
+		return entity.AppendJSON(dst, o.Value())
+	}
+	dst = append(dst, '{')
+	first := true
+	for _, m := range o.Members() {
+		if dropped(m) {
+			continue
+		}
+		if !first {
+			dst = append(dst, ',')
+		}
+		first = false
+		dst = append(entity.AppendJSON(dst, entity.NewString(m.Key)), ':')
+		dst = entity.AppendJSON(dst, m.Value)
+	}
+	return append(dst, '}')
+}
+
+func hasDropped(o *entity.Object) bool {
+	for _, m := range o.Members() {
+		if dropped(m) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropped tells whether the store makes the root member itself.
+func dropped(m entity.Member) bool {
+	return len(m.Key) > 0 && m.Key[0] == '_' && m.Key != entity.IDKey &&
+		(m.Key != entity.DeletedKey || !m.Value.Bool())
+}
+
+// storedForm is how bodies are read back: they were checked before they were
+// written, and their sum again when they were read.
+func storedForm() entity.DecodeOptions {
+	return entity.DecodeOptions{Stored: true, MaxDepth: math.MaxInt32, MaxBytes: math.MaxInt}
+}
+
+const trackedKey = "$deletion_tracked"
+
+// tombstone makes the deleted version that keeps a body's content.
+func tombstone(a *entity.Arena, body []byte, mark bool) (entity.Value, error) {
+	v, err := entity.Decode(a, body, storedForm())
+	if err != nil || v.Object() == nil {
+		return v, fmt.Errorf("a stored entity cannot be read: %w", errorOr(err, store.ErrCorrupt))
+	}
+	v.Object().Set(entity.DeletedKey, entity.NewBool(true))
+	if mark {
+		v.Object().Set(trackedKey, entity.NewBool(true))
+	}
+	return v, nil
+}
+
+func errorOr(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}

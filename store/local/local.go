@@ -1,0 +1,235 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+type entityValue = entity.Value
+
+// Options shape a store. The zero value is ready to use.
+type Options struct {
+	// Clock gives the time stamps; time.Now unless given.
+	Clock store.Clock
+	// MaxEntityBytes bounds an entity's stored form; 0 means 104857600.
+	MaxEntityBytes int
+	// SegmentBytes is the size at which a log file is followed by the next; 0
+	// means 256 MiB, more than 2 GiB counts as 2 GiB.
+	SegmentBytes int64
+	// CacheBytes is the memory for blocks of the index; 0 means 64 MiB.
+	CacheBytes int64
+	// ReadOnly refuses every write. The folder must exist, and nobody else may
+	// hold it.
+	ReadOnly bool
+	// InMemory keeps everything in memory; the folder's name is not used.
+	InMemory bool
+	// FS holds the log and IndexFS the index; the machine's file system unless
+	// given.
+	FS      FS
+	IndexFS vfs.FS
+}
+
+func (o Options) withDefaults() Options {
+	if o.Clock == nil {
+		o.Clock = time.Now
+	}
+	if o.MaxEntityBytes == 0 {
+		o.MaxEntityBytes = 104857600
+	}
+	if o.SegmentBytes == 0 {
+		o.SegmentBytes = 256 << 20
+	}
+	o.SegmentBytes = min(o.SegmentBytes, 2<<30)
+	if o.CacheBytes == 0 {
+		o.CacheBytes = 64 << 20
+	}
+	if o.InMemory {
+		o.FS, o.IndexFS = newMemFS(), vfs.NewMem()
+	}
+	if o.FS == nil {
+		o.FS = osFS{}
+	}
+	if o.IndexFS == nil {
+		o.IndexFS = vfs.Default
+	}
+	return o
+}
+
+// Store is a data folder in use. It implements store.Store.
+type Store struct {
+	o    Options
+	dir  string
+	lock io.Closer
+	log  *wlog
+	db   *pebble.DB
+
+	// applyMu is held while the index and the table below move from one
+	// frame to the next.
+	applyMu sync.Mutex
+	meta    meta // how far they are; the writer's
+
+	mu       sync.RWMutex // guards the table and what it points to
+	datasets map[string]*dataset
+	byID     map[uint32]*dataset
+
+	queue        chan *pending
+	writerDone   chan struct{}
+	failed       error // the writer's: why it stopped
+	typicalBatch atomic.Int64
+
+	kick        chan struct{}
+	indexerDone chan struct{}
+	nextIndex   uint32 // guarded by applyMu
+
+	watches watches
+
+	life struct {
+		sync.RWMutex
+		closed bool
+		users  sync.WaitGroup
+		stop   chan struct{}
+	}
+}
+
+var _ store.Store = (*Store)(nil)
+
+// Open opens the data folder, or makes one. It fails with store.ErrLocked if
+// another process has it, and with store.ErrCorrupt if the log is damaged
+// elsewhere than a crash damages it. An index that is missing, broken or
+// behind is brought up to date from the log first.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{
+		o: o.withDefaults(), dir: dir, datasets: map[string]*dataset{}, byID: map[uint32]*dataset{},
+		queue: make(chan *pending, queueLength), writerDone: make(chan struct{}),
+		kick: make(chan struct{}, 1), indexerDone: make(chan struct{}),
+	}
+	s.life.stop = make(chan struct{})
+	if err := s.open(); err != nil {
+		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, err), s.release())
+	}
+	go s.runWriter()
+	go s.runIndexer()
+	return s, nil
+}
+
+func (s *Store) open() (err error) {
+	if s.o.ReadOnly {
+		if _, err := s.o.FS.Open(filepath.Join(s.dir, formatName)); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%s is no data folder: %w", s.dir, err)
+		}
+	}
+	if err := s.o.FS.MkdirAll(s.dir); err != nil {
+		return err
+	}
+	if s.lock, err = s.o.FS.Lock(filepath.Join(s.dir, lockName)); err != nil {
+		return err
+	}
+	id, err := openFormat(s.o.FS, s.dir)
+	if err != nil {
+		return err
+	}
+	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), id, s.o.SegmentBytes); err != nil {
+		return err
+	}
+	if s.db, err = openOrDropIndex(s.o.IndexFS, filepath.Join(s.dir, indexDir), s.o.CacheBytes); err != nil {
+		return err
+	}
+	return s.catchUp()
+}
+
+// catchUp loads what the index knows and replays the rest of the log.
+func (s *Store) catchUp() error {
+	_, err := value(s.db, metaKey(), func(b []byte) (ok bool) {
+		s.meta, ok = parseMeta(b)
+		return ok
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.loadDatasets(s.db); err != nil {
+		return err
+	}
+	if err := s.loadNextIndex(); err != nil {
+		return err
+	}
+	if err := s.log.scan(s.meta.at, s.apply); err != nil {
+		return err
+	}
+	return nil
+}
+
+// release gives up what open took, as far as it came.
+func (s *Store) release() error {
+	var all error
+	if s.db != nil {
+		all = errors.Join(all, s.db.Close())
+	}
+	if s.log != nil {
+		all = errors.Join(all, s.log.close())
+	}
+	if s.lock != nil {
+		all = errors.Join(all, s.lock.Close())
+	}
+	return all
+}
+
+// enter counts a call in, so that Close can wait for it. Calls may nest, which
+// a lock held by readers would not survive.
+func (s *Store) enter() error {
+	s.life.RLock()
+	defer s.life.RUnlock()
+	if s.life.closed {
+		return store.ErrClosed
+	}
+	s.life.users.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.life.users.Done() }
+
+// Close implements store.Store. Batches that were handed over are finished.
+// Closing again does nothing.
+func (s *Store) Close() error {
+	s.life.Lock()
+	again := s.life.closed
+	s.life.closed = true
+	s.life.Unlock()
+	if again {
+		return nil
+	}
+	close(s.life.stop)
+	s.life.users.Wait()
+	close(s.queue)
+	<-s.writerDone
+	<-s.indexerDone
+	s.watches.close()
+	err := s.db.Flush()
+	err = errors.Join(err, s.db.Close(), s.log.finish(), s.lock.Close())
+	s.db, s.log, s.lock = nil, nil, nil
+	if err != nil {
+		return fmt.Errorf("store %s: closing: %w", s.dir, err)
+	}
+	return nil
+}
+
+func (s *Store) indexDamaged(what string) error {
+	return fmt.Errorf("%w: the row of %s in %s; delete that folder to have it rebuilt",
+		store.ErrCorrupt, what, filepath.Join(s.dir, indexDir))
+}
+
+// damaged names a record whose sum is wrong.
+func (s *Store) damaged(d *dataset, at location) error {
+	return fmt.Errorf("dataset %q: %w", d.name, s.log.corrupt(at.seg, int64(at.pos), "a damaged record"))
+}

@@ -1,0 +1,244 @@
+package local
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+
+	"github.com/sluiceio/sluice/store"
+)
+
+const (
+	segmentSuffix   = ".seg"
+	segmentMagic    = "SLUICELG"
+	segmentHeadSize = 64
+	growStep        = 4 << 20
+)
+
+// position is a place between frames.
+type position struct {
+	seg uint32
+	pos uint32
+	seq uint64 // of the last frame before
+}
+
+// wlog is the log: segment files of frames. One goroutine appends; any number
+// reads.
+type wlog struct {
+	fs        FS
+	dir       string
+	id        [16]byte
+	salt      uint64
+	limit     int64 // of a segment, except that one frame may be longer
+	mu        sync.RWMutex
+	segments  map[uint32]File
+	end       position
+	room      int64  // length of the last file
+	sealed    bool   // the last segment takes no more frames
+	broken    error  // why the end of the last file is not known to be clean
+	scratch   []byte // seals and heads
+	firstSeg  uint32
+	sinceMark int64 // bytes appended since the index was last told to flush
+}
+
+func segmentName(n uint32) string { return fmt.Sprintf("%010d%s", n, segmentSuffix) }
+
+func (l *wlog) path(n uint32) string { return filepath.Join(l.dir, segmentName(n)) }
+
+// openLog opens all segments there are; the end is found by scan.
+func openLog(fsys FS, dir string, id [16]byte, limit int64) (*wlog, error) {
+	l := &wlog{fs: fsys, dir: dir, id: id, limit: limit, segments: map[uint32]File{}}
+	l.salt = binary.LittleEndian.Uint64(id[:])
+	if err := fsys.MkdirAll(dir); err != nil {
+		return nil, err
+	}
+	names, err := fsys.List(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		if err := l.openSegment(name); err != nil {
+			return nil, errors.Join(err, l.close())
+		}
+	}
+	if len(l.segments) == 0 {
+		return l, l.create(1)
+	}
+	return l, nil
+}
+
+// openSegment opens a file of the log folder. Segments follow one another
+// without a gap; what is no segment is a draft that never took its name.
+func (l *wlog) openSegment(name string) error {
+	if strings.HasSuffix(name, tmpSuffix) {
+		return l.fs.Remove(filepath.Join(l.dir, name))
+	}
+	n, err := strconv.ParseUint(strings.TrimSuffix(name, segmentSuffix), 10, 32)
+	if err != nil || segmentName(uint32(n)) != name {
+		return nil
+	}
+	if l.end.seg != 0 && uint32(n) != l.end.seg+1 {
+		return fmt.Errorf("%w: the log segment %s is missing", store.ErrCorrupt, l.path(l.end.seg+1))
+	}
+	f, err := l.fs.Open(l.path(uint32(n)))
+	if err != nil {
+		return err
+	}
+	l.segments[uint32(n)] = f
+	if l.firstSeg == 0 {
+		l.firstSeg = uint32(n)
+	}
+	l.end = position{seg: uint32(n), pos: segmentHeadSize}
+	head := make([]byte, segmentHeadSize)
+	if _, err := f.ReadAt(head, 0); err != nil || !l.validHead(head, uint32(n)) {
+		return fmt.Errorf("%w: %s does not begin as a segment of this store", store.ErrCorrupt, l.path(uint32(n)))
+	}
+	l.room, err = f.Size()
+	return err
+}
+
+func (l *wlog) appendHead(n uint32) []byte {
+	head := make([]byte, segmentHeadSize)
+	copy(head, segmentMagic)
+	binary.LittleEndian.PutUint32(head[8:], formatVersion)
+	binary.LittleEndian.PutUint32(head[12:], n)
+	copy(head[16:], l.id[:])
+	binary.LittleEndian.PutUint64(head[56:], xxh3.HashSeed(head[:56], l.salt))
+	return head
+}
+
+func (l *wlog) validHead(head []byte, n uint32) bool { return string(head) == string(l.appendHead(n)) }
+
+// create makes segment n and puts the end at its beginning. The file takes its
+// name only when its head is durable, so a segment always has a head.
+func (l *wlog) create(n uint32) error {
+	if err := writeWhole(l.fs, l.dir, segmentName(n), l.appendHead(n)); err != nil {
+		return spaceError(err)
+	}
+	f, err := l.fs.Open(l.path(n))
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.segments[n] = f
+	l.mu.Unlock()
+	if l.firstSeg == 0 {
+		l.firstSeg = n
+	}
+	l.end = position{seg: n, pos: segmentHeadSize, seq: l.end.seq}
+	l.room, l.sealed = segmentHeadSize, false
+	return nil
+}
+
+func (l *wlog) file(n uint32) File {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	return l.segments[n]
+}
+
+// append makes a frame durable and returns where it stands. The frame has room
+// for its head, which append fills in. After an error the log is as before.
+func (l *wlog) append(kind frameKind, frame []byte) (position, error) {
+	if err := l.repair(); err != nil {
+		return position{}, err
+	}
+	size := int64(frameSize(uint64(len(frame) - frameHeadSize)))
+	if l.sealed || int64(l.end.pos)+size+frameHeadSize > l.limit && l.end.pos > segmentHeadSize {
+		if err := l.rotate(); err != nil {
+			return position{}, err
+		}
+	}
+	at := l.end
+	return at, l.write(sealFrame(frame, kind, l.end.seq+1, l.salt))
+}
+
+// rotate ends the last segment and begins the next one. It may be called again
+// after it failed half way.
+func (l *wlog) rotate() error {
+	if !l.sealed {
+		seal := sealFrame(make([]byte, frameHeadSize), frameSeal, l.end.seq+1, l.salt)
+		if err := l.write(seal); err != nil {
+			return err
+		}
+		l.sealed = true
+		// Only gives back what was reserved: a failure costs room, not data.
+		_ = l.segments[l.end.seg].Truncate(int64(l.end.pos))
+	}
+	return l.create(l.end.seg + 1)
+}
+
+// write puts bytes at the end and syncs them.
+func (l *wlog) write(frame []byte) error {
+	f, end := l.segments[l.end.seg], int64(l.end.pos)+int64(len(frame))
+	if end > l.room {
+		room := max(min((end+growStep-1)/growStep*growStep, l.limit), end)
+		if err := f.Grow(room); err != nil {
+			l.broken = err
+			return errors.Join(spaceError(err), l.repair())
+		}
+		l.room = room
+	}
+	_, err := f.WriteAt(frame, int64(l.end.pos))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		l.broken = err
+		return errors.Join(spaceError(err), l.repair())
+	}
+	l.end.pos = uint32(end)
+	l.end.seq++
+	l.sinceMark += int64(len(frame))
+	return nil
+}
+
+// repair cuts off what a failed write or sync left behind the last good frame.
+// What stood before it was synced earlier and is not in doubt. Until the cut
+// itself is durable nothing is written.
+func (l *wlog) repair() error {
+	if l.broken == nil {
+		return nil
+	}
+	f := l.segments[l.end.seg]
+	err := f.Truncate(int64(l.end.pos))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return fmt.Errorf("the log takes no writes, because %s cannot be cut back to its last good end after an earlier failure: %w",
+			l.path(l.end.seg), errors.Join(spaceError(err), l.broken))
+	}
+	l.broken, l.room = nil, int64(l.end.pos)
+	return nil
+}
+
+// finish writes the frame that guards the last one and closes the files. A
+// full disk does not matter here.
+func (l *wlog) finish() error {
+	if !l.sealed && l.repair() == nil {
+		_ = l.write(sealFrame(make([]byte, frameHeadSize), frameClose, l.end.seq+1, l.salt))
+	}
+	if l.broken == nil {
+		_ = l.segments[l.end.seg].Truncate(int64(l.end.pos))
+	}
+	return l.close()
+}
+
+func (l *wlog) close() error {
+	var all error
+	for _, f := range l.segments {
+		all = errors.Join(all, f.Close())
+	}
+	return all
+}
+
+// corrupt names damage in a segment.
+func (l *wlog) corrupt(seg uint32, pos int64, what string) error {
+	return fmt.Errorf("%w: %s at position %d of %s", store.ErrCorrupt, what, pos, l.path(seg))
+}

@@ -1,0 +1,94 @@
+package local
+
+import (
+	"fmt"
+)
+
+const (
+	// groupBytes ends the gathering of a group: more bytes a sync do not make
+	// it cheaper.
+	groupBytes = 4 << 20
+	// queueLength is how many batches may wait for the writer.
+	queueLength = 256
+)
+
+// runWriter is the only goroutine that changes anything. It ends when the
+// queue is closed and empty.
+func (s *Store) runWriter() {
+	defer close(s.writerDone)
+	g := newGroup(s)
+	for p := range s.queue {
+		g.reset()
+		g.add(p)
+		s.gatherMore(g)
+		s.settle(g)
+	}
+}
+
+// gatherMore adds what is waiting, but does not wait for it: while one group
+// is synced, the next one gathers by itself.
+func (s *Store) gatherMore(g *group) {
+	for g.size < groupBytes {
+		select {
+		case p, ok := <-s.queue:
+			if !ok {
+				return
+			}
+			g.add(p)
+		default:
+			return
+		}
+	}
+}
+
+// settle makes the group durable and tells everybody.
+func (s *Store) settle(g *group) {
+	err := s.commit(g)
+	for _, p := range g.accepted {
+		if err != nil {
+			p.result.Outcomes, p.result.Revs, p.result.Changed, p.err = nil, nil, 0, err
+		}
+		close(p.done)
+	}
+	if err == nil && !g.empty() {
+		s.watches.tell(g.changed())
+		s.kickIndexer()
+	}
+}
+
+func (s *Store) commit(g *group) error {
+	if g.empty() {
+		return nil
+	}
+	if s.failed != nil {
+		return s.failed
+	}
+	frame := g.frame()
+	if len(frame) > maxBatch+maxBatch/8 {
+		return fmt.Errorf("a group of %d bytes cannot be written at once", len(frame))
+	}
+	at, err := s.log.append(frameData, frame)
+	if err != nil {
+		return err
+	}
+	if err := s.apply(at, frame[frameHeadSize:]); err != nil {
+		// The batch is durable but the index does not know it. Going on would
+		// give its offsets away twice; the next start replays it.
+		s.failed = fmt.Errorf("the store takes no writes until it is opened anew: %w", err)
+		return s.failed
+	}
+	s.flushIndex()
+	return nil
+}
+
+// flushIndex lets Pebble write its memory out now and then, which bounds the
+// time a start takes after a crash.
+func (s *Store) flushIndex() {
+	if s.log.sinceMark < flushEvery {
+		return
+	}
+	s.log.sinceMark = 0
+	if _, err := s.db.AsyncFlush(); err != nil {
+		s.log.sinceMark = flushEvery
+	}
+}
