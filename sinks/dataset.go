@@ -71,7 +71,7 @@ func buildDataset(c any, env Env) (Sink, diag.List) {
 		diags.Add(systems.Unsupported(env.Node, ruleUnsupported, key, diag.Error)...)
 	}
 	s.onLoad = s.populates == "onload" || env.Endpoint && autoPopulates(env.Pipe) && s.populates != "never"
-	diags.Add(s.readPrevent(cfg.PreventVersions)...)
+	s.prevent = preventOf(cfg.PreventVersions)
 	if systems.Has(env.Node, "suppress_filtered") {
 		s.suppress = &cfg.SuppressFiltered
 	}
@@ -89,18 +89,12 @@ func autoPopulates(pipe *jsonpos.Node) bool {
 	return v == nil || v.Kind != jsonpos.Bool || v.Bool
 }
 
-func (s *datasetSink) readPrevent(n *jsonpos.Node) diag.List {
-	text, isText := n.Str()
-	switch {
-	case n.IsTrue():
-		s.prevent = "fail"
-	case isText && text == "ignore":
-		s.prevent = text
-	case isText:
-		return diag.List{{Rule: "sink/prevent-multiple-versions", Severity: diag.Error, Span: n.Span,
-			Message: `prevent_multiple_versions is true, false or "ignore"`}}
+func preventOf(n *jsonpos.Node) string {
+	if n.IsTrue() {
+		return "fail"
 	}
-	return nil
+	text, _ := n.Str()
+	return text
 }
 
 // readIndexes compiles `indexes`: "$ids", or a list of expressions.

@@ -82,9 +82,6 @@ func (s Set) Build(env Env) (Sink, diag.List) {
 	}
 	cfg := t.Config()
 	diags := spec.Decode(env.Node, cfg)
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	sink, more := t.Build(cfg, env)
 	diags.Add(more...)
 	if diags.HasErrors() {

@@ -47,6 +47,9 @@ func buildEmbedded(c any, env Env) (Source, diag.List) {
 		empty: env.acceptsEmpty(cfg.IfSourceEmpty), initial: sinceText(cfg.InitialSinceText),
 	}
 	var diags diag.List
+	if cfg.Entities == nil {
+		return s, nil // its absence has been told
+	}
 	for _, n := range cfg.Entities.Elems {
 		e, err := entity.Decode(nil, n.AppendJSON(nil), entity.DecodeOptions{})
 		switch {
@@ -86,7 +89,7 @@ func (s *embedded) Read(ctx context.Context, since string, size int) iter.Seq2[*
 		}
 		top := since
 		batches(s.newer(since), size, true, func(e entity.Value) string {
-			if u := updated(e); s.since.Supports && newer(u, top) {
+			if u := Updated(e); s.since.Supports && Newer(u, top) {
 				top = u
 			}
 			return top
@@ -100,15 +103,15 @@ func (s *embedded) newer(since string) []entity.Value {
 	}
 	var out []entity.Value
 	for _, e := range s.entities {
-		if newer(updated(e), since) {
+		if Newer(Updated(e), since) {
 			out = append(out, e)
 		}
 	}
 	return out
 }
 
-// updated is an entity's _updated as text, "" if it has none.
-func updated(e entity.Value) string {
+// Updated is an entity's _updated as text, "" if it has none.
+func Updated(e entity.Value) string {
 	v, ok := e.Get(entity.UpdatedKey)
 	switch {
 	case !ok || v.IsNull():
@@ -124,9 +127,9 @@ func updated(e entity.Value) string {
 	}
 }
 
-// newer compares two continuations: as numbers if both are whole, since
+// Newer compares two continuations: as numbers if both are whole, since
 // byte by byte 10 stands before 9, else byte by byte.
-func newer(a, b string) bool {
+func Newer(a, b string) bool {
 	m, errM := strconv.ParseInt(a, 10, 64)
 	n, errN := strconv.ParseInt(b, 10, 64)
 	if errM == nil && errN == nil {

@@ -107,7 +107,7 @@ func (s *rest) Read(ctx context.Context, since string, size int) iter.Seq2[*enti
 // the greatest of any other.
 func (s *rest) follow(top *string) func(e entity.Value) string {
 	return func(e entity.Value) string {
-		u := updated(e)
+		u := Updated(e)
 		if s.since.Supports && u != "" && (s.since.Chronological || u > *top) {
 			*top = u
 		}

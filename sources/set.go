@@ -79,9 +79,6 @@ func (s Set) Build(env Env) (Source, diag.List) {
 	}
 	cfg := t.Config()
 	diags := spec.Decode(env.Node, cfg)
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	src, more := t.Build(cfg, env)
 	diags.Add(more...)
 	if diags.HasErrors() {

@@ -15,6 +15,9 @@ func Alternative(alternatives *jsonpos.Node, condition string, at jsonpos.Span) 
 	if n := alternatives.Get(condition); n != nil {
 		return n, nil
 	}
+	if alternatives == nil {
+		return nil, nil // its absence has been told
+	}
 	var keys []string
 	for _, m := range alternatives.Members {
 		keys = append(keys, m.Key)

@@ -46,9 +46,6 @@ func (s Set) Build(env Env) (System, diag.List) {
 	}
 	cfg := t.Config()
 	diags := spec.Decode(env.Node, cfg)
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	sys, more := t.Build(cfg, env)
 	diags.Add(more...)
 	if diags.HasErrors() {

@@ -13,7 +13,12 @@ import (
 // "source", "transform", "sink" or "system", known are the types there are,
 // documented those that are not there yet.
 func UnknownType(kind string, n *jsonpos.Node, known, documented []string) diag.List {
-	f := diag.Finding{Severity: diag.Error, Span: n.Span, Rule: kind + "/type"}
+	f := diag.Finding{Severity: diag.Error, Rule: kind + "/type"}
+	if n == nil {
+		f.Message = "there is no " + kind
+		return diag.List{f}
+	}
+	f.Span = n.Span
 	t := n.Get("type")
 	name, ok := t.Str()
 	switch {
@@ -22,7 +27,7 @@ func UnknownType(kind string, n *jsonpos.Node, known, documented []string) diag.
 		f.Help = `add "type"`
 		return diag.List{f}
 	case !ok:
-		f.Span, f.Message = t.Span, fmt.Sprintf("the type of a %s is a string, not a %s", kind, t.Kind)
+		f.Span, f.Message = t.Span, fmt.Sprintf("the type of a %s must be a string, found a %s", kind, t.Kind)
 		return diag.List{f}
 	}
 	f.Span = t.Span

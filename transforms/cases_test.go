@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluiceio/sluice/dtl"
@@ -48,9 +49,12 @@ func build(c *vendortest.Case) (Transform, string) {
 	return tr, out
 }
 
+// library is made once: it is the same for all.
+var library = sync.OnceValues(stdlib.Lib)
+
 func lib(t *testing.T) *dtl.Lib {
 	t.Helper()
-	l, err := stdlib.Lib()
+	l, err := library()
 	if err != nil {
 		t.Fatal(err)
 	}

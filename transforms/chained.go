@@ -42,6 +42,9 @@ type Chain struct {
 func buildChain(n *jsonpos.Node, env Env) (*Chain, diag.List) {
 	c := &Chain{}
 	var diags diag.List
+	if n == nil {
+		return c, nil // its absence has been told
+	}
 	for _, e := range n.Elems {
 		t, found := env.Build(e)
 		diags.Add(found...)

@@ -43,6 +43,9 @@ func buildDTL(c any, env Env) (Transform, diag.List) {
 	if o.Lib == nil {
 		o.Lib = env.Lib
 	}
+	if cfg.Rules == nil {
+		return nil, nil // its absence has been told
+	}
 	program, diags := dtl.CompileRules(cfg.Rules, o)
 	t, more := compileTrigger(cfg.TriggerOn, o)
 	diags.Add(more...)

@@ -62,7 +62,8 @@ func (s Set) Names() []string {
 func (s Set) Types() []Type { return slices.Clone(s.types) }
 
 // Build compiles the transform env.Node, nested ones included; a list of them
-// becomes a *Chain. The transform is nil if there are errors.
+// becomes a *Chain, nothing at all an empty one. The transform is nil if there
+// are errors.
 func (s Set) Build(env Env) (Transform, diag.List) {
 	if env.Build == nil {
 		env.Build = func(n *jsonpos.Node) (Transform, diag.List) {
@@ -71,7 +72,7 @@ func (s Set) Build(env Env) (Transform, diag.List) {
 			return s.Build(nested)
 		}
 	}
-	if env.Node.Kind == jsonpos.Array {
+	if env.Node == nil || env.Node.Kind == jsonpos.Array {
 		chain, diags := buildChain(env.Node, env)
 		if diags.HasErrors() {
 			return nil, diags
@@ -85,9 +86,6 @@ func (s Set) Build(env Env) (Transform, diag.List) {
 	}
 	cfg := t.Config()
 	diags := spec.Decode(env.Node, cfg)
-	if diags.HasErrors() {
-		return nil, diags
-	}
 	tr, more := t.Build(cfg, env)
 	diags.Add(more...)
 	if diags.HasErrors() {
