@@ -187,13 +187,15 @@ func (c *call) invoke(st *state, f *Func, name string, recv Value) Value {
 
 // invokeAt evaluates arguments and calls f; failures of f are at pos.
 func (st *state) invokeAt(pos int, f *Func, name string, recv Value, a *arguments) Value {
-	c := new(Call)
+	c := st.newCall()
 	e := a.eval(st, c.buf[:0])
 	st.at = pos
 	if st.err != nil {
 		return Value{}
 	}
-	return st.run(c, f, name, recv, e)
+	v := st.run(c, f, name, recv, e)
+	st.endCall(c)
+	return v
 }
 
 func (f *filter) eval(st *state) Value {

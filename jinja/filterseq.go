@@ -333,9 +333,11 @@ func (c *Call) named(set map[string]*Func, what string, args []Value) func(Value
 		return nil
 	}
 	return func(v Value) Value {
-		call := new(Call)
+		call := c.st.newCall()
 		rest := append(call.buf[:0], args[1:]...)
-		return c.st.run(call, f, name, v, evaluated{pos: rest, named: c.more})
+		v = c.st.run(call, f, name, v, evaluated{pos: rest, named: c.more})
+		c.st.endCall(call)
+		return v
 	}
 }
 

@@ -192,15 +192,21 @@ func (st *state) named(v Value) []Member {
 	return m
 }
 
-// invoke binds arguments and calls f.
-func (st *state) invoke(f *Func, name string, recv Value, a *arguments) Value {
-	var c Call
-	return st.run(&c, f, name, recv, a.eval(st, c.buf[:0]))
+// newCall takes a Call that is free: most templates make a few calls, and
+// nobody keeps one.
+func (st *state) newCall() *Call {
+	n := len(st.free)
+	if n == 0 {
+		return new(Call)
+	}
+	c := st.free[n-1]
+	st.free = st.free[:n-1]
+	return c
 }
 
-// apply calls f with values at hand.
-func (st *state) apply(f *Func, name string, recv Value, args ...Value) Value {
-	return st.run(new(Call), f, name, recv, evaluated{pos: args})
+func (st *state) endCall(c *Call) {
+	*c = Call{}
+	st.free = append(st.free, c)
 }
 
 func (st *state) run(c *Call, f *Func, name string, recv Value, e evaluated) Value {

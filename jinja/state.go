@@ -46,7 +46,8 @@ type state struct {
 	memory        int
 	depth         int
 	secrets       []string // handed out so far, to be kept out of messages
-	probe         *prober  // what the fail-open probe learns from, or nil
+	free          []*Call
+	probe         *prober // what the fail-open probe learns from, or nil
 	scope         *scope
 	out           []byte
 	piped         Value
@@ -56,7 +57,7 @@ type state struct {
 const checkEvery = 1000
 
 func (st *state) reset(ctx context.Context, t *Template, vars Vars, h *Host) {
-	*st = state{ctx: ctx, t: t, vars: vars, host: h, out: st.out[:0],
+	*st = state{ctx: ctx, t: t, vars: vars, host: h, out: st.out[:0], free: st.free,
 		steps: t.opt.Limits.Steps, memory: t.opt.Limits.Memory, check: min(checkEvery, t.opt.Limits.Steps)}
 	if ctx.Err() != nil {
 		st.ended()
@@ -69,7 +70,7 @@ func (st *state) release() {
 	if cap(out) > 64<<10 {
 		out = nil
 	}
-	*st = state{out: out[:0]}
+	*st = state{out: out[:0], free: st.free[:min(len(st.free), 8)]}
 }
 
 func (st *state) failure() error {

@@ -122,7 +122,9 @@ func (c *Call) hmac(h func() hash.Hash) Value {
 		return c.Failf("%s needs a key that is not empty", c.name)
 	}
 	m := hmac.New(h, []byte(key))
-	for _, part := range append([]Value{Str(body)}, c.rest...) {
+	c.st.work(len(body))
+	m.Write([]byte(body))
+	for _, part := range c.rest {
 		if !part.isText() {
 			c.badType("a part of the message", "str or bytes", part)
 			return Value{}
