@@ -30,7 +30,8 @@ type datasetWriter struct {
 	suppress  bool
 	last      store.Offset // of the dataset when the run began
 	populated bool
-	seen      seenSet // nil without deletion tracking
+	seen      seenSet    // nil without deletion tracking
+	buf       []store.Op // of the last batch, to be used again; not by requests
 	// single keeps look-up and write of prevent_multiple_versions together.
 	single sync.Mutex
 }
@@ -68,7 +69,10 @@ func (w *datasetWriter) commit(ctx context.Context, b *store.Batch) (Written, er
 
 // ops turns entities into changes and notes which ids were seen.
 func (w *datasetWriter) ops(b *entity.Batch) ([]store.Op, error) {
-	ops := make([]store.Op, 0, len(b.Entities))
+	ops := w.buf[:0]
+	if w.run.Kind == Request {
+		ops = make([]store.Op, 0, len(b.Entities))
+	}
 	for i, e := range b.Entities {
 		id, ok := entity.ID(e)
 		if !ok {
@@ -84,6 +88,9 @@ func (w *datasetWriter) ops(b *entity.Batch) ([]store.Op, error) {
 			return nil, err
 		}
 		ops = append(ops, store.Op{Kind: store.Put, Entity: e})
+	}
+	if w.run.Kind != Request {
+		w.buf = ops
 	}
 	w.see(ops)
 	return ops, nil

@@ -108,7 +108,7 @@ func (s *rest) Read(ctx context.Context, since string, size int) iter.Seq2[*enti
 func (s *rest) follow(top *string) func(e entity.Value) string {
 	return func(e entity.Value) string {
 		u := Updated(e)
-		if s.since.Supports && u != "" && (s.since.Chronological || u > *top) {
+		if s.since.Supports && u != "" && (s.since.Chronological || Newer(u, *top)) {
 			*top = u
 		}
 		return *top

@@ -90,10 +90,11 @@ type session struct {
 	last  *turn  // the page before
 }
 
-// turn is one request with its response.
+// turn is one request with its response and the body read from it.
 type turn struct {
-	req *rendered
-	res *response
+	req  *rendered
+	res  *response
+	body entity.Value
 }
 
 func (r *REST) session(c Call) (*session, error) {

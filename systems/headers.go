@@ -83,13 +83,3 @@ func sortedNames(header http.Header) []string {
 	slices.Sort(names)
 	return slices.Compact(names)
 }
-
-// bodyVar makes the body of a response a variable; what cannot be read is
-// never asked for again, since reading it has failed the call before.
-func (r *REST) bodyVar(res *response) jinja.Value {
-	v, err := r.body(res)
-	if err != nil {
-		return jinja.None()
-	}
-	return jinja.FromEntity(v)
-}

@@ -57,7 +57,7 @@ func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *res
 		return firstOnly(p, s.page), false, nil
 	}
 	more, err := s.advance(ctx, q, p, v)
-	s.last = &turn{q, res}
+	s.last = &turn{q, res, p.Body}
 	s.page++
 	return p, more, err
 }

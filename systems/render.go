@@ -57,7 +57,7 @@ func (s *session) vars() jinja.VarMap {
 	v["page"] = jinja.Int(int64(s.page))
 	v["is_first_page"] = jinja.Bool(s.page == 0)
 	if s.last != nil {
-		v["previous_body"] = s.r.bodyVar(s.last.res)
+		v["previous_body"] = jinja.FromEntity(s.last.body)
 		v["previous_request_headers"] = headerVar(s.last.req.headers)
 		v["previous_params"] = jinja.FromEntity(s.last.req.params)
 		v["previous_headers"] = responseHeaderVar(s.last.res.header)
@@ -202,8 +202,10 @@ func (s *session) request(q *rendered) (*request, error) {
 			return nil, errors.New("next_page_link leads to another host, which would get a secret with the payload")
 		}
 	}
-	if header.Get("User-Agent") == "" {
-		header.Set("User-Agent", "sluice")
+	for _, h := range [][2]string{{"User-Agent", "sluice"}, {"Accept", "*/*"}} {
+		if header.Get(h[0]) == "" {
+			header.Set(h[0], h[1])
+		}
 	}
 	return &request{s.op.method, address, header, body}, nil
 }

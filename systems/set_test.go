@@ -1,9 +1,18 @@
 package systems_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"slices"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
 
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/systems"
@@ -29,6 +38,88 @@ func TestSet(t *testing.T) {
 	for _, name := range systems.Documented() {
 		if _, ok := systems.NewSet(systems.Standard()...).Lookup(name); ok {
 			t.Errorf("%s is there and listed as not there yet", name)
+		}
+	}
+}
+
+// rest builds a system against a server, and the pipe that calls its only
+// operation.
+func rest(t *testing.T, url string, env systems.Env) (*systems.REST, *systems.Pipe) {
+	t.Helper()
+	env.ID = "s"
+	env.Node = node(t, `{"_id":"s","type":"system:rest","url_pattern":"`+url+`/%s","worker_threads":2,
+		"operations":{"get":{"url":"x/{{ _id }}","method":"GET","headers":{"X-Id":"{{ entity._id }}"}}}}`)
+	sys, diags := systems.NewSet(systems.Standard()...).Build(env)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	p, diags := systems.CompilePipe(systems.PipeConfig{Node: node(t, `{}`), System: "s", Operation: "get"})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return sys.(*systems.REST), p
+}
+
+func node(t *testing.T, s string) *jsonpos.Node {
+	t.Helper()
+	n, errs := jsonpos.Parse("x.json", []byte(s))
+	if len(errs) > 0 {
+		t.Fatal(errs[0])
+	}
+	return n
+}
+
+func TestManyAtOnce(t *testing.T) {
+	var mu sync.Mutex
+	now, most := 0, 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		mu.Lock()
+		now++
+		most = max(most, now)
+		mu.Unlock()
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, "%q", q.URL.Path+" "+q.Header.Get("X-Id"))
+		mu.Lock()
+		now--
+		mu.Unlock()
+	}))
+	defer s.Close()
+	r, p := rest(t, s.URL, systems.Env{Transport: s.Client().Transport})
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			id := strconv.Itoa(i)
+			e := entity.NewDict(entity.Member{Key: "_id", Value: entity.NewString(id)})
+			for page, err := range r.Do(context.Background(), systems.Call{Pipe: p, Entity: e}) {
+				if err != nil || page.Result.Text() != "/x/"+id+" "+id {
+					t.Errorf("%s: %v", id, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if most > 2 {
+		t.Errorf("%d calls at once with 2 worker_threads", most)
+	}
+}
+
+func TestBounds(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, strings.Repeat("x", 1001))
+	}))
+	defer s.Close()
+	r, p := rest(t, s.URL, systems.Env{Transport: s.Client().Transport, MaxResponse: 1000})
+	e := entity.NewDict(entity.Member{Key: "_id", Value: entity.NewString("1")})
+	for _, err := range r.Do(context.Background(), systems.Call{Pipe: p, Entity: e}) {
+		if err == nil || !strings.Contains(err.Error(), "larger than 1000 bytes") {
+			t.Errorf("got %v", err)
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, err := range r.Do(ctx, systems.Call{Pipe: p, Entity: e}) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
 		}
 	}
 }

@@ -136,7 +136,8 @@ func (c *Case) record(q *http.Request) {
 	fmt.Fprintf(&c.asked, "%s %s\n", q.Method, q.URL.RequestURI())
 	names := make([]string, 0, len(q.Header))
 	for name := range q.Header {
-		if !slices.Contains([]string{"Accept-Encoding", "User-Agent", "Content-Length"}, name) {
+		usual := slices.Contains([]string{"Accept-Encoding", "User-Agent", "Content-Length"}, name)
+		if !usual && (name != "Accept" || q.Header.Get(name) != "*/*") {
 			names = append(names, name)
 		}
 	}
