@@ -70,11 +70,10 @@ type (
 		pos             int
 	}
 	arguments struct {
-		pos          []expr
-		kwNames      []string
-		kwVals       []expr
-		star, dstar  expr
-		hasStarOrAny bool
+		pos         []expr
+		kwNames     []string
+		kwVals      []expr
+		star, dstar expr
 	}
 	call struct {
 		fn   expr

@@ -62,7 +62,7 @@ func (d jsonReader) value(depth int) (Value, error) {
 }
 
 func parseNumber(s string) (Value, error) {
-	if strings.IndexAny(s, ".eE") >= 0 {
+	if strings.ContainsAny(s, ".eE") {
 		f, ok := parseFloat(s)
 		if !ok {
 			return Value{}, fmt.Errorf("%s is no number", clip(s))
