@@ -23,6 +23,7 @@ type Builder struct {
 	hints   int
 	copies  int
 	depth   int
+	impure  int             // uses so far of what a constant cannot be made of
 	refs    map[string]bool // variables read by the expression being compiled
 	inRule  bool            // hops may not be used under a rule run by apply
 	facts   Facts
@@ -68,9 +69,12 @@ func (b *Builder) Expr(n *jsonpos.Node) *Expr {
 		b.depth--
 		return constant(n, entity.Value{})
 	}
-	outer := b.refs
+	outer, impure, finds := b.refs, b.impure, len(b.finds)
 	b.refs = map[string]bool{}
 	e := b.expr(n)
+	if !e.Const && len(b.refs) == 0 && b.impure == impure && len(b.finds) == finds {
+		e = fold(e)
+	}
 	e.node, e.refs = n, b.refs
 	for r := range b.refs {
 		if outer != nil {
@@ -84,6 +88,17 @@ func (b *Builder) Expr(n *jsonpos.Node) *Expr {
 
 func constant(n *jsonpos.Node, v entity.Value) *Expr {
 	return &Expr{Eval: func(*Ctx) entity.Value { return v }, Const: true, Value: v, node: n}
+}
+
+// fold works out at compile time what depends on nothing. What fails or gets
+// long stays to be worked out when it is needed.
+func fold(e *Expr) *Expr {
+	c := &Ctx{limits: Limits{Steps: 20_000, Depth: 1, List: 10_000, Text: 1 << 16}, frame: &frame{}}
+	c.limits = c.limits.orDefault()
+	if v := e.Eval(c); c.err == nil {
+		return constant(e.node, v)
+	}
+	return e
 }
 
 func (b *Builder) expr(n *jsonpos.Node) *Expr {
@@ -152,6 +167,9 @@ func (b *Builder) lookup(at *jsonpos.Node, name string) *declared {
 		b.Errorf(at, "dtl/unknown-function", help, "there is no function %q", name)
 		return nil
 	}
+	if f.Impure {
+		b.impure++
+	}
 	b.facts.Functions = append(b.facts.Functions, Use{name, at.Span})
 	return f
 }
@@ -175,30 +193,29 @@ func (b *Builder) built(n *jsonpos.Node, f *declared, a Args) *Expr {
 	}}
 }
 
-// called compiles an ordinary call: arguments first, then the body. A pure
-// function of constants is worked out now.
+// called compiles an ordinary call: arguments first, then the body.
 func (b *Builder) called(n *jsonpos.Node, f *declared, bound [][]*jsonpos.Node) *Expr {
-	var args []Eval
-	fold := !f.Impure
+	var args []*Expr
 	for i, group := range bound {
 		if len(group) == 0 && f.sig.params[i].most == 1 {
-			args = append(args, func(*Ctx) entity.Value { return entity.Value{} })
+			args = append(args, constant(n, entity.Value{}))
 		}
 		for _, arg := range group {
-			e := b.Expr(arg)
-			fold = fold && e.Const
-			args = append(args, e.Eval)
+			args = append(args, b.Expr(arg))
 		}
 	}
 	at := &call{f.Name, n.Span, b.rule}
-	eval := callEval(f.Call, args, at)
-	if fold {
-		c := &Ctx{limits: b.o.Limits.orDefault()}
-		if v := eval(c); c.err == nil {
-			return constant(n, v)
-		}
+	switch {
+	case f.Call1 != nil:
+		return &Expr{Eval: call1(f.Call1, args[0].Eval, at)}
+	case f.Call2 != nil:
+		return &Expr{Eval: call2(f.Call2, args[0].Eval, args[1], at)}
 	}
-	return &Expr{Eval: eval}
+	evals := make([]Eval, len(args))
+	for i, a := range args {
+		evals[i] = a.Eval
+	}
+	return &Expr{Eval: callEval(f.Call, evals, at)}
 }
 
 func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *call) Eval {
@@ -216,6 +233,39 @@ func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *cal
 		v := body(c, c.stack[base:])
 		c.at = outer
 		c.stack = c.stack[:base]
+		return v
+	}
+}
+
+func call1(body func(*Ctx, entity.Value) entity.Value, arg Eval, at *call) Eval {
+	return func(c *Ctx) entity.Value {
+		if !c.Step() {
+			return entity.Value{}
+		}
+		a := arg(c)
+		outer := c.at
+		c.at = at
+		v := body(c, a)
+		c.at = outer
+		return v
+	}
+}
+
+func call2(body func(_ *Ctx, v, w entity.Value) entity.Value, first Eval, second *Expr, at *call) Eval {
+	if second.Const {
+		w := second.Value
+		return call1(func(c *Ctx, v entity.Value) entity.Value { return body(c, v, w) }, first, at)
+	}
+	return func(c *Ctx) entity.Value {
+		if !c.Step() {
+			return entity.Value{}
+		}
+		a := first(c)
+		b := second.Eval(c)
+		outer := c.at
+		c.at = at
+		v := body(c, a, b)
+		c.at = outer
 		return v
 	}
 }

@@ -161,9 +161,19 @@ func (c *Ctx) checkLimits() {
 		c.Fail("dtl/steps", fmt.Sprintf("the entity takes more than %d steps", c.limits.Steps))
 	case c.ctx != nil && c.ctx.Err() != nil:
 		c.fail("dtl/stopped", "the run was stopped", c.ctx.Err())
-	case !c.deadline.IsZero() && time.Now().After(c.deadline):
+	case c.limits.Time > 0 && c.late():
 		c.Fail("dtl/time", fmt.Sprintf("the entity takes longer than %s", c.limits.Time))
 	}
+}
+
+// late tells whether the entity's time is over. The clock is not read before
+// the first thousand steps: most entities take fewer.
+func (c *Ctx) late() bool {
+	now := time.Now()
+	if c.deadline.IsZero() {
+		c.deadline = now.Add(c.limits.Time)
+	}
+	return now.After(c.deadline)
 }
 
 // Room tells whether a list of n elements may be made, and fails if not.
@@ -213,10 +223,54 @@ func First(v entity.Value) entity.Value {
 	if v.Kind() != entity.List {
 		return v
 	}
+	return firstElem(v)
+}
+
+func firstElem(v entity.Value) entity.Value {
 	if v.Len() == 0 {
 		return entity.Value{}
 	}
 	return v.Elems()[0]
+}
+
+// Gather collects the elements of a list whose length is not known before, in
+// memory of the run. Gatherings end in the reverse order of their beginnings.
+type Gather struct {
+	c    *Ctx
+	base int
+}
+
+// Gather begins a list.
+func (c *Ctx) Gather() Gather { return Gather{c, len(c.stack)} }
+
+// Add adds an element.
+func (g Gather) Add(v entity.Value) { g.c.stack = append(g.c.stack, v) }
+
+// AddAll adds the elements of a list, nothing for null, and any other value
+// itself; it tells whether there is room for more.
+func (g Gather) AddAll(v entity.Value) bool {
+	switch v.Kind() {
+	case entity.Null:
+	case entity.List:
+		g.c.stack = append(g.c.stack, v.Elems()...)
+	default:
+		g.c.stack = append(g.c.stack, v)
+	}
+	return g.c.Room(g.Len())
+}
+
+// Len is the number of elements so far.
+func (g Gather) Len() int { return len(g.c.stack) - g.base }
+
+// List ends the gathering and returns the list, or null if it got too long.
+func (g Gather) List() entity.Value {
+	c := g.c
+	elems := c.stack[g.base:]
+	c.stack = c.stack[:g.base]
+	if !c.Room(len(elems)) {
+		return entity.Value{}
+	}
+	return entity.NewList(append(c.arena.Values(len(elems)), elems...)...)
 }
 
 // Truthy is DTL's idea of truth: only false, null and the empty list are false.

@@ -10,36 +10,69 @@ import (
 // "foo:bar" and "::bar" name one property, ":bar" one in the current
 // namespace, "bar" that property in every namespace.
 type nameMatch struct {
-	exact    string // set: only this property
-	local    string // otherwise: this name in any namespace
-	identity string
+	exact string // only this property, if local is ""
+	local string // this name in any namespace
 }
 
-func newNameMatch(key, identity, property string) nameMatch {
-	m := nameMatch{identity: identity}
+// nameMatch reads a name as the program's namespaces have it.
+func (b *Builder) nameMatch(key string) nameMatch {
 	switch {
+	case !b.o.NamespacedIdentifiers:
+		return nameMatch{exact: key}
 	case strings.HasPrefix(key, "::"):
-		m.exact = key[2:]
+		return nameMatch{exact: key[2:]}
 	case strings.HasPrefix(key, ":"):
-		m.exact = property + key
-	case isNamespaced(key) || strings.HasPrefix(key, "_") || strings.HasPrefix(key, "$"):
-		m.exact = key
+		return nameMatch{exact: b.o.PropertyNS + key}
+	case key == "" || isNamespaced(key) || key[0] == '_' || key[0] == '$':
+		return nameMatch{exact: key}
 	default:
-		m.local = key
+		return nameMatch{local: key}
 	}
-	return m
+}
+
+// stands tells whether the property key is one that m stands for.
+func (m nameMatch) stands(key string) bool {
+	if m.local == "" {
+		return key == m.exact
+	}
+	colon := len(key) - len(m.local) - 1
+	return strings.HasSuffix(key, m.local) && (colon < 0 || key[colon] == ':')
+}
+
+// read returns the value of the property a local name stands for in o; of
+// several a list, in which lists are opened.
+func (m nameMatch) read(c *Ctx, o *entity.Object) (entity.Value, bool) {
+	members := o.Members()
+	at := -1
+	for i := range members {
+		if !m.stands(members[i].Key) {
+			continue
+		}
+		if at >= 0 {
+			return m.readAll(c, members), true
+		}
+		at = i
+	}
+	if at < 0 {
+		return entity.Value{}, false
+	}
+	return members[at].Value, true
+}
+
+func (m nameMatch) readAll(c *Ctx, members []entity.Member) entity.Value {
+	found := c.Gather()
+	for i := range members {
+		if m.stands(members[i].Key) && !found.open(members[i].Value) {
+			break
+		}
+	}
+	return found.List()
 }
 
 // values appends the values of all properties that match, in their order.
 func (m nameMatch) values(o *entity.Object, out []entity.Value) []entity.Value {
-	if m.local == "" {
-		if v, ok := o.Get(m.exact); ok {
-			out = append(out, v)
-		}
-		return out
-	}
 	for _, mem := range o.Members() {
-		if localName(mem.Key) == m.local {
+		if m.stands(mem.Key) {
 			out = append(out, mem.Value)
 		}
 	}

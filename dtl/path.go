@@ -1,6 +1,7 @@
 package dtl
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
@@ -10,7 +11,7 @@ import (
 // path compiles a property path string such as "_S.orders.amount"; false if
 // the string is ordinary text.
 func (b *Builder) path(n *jsonpos.Node) (Eval, bool) {
-	root, rest, ok := b.variable(n.Text)
+	r, rest, ok := b.variable(n.Text)
 	if !ok {
 		return nil, false
 	}
@@ -19,81 +20,119 @@ func (b *Builder) path(n *jsonpos.Node) (Eval, bool) {
 		b.Errorf(n, "dtl/path", `a step with dots or quotes is written 'like.this'`, "%q: %s", n.Text, err)
 		return func(*Ctx) entity.Value { return entity.Value{} }, true
 	}
-	eval := root
-	for i, s := range steps {
-		eval = b.get(eval, s, i == 0 && strings.HasPrefix(n.Text, "_S."))
+	if len(steps) == 0 {
+		return r.value, true
+	}
+	eval := b.first(r, steps[0], strings.HasPrefix(n.Text, "_S."))
+	for _, s := range steps[1:] {
+		eval = b.get(eval, s)
 	}
 	return eval, true
 }
 
+// root is the variable a path begins with. A target is read where it stands,
+// since a value of it has to be copied.
+type root struct {
+	value  Eval
+	target func(c *Ctx) *entity.Object // of _T, else nil
+	// _S and "_." are what most paths begin with.
+	source, this bool
+}
+
 // variable splits the variable off a path and compiles it.
-func (b *Builder) variable(text string) (root Eval, rest string, ok bool) {
+func (b *Builder) variable(text string) (r root, rest string, ok bool) {
 	name, rest, found := strings.Cut(text, ".")
 	if !found {
-		return nil, "", false
+		return root{}, "", false
 	}
 	for slot := len(b.aliases) - 1; slot >= 0; slot-- {
 		if b.aliases[slot] == name {
 			b.ref(name)
-			return func(c *Ctx) entity.Value { return c.alias[slot] }, rest, true
+			return root{value: func(c *Ctx) entity.Value { return c.alias[slot] }}, rest, true
 		}
 	}
 	switch name {
 	case "_":
 		b.ref("_")
-		return func(c *Ctx) entity.Value { return c.this }, rest, true
+		return root{value: (*Ctx).This, this: true}, rest, true
 	case "_B":
 		b.ref("_B")
-		return func(c *Ctx) entity.Value { return c.params }, rest, true
-	case "_S", "_T", "_P", "_R":
-		return b.frameVariable(name, rest)
+		return root{value: func(c *Ctx) entity.Value { return c.params }}, rest, true
+	case "_S":
+		b.ref("_S")
+		return root{value: (*Ctx).Source, source: true}, rest, true
+	case "_T", "_P", "_R":
+		b.ref("_S")
+		r, rest := frameRoot(name, rest)
+		return r, rest, true
 	}
-	return nil, "", false
+	return root{}, "", false
 }
 
-// frameVariable compiles _S and _T, also behind _P (the caller, repeatable)
-// and _R (the outermost rule).
-func (b *Builder) frameVariable(name, rest string) (Eval, string, bool) {
-	up, root := 0, false
-	for name == "_P" || name == "_R" && up == 0 {
-		if name == "_P" {
-			up++
-		} else {
-			root = true
-		}
-		var found bool
-		name, rest, found = strings.Cut(rest, ".")
-		if root && found {
-			break
-		}
-		if !found {
-			return nil, "", false
-		}
+// frameRoot compiles _S and _T, also behind _P (the caller, repeatable) and _R
+// (the outermost rule). _P and _R by themselves are dicts.
+func frameRoot(name, rest string) (root, string) {
+	frameOf := func(c *Ctx) *frame { return c.frame }
+	if name == "_R" {
+		frameOf = func(c *Ctx) *frame { return c.frame.root }
+		name, rest = nextVariable(rest, "_S", "_T")
 	}
-	if name != "_S" && name != "_T" {
-		return nil, "", false
-	}
-	b.ref("_S")
-	target := name == "_T"
-	return func(c *Ctx) entity.Value {
-		f := c.frame
-		for range up {
-			if f == nil {
-				break
+	for name == "_P" {
+		below := frameOf
+		frameOf = func(c *Ctx) *frame {
+			if f := below(c); f != nil {
+				return f.parent
 			}
-			f = f.parent
+			return nil
 		}
-		if root && f != nil {
-			f = f.root
-		}
-		switch {
-		case f == nil:
+		name, rest = nextVariable(rest, "_S", "_T", "_P")
+	}
+	return rootOf(name, frameOf), rest
+}
+
+func rootOf(name string, frameOf func(c *Ctx) *frame) root {
+	switch name {
+	case "_S":
+		return root{value: func(c *Ctx) entity.Value {
+			if f := frameOf(c); f != nil {
+				return f.source
+			}
 			return entity.Value{}
-		case target:
-			return snapshot(c, f.target)
+		}}
+	case "_T":
+		target := func(c *Ctx) *entity.Object {
+			if f := frameOf(c); f != nil {
+				return f.target
+			}
+			return nil
 		}
-		return f.source
-	}, rest, true
+		return root{value: func(c *Ctx) entity.Value { return snapshot(c, target(c)) }, target: target}
+	default:
+		return root{value: func(c *Ctx) entity.Value { return frameDict(c, frameOf(c)) }}
+	}
+}
+
+// nextVariable takes one of the variables off a path, "" if none stands there.
+func nextVariable(path string, known ...string) (name, rest string) {
+	name, rest, found := strings.Cut(path, ".")
+	if slices.Contains(known, name) && (found || rest == "") {
+		return name, rest
+	}
+	return "", path
+}
+
+// frameDict is "_P." or "_R." as a value.
+func frameDict(c *Ctx, f *frame) entity.Value {
+	if f == nil {
+		return entity.Value{}
+	}
+	o := c.arena.NewObject(3)
+	o.Set("_S", f.source)
+	o.Set("_T", snapshot(c, f.target))
+	if f.parent != nil {
+		o.Set("_P", frameDict(c, f.parent))
+	}
+	return o.Value()
 }
 
 // snapshot makes a value of a target that may still change. The copy is
@@ -149,37 +188,123 @@ func quoted(s string) (text, rest string, ok bool) {
 	return "", "", false
 }
 
-// get compiles one step of a path.
-func (b *Builder) get(of Eval, key string, ofSource bool) Eval {
-	if b.o.NamespacedIdentifiers {
-		m := newNameMatch(key, b.o.IdentityNS, b.o.PropertyNS)
-		ids := ofSource && key == "$ids"
-		return func(c *Ctx) entity.Value {
-			v := of(c)
-			r := step(c, v, func(o *entity.Object, out []entity.Value) []entity.Value { return m.values(o, out) })
-			if ids && r.IsNull() {
-				return c.dynamicIDs(v, m.identity)
-			}
-			return r
-		}
+// reader reads what a name stands for in a dict; false if it has no such
+// property. A name can stand for several properties, of several namespaces.
+type reader func(c *Ctx, o *entity.Object) (entity.Value, bool)
+
+// reader compiles one step of a path.
+func (b *Builder) reader(key string) reader {
+	m := b.nameMatch(key)
+	if m.local != "" {
+		return m.read
 	}
 	slot := b.hint()
+	key = m.exact
+	return func(c *Ctx, o *entity.Object) (entity.Value, bool) { return o.GetHint(key, &c.hints[slot]) }
+}
+
+// first compiles the first step of a path.
+func (b *Builder) first(r root, key string, ofSource bool) Eval {
+	if r.target != nil {
+		read := b.reader(key)
+		return func(c *Ctx) entity.Value {
+			v, _ := read(c, r.target(c))
+			return v
+		}
+	}
+	eval := b.getFirst(r, key)
+	if !b.o.NamespacedIdentifiers || !ofSource || key != "$ids" {
+		return eval
+	}
+	return func(c *Ctx) entity.Value {
+		v := eval(c)
+		if v.IsNull() {
+			return c.dynamicIDs(r.value(c), b.o.IdentityNS)
+		}
+		return v
+	}
+}
+
+// getFirst is get of a root, in one closure for the usual roots.
+func (b *Builder) getFirst(r root, key string) Eval {
+	m := b.nameMatch(key)
+	if m.local != "" || !r.source && !r.this {
+		return b.get(r.value, key)
+	}
+	slot, elsewhere := b.hint(), b.getExact(r.value, m.exact)
+	if key = m.exact; r.this {
+		return func(c *Ctx) entity.Value {
+			if c.this.Kind() != entity.Dict {
+				return elsewhere(c)
+			}
+			v, _ := c.this.Object().GetHint(key, &c.hints[slot])
+			return v
+		}
+	}
+	return func(c *Ctx) entity.Value {
+		if c.frame.source.Kind() != entity.Dict {
+			return elsewhere(c)
+		}
+		v, _ := c.frame.source.Object().GetHint(key, &c.hints[slot])
+		return v
+	}
+}
+
+// get compiles one step of a path.
+func (b *Builder) get(of Eval, key string) Eval {
+	if m := b.nameMatch(key); m.local == "" {
+		return b.getExact(of, m.exact)
+	}
+	read := b.reader(key)
+	return func(c *Ctx) entity.Value {
+		v := of(c)
+		if v.Kind() == entity.Dict {
+			r, _ := read(c, v.Object())
+			return r
+		}
+		return eachDict(c, v, read)
+	}
+}
+
+// getExact is get for one property, which most paths are.
+func (b *Builder) getExact(of Eval, key string) Eval {
+	slot := b.hint()
+	read := func(c *Ctx, o *entity.Object) (entity.Value, bool) { return o.GetHint(key, &c.hints[slot]) }
 	return func(c *Ctx) entity.Value {
 		v := of(c)
 		if v.Kind() == entity.Dict {
 			r, _ := v.Object().GetHint(key, &c.hints[slot])
 			return r
 		}
-		if v.Kind() != entity.List {
-			return entity.Value{}
-		}
-		return step(c, v, func(o *entity.Object, out []entity.Value) []entity.Value {
-			if r, ok := o.GetHint(key, &c.hints[slot]); ok {
-				out = append(out, r)
-			}
-			return out
-		})
+		return eachDict(c, v, read)
 	}
+}
+
+// eachDict reads a property of every dict in a list; lists found on the way
+// are opened into one. Of any other value it is null.
+func eachDict(c *Ctx, v entity.Value, read reader) entity.Value {
+	if v.Kind() != entity.List {
+		return entity.Value{}
+	}
+	found := c.Gather()
+	for _, e := range v.Elems() {
+		if !c.Step() {
+			break
+		}
+		if r, ok := read(c, e.Object()); ok && !found.open(r) {
+			break
+		}
+	}
+	return found.List()
+}
+
+// open adds the elements of a list, or any other value itself, null too.
+func (g Gather) open(v entity.Value) bool {
+	if v.IsNull() {
+		g.Add(v)
+		return true
+	}
+	return g.AddAll(v)
 }
 
 // dynamicIDs is _S.$ids of an entity that has none: its _id as an identifier.
@@ -194,54 +319,16 @@ func (c *Ctx) dynamicIDs(v entity.Value, ns string) entity.Value {
 	return entity.NewList(entity.NewNI(id))
 }
 
-// step reads a property of a dict, or of all dicts in a list: then lists found
-// on the way are opened into one.
-func step(c *Ctx, v entity.Value, read func(*entity.Object, []entity.Value) []entity.Value) entity.Value {
-	switch v.Kind() {
-	case entity.Dict:
-		found := read(v.Object(), nil)
-		switch len(found) {
-		case 0:
-			return entity.Value{}
-		case 1:
-			return found[0]
-		}
-		return entity.NewList(flatten(c, found)...)
-	case entity.List:
-		var found []entity.Value
-		for _, e := range v.Elems() {
-			if !c.Step() {
-				break
-			}
-			found = read(e.Object(), found)
-		}
-		return entity.NewList(flatten(c, found)...)
-	default:
-		return entity.Value{}
-	}
-}
-
-func flatten(c *Ctx, found []entity.Value) []entity.Value {
-	n := 0
-	for _, v := range found {
-		n += max(1, v.Len())
-	}
-	out := c.arena.Values(n)
-	for _, v := range found {
-		if v.Kind() == entity.List {
-			out = append(out, v.Elems()...)
-		} else {
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
 // Walk reads a property path given as steps, as the function path does.
 func (b *Builder) Walk(c *Ctx, v entity.Value, key string) entity.Value {
-	m := newNameMatch(key, b.o.IdentityNS, b.o.PropertyNS)
-	if !b.o.NamespacedIdentifiers {
-		m = nameMatch{exact: key}
+	m := b.nameMatch(key)
+	read := m.read
+	if m.local == "" {
+		read = func(_ *Ctx, o *entity.Object) (entity.Value, bool) { return o.Get(m.exact) }
 	}
-	return step(c, v, func(o *entity.Object, out []entity.Value) []entity.Value { return m.values(o, out) })
+	if v.Kind() == entity.Dict {
+		r, _ := read(c, v.Object())
+		return r
+	}
+	return eachDict(c, v, read)
 }

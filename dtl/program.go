@@ -163,7 +163,7 @@ func (r *Run) SetParams(v entity.Value) { r.c.params = v }
 func (r *Run) begin(ctx context.Context, a *entity.Arena, source entity.Value, target *entity.Object) {
 	c := &r.c
 	c.ctx, c.arena, c.err, c.steps, c.depth = ctx, a, nil, 0, 0
-	c.deadline = time.Now().Add(c.limits.Time)
+	c.deadline = time.Time{}
 	c.this, c.at, c.stack = entity.Value{}, nil, c.stack[:0]
 	r.root = frame{source: source, target: target}
 	r.root.root = &r.root

@@ -128,8 +128,5 @@ func (b *Builder) MatchName(pattern, key string) bool { return b.matchName(patte
 
 // ReadAll returns the values of all properties of o that name stands for.
 func (b *Builder) ReadAll(name string, o *entity.Object) []entity.Value {
-	if !b.o.NamespacedIdentifiers {
-		return nameMatch{exact: name}.values(o, nil)
-	}
-	return newNameMatch(name, b.o.IdentityNS, b.o.PropertyNS).values(o, nil)
+	return b.nameMatch(name).values(o, nil)
 }

@@ -3,6 +3,7 @@ package dtl
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -58,6 +59,26 @@ func parseSignature(text string) (signature, error) {
 		s.params = append(s.params, p)
 	}
 	return s, nil
+}
+
+// counts returns the least and the most arguments; -1 means any number.
+func (s signature) counts() (least, most int) {
+	for _, p := range s.params {
+		least += p.least * p.stride
+		if p.most < 0 || most < 0 {
+			most = -1
+		} else {
+			most += p.most * p.stride
+		}
+	}
+	return least, most
+}
+
+// unevaluated tells whether a parameter takes an argument as it is written.
+func (s signature) unevaluated() bool {
+	return slices.ContainsFunc(s.params, func(p param) bool {
+		return p.typ == "function-expression" || p.typ == "default-value-expression" || p.typ == "transforms"
+	})
 }
 
 // bind gives each parameter its arguments: required ones are filled first,

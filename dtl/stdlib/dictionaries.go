@@ -17,9 +17,12 @@ func dictionaries() []dtl.Func {
 					b.Errorf(a.Node, "dtl/arity", "", "dict takes keys and values in turn, got %d arguments", n)
 					return nil
 				}
-				var args []dtl.Eval
+				var args []*dtl.Expr
 				for _, n := range a.Many(0) {
-					args = append(args, b.Expr(n).Eval)
+					args = append(args, b.Expr(n))
+				}
+				if keys, ok := constantKeys(args); ok {
+					return func(c *dtl.Ctx) value { return record(c, keys, args) }
 				}
 				return func(c *dtl.Ctx) value { return dict(c, args) }
 			}},
@@ -37,7 +40,7 @@ func dictionaries() []dtl.Func {
 		{Name: "is-dict", Args: "VALUES(value-expression{1})",
 			Doc:      "Tells whether the value, or the first of a list, is a dict.",
 			Examples: []dtl.Example{{`["is-dict", {}]`, `true`}, {`["is-dict", ["list", 1, {}]]`, `false`}, {`["is-dict", null]`, `false`}},
-			Call:     firstIs(func(v value) bool { return v.Kind() == entity.Dict })},
+			Call1:    firstIs(func(v value) bool { return v.Kind() == entity.Dict })},
 		{Name: "items", Args: "DICTS(value-expression{1})",
 			Doc:      "Returns the members of all dicts as [key, value] pairs.",
 			Examples: []dtl.Example{{`["items", {"A": 1}]`, `[["A",1]]`}, {`["items", ["list", 1, {"A": 1}]]`, `[["A",1]]`}, {`["items", null]`, `[]`}},
@@ -92,10 +95,30 @@ func dictionaries() []dtl.Func {
 	}
 }
 
-func dict(c *dtl.Ctx, args []dtl.Eval) value {
+// constantKeys are the keys of a dict whose keys are all constant texts.
+func constantKeys(args []*dtl.Expr) (keys []string, ok bool) {
+	for i := 0; i+1 < len(args); i += 2 {
+		key, ok := text(dtl.First(args[i].Value))
+		if !ok || !args[i].Const {
+			return nil, false
+		}
+		keys = append(keys, key)
+	}
+	return keys, len(args) > 1
+}
+
+func record(c *dtl.Ctx, keys []string, args []*dtl.Expr) value {
+	o := c.Arena().NewObject(len(keys))
+	for i, key := range keys {
+		o.Set(key, args[2*i+1].Eval(c))
+	}
+	return o.Value()
+}
+
+func dict(c *dtl.Ctx, args []*dtl.Expr) value {
 	o := c.Arena().NewObject(len(args) / 2)
 	if len(args) == 1 {
-		for _, pair := range elems(args[0](c)) {
+		for _, pair := range elems(args[0].Eval(c)) {
 			if pair.Kind() == entity.List && pair.Len() == 2 {
 				setKey(o, pair.Elems()[0], pair.Elems()[1])
 			}
@@ -103,7 +126,7 @@ func dict(c *dtl.Ctx, args []dtl.Eval) value {
 		return o.Value()
 	}
 	for i := 0; i+1 < len(args); i += 2 {
-		setKey(o, args[i](c), args[i+1](c))
+		setKey(o, args[i].Eval(c), args[i+1].Eval(c))
 	}
 	return o.Value()
 }
@@ -116,14 +139,14 @@ func setKey(o *entity.Object, key, v value) {
 
 // members makes one list of f of every member of every dict.
 func members(c *dtl.Ctx, v value, f func(entity.Member) value) value {
-	var out []value
+	out := c.Gather()
 	dtl.EachElem(v, func(d value) bool {
 		for _, m := range d.Object().Members() {
-			out = append(out, f(m))
+			out.Add(f(m))
 		}
-		return c.Room(len(out))
+		return c.Room(out.Len())
 	})
-	return list(c, out)
+	return out.List()
 }
 
 func keyValues(c *dtl.Ctx, a []value) value {

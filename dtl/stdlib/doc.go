@@ -31,8 +31,8 @@ var null value
 func boolean(b bool) value { return entity.NewBool(b) }
 
 // firstIs makes a test of the value, or of the first element of a list.
-func firstIs(test func(value) bool) func(*dtl.Ctx, []value) value {
-	return func(_ *dtl.Ctx, a []value) value { return boolean(test(dtl.First(a[0]))) }
+func firstIs(test func(value) bool) func(*dtl.Ctx, value) value {
+	return func(_ *dtl.Ctx, v value) value { return boolean(test(dtl.First(v))) }
 }
 
 // elems is a value as a list: null has no elements.

@@ -13,16 +13,18 @@ func lists() []dtl.Func {
 			Doc:      "Joins its arguments into one list, opening lists one level; nulls add nothing.",
 			Examples: []dtl.Example{{`["combine", ["list", 1, 2], 3, null]`, `[1,2,3]`}, {`["combine", null]`, `[]`}},
 			Call: func(c *dtl.Ctx, a []value) value {
-				var out []value
+				out := c.Gather()
 				for _, v := range a {
-					out = append(out, elems(v)...)
+					if !out.AddAll(v) {
+						break
+					}
 				}
-				return list(c, out)
+				return out.List()
 			}},
 		{Name: "count", Args: "VALUES(value-expression{1})",
 			Doc:      "Returns the number of elements; null has none, any other value is one.",
 			Examples: []dtl.Example{{`["count", ["list", 1, null]]`, `2`}, {`["count", null]`, `0`}, {`["count", "x"]`, `1`}},
-			Call:     func(_ *dtl.Ctx, a []value) value { return entity.NewInt(int64(len(elems(a[0])))) }},
+			Call1:    func(_ *dtl.Ctx, v value) value { return entity.NewInt(int64(len(elems(v)))) }},
 		{Name: "enumerate", Args: "START(integer-expression{0|1}) VALUES(value-expression{1})",
 			Doc:      "Pairs each element with a running number.",
 			Examples: []dtl.Example{{`["enumerate", ["list", "a"]]`, `[{"key":0,"value":"a"}]`}, {`["enumerate", 5, "a"]`, `{"key":5,"value":"a"}`}, {`["enumerate", null]`, `null`}},
@@ -42,26 +44,26 @@ func lists() []dtl.Func {
 		{Name: "first", Args: "VALUES(value-expression{1})",
 			Doc:      "Returns the first element; a single value as it is.",
 			Examples: []dtl.Example{{`["first", ["list", 1, 2]]`, `1`}, {`["first", "x"]`, `"x"`}, {`["first", null]`, `null`}},
-			Call:     func(_ *dtl.Ctx, a []value) value { return dtl.First(a[0]) }},
+			Call1:    func(_ *dtl.Ctx, v value) value { return dtl.First(v) }},
 		{Name: "flatten", Args: "VALUES(value-expression{1})",
 			Doc:      "Opens the lists within a list, one level.",
 			Examples: []dtl.Example{{`["flatten", ["list", ["list", 1], 2]]`, `[1,2]`}, {`["flatten", 1]`, `[1]`}, {`["flatten", null]`, `[]`}},
 			Call: func(c *dtl.Ctx, a []value) value {
-				var out []value
+				out := c.Gather()
 				for _, v := range elems(a[0]) {
-					if v.Kind() == entity.List {
-						out = append(out, v.Elems()...)
-					} else {
-						out = append(out, v)
+					if v.IsNull() {
+						out.Add(v)
+					} else if !out.AddAll(v) {
+						break
 					}
 				}
-				return list(c, out)
+				return out.List()
 			}},
 		{Name: "in", Args: "VALUES(value-expression{1}) ITEMS(value-expression{1})",
 			Doc:      "Tells whether all values are among the items.",
 			Examples: []dtl.Example{{`["in", 1, ["list", 1, 2]]`, `true`}, {`["in", ["list", 1, 3], ["list", 1, 2]]`, `false`}, {`["in", null, ["list", null]]`, `false`}},
-			Call: func(c *dtl.Ctx, a []value) value {
-				vals, items := elems(a[0]), elems(a[1])
+			Call2: func(c *dtl.Ctx, v, w value) value {
+				vals, items := elems(v), elems(w)
 				for _, v := range vals {
 					if !c.Step() || !slices.ContainsFunc(items, func(w value) bool { return entity.Equal(v, w) }) {
 						return boolean(false)
@@ -154,11 +156,11 @@ func rangeOf(c *dtl.Ctx, a []value) value {
 	if !ok1 || !ok2 || !ok3 || step == 0 {
 		return null
 	}
-	var out []value
-	for i := start; (step > 0 && i < stop || step < 0 && i > stop) && c.Room(len(out)); i += step {
-		out = append(out, entity.NewInt(i))
+	out := c.Gather()
+	for i := start; (step > 0 && i < stop || step < 0 && i > stop) && c.Room(out.Len()); i += step {
+		out.Add(entity.NewInt(i))
 	}
-	return list(c, out)
+	return out.List()
 }
 
 func slice(c *dtl.Ctx, a []value) value {
@@ -172,11 +174,11 @@ func slice(c *dtl.Ctx, a []value) value {
 	}
 	n := int64(len(vals))
 	from, to := bounds(dtl.First(a[0]), dtl.First(a[1]), stride, n)
-	var out []value
+	out := c.Gather()
 	for i := from; stride > 0 && i < to || stride < 0 && i > to; i += stride {
-		out = append(out, vals[i])
+		out.Add(vals[i])
 	}
-	return list(c, out)
+	return out.List()
 }
 
 // bounds are Python's of a slice of n elements.

@@ -83,7 +83,7 @@ func booleans() []dtl.Func {
 		{Name: "is-boolean", Args: "VALUES(value-expression{1})",
 			Doc:      "Tells whether the value, or the first of a list, is a boolean.",
 			Examples: []dtl.Example{{`["is-boolean", false]`, `true`}, {`["is-boolean", ["list", true, 1]]`, `true`}, {`["is-boolean", null]`, `false`}},
-			Call:     firstIs(func(v value) bool { return v.Kind() == entity.Bool })},
+			Call1:    firstIs(func(v value) bool { return v.Kind() == entity.Bool })},
 	}
 }
 
@@ -124,8 +124,8 @@ func cast(f func(*dtl.Ctx, value) (value, bool)) func(*dtl.Builder, dtl.Args) dt
 func comparisons() []dtl.Func {
 	order := func(name, doc string, examples []dtl.Example, test func(int) bool) dtl.Func {
 		return dtl.Func{Name: name, Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})", Doc: doc, Examples: examples,
-			Call: func(_ *dtl.Ctx, a []value) value {
-				x, y := dtl.First(a[0]), dtl.First(a[1])
+			Call2: func(_ *dtl.Ctx, x, y value) value {
+				x, y = dtl.First(x), dtl.First(y)
 				// Null is incomparable: neither less nor greater than anything.
 				return boolean(!x.IsNull() && !y.IsNull() && test(entity.Compare(x, y)))
 			}}
@@ -134,7 +134,7 @@ func comparisons() []dtl.Func {
 		{Name: "eq", Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})",
 			Doc:      "Tells whether both sides are exactly the same list of values; one value is a list of one.",
 			Examples: []dtl.Example{{`["eq", 1, ["list", 1]]`, `true`}, {`["eq", ["list", 1, 2], ["list", 2, 1]]`, `false`}, {`["eq", null, null]`, `true`}},
-			Call:     func(_ *dtl.Ctx, a []value) value { return boolean(dtl.EqualLists(a[0], a[1])) }},
+			Call2:    func(_ *dtl.Ctx, v, w value) value { return boolean(dtl.EqualLists(v, w)) }},
 		order("gt", "Tells whether the first value on the left is greater.", []dtl.Example{{`["gt", 2, 1]`, `true`}, {`["gt", null, 1]`, `false`}}, func(c int) bool { return c > 0 }),
 		order("gte", "Tells whether the first value on the left is greater or equal.", []dtl.Example{{`["gte", 2, 2]`, `true`}, {`["gte", ["list"], 18]`, `false`}}, func(c int) bool { return c >= 0 }),
 		order("lt", "Tells whether the first value on the left is less.", []dtl.Example{{`["lt", 1, 2]`, `true`}, {`["lt", null, 2]`, `false`}}, func(c int) bool { return c < 0 }),
@@ -142,7 +142,7 @@ func comparisons() []dtl.Func {
 		{Name: "neq", Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})",
 			Doc:      "Tells whether the two sides differ; the opposite of eq.",
 			Examples: []dtl.Example{{`["neq", 1, 2]`, `true`}, {`["neq", ["list", null], null]`, `true`}, {`["neq", 1, 1.0]`, `false`}},
-			Call:     func(_ *dtl.Ctx, a []value) value { return boolean(!dtl.EqualLists(a[0], a[1])) }},
+			Call2:    func(_ *dtl.Ctx, v, w value) value { return boolean(!dtl.EqualLists(v, w)) }},
 	}
 }
 
@@ -194,10 +194,10 @@ func nulls() []dtl.Func {
 		{Name: "is-not-null", Args: "VALUES(value-expression{1})",
 			Doc:      "Tells whether the value, or the first of a list, is there and not null.",
 			Examples: []dtl.Example{{`["is-not-null", 1]`, `true`}, {`["is-not-null", ["list"]]`, `false`}, {`["is-not-null", null]`, `false`}},
-			Call:     firstIs(func(v value) bool { return !v.IsNull() })},
+			Call1:    firstIs(func(v value) bool { return !v.IsNull() })},
 		{Name: "is-null", Args: "VALUES(value-expression{1})",
 			Doc:      "Tells whether the value is null, an empty list, or a list that begins with null.",
 			Examples: []dtl.Example{{`["is-null", null]`, `true`}, {`["is-null", ["list", null, 1]]`, `true`}, {`["is-null", 0]`, `false`}},
-			Call:     firstIs(func(v value) bool { return v.IsNull() })},
+			Call1:    firstIs(func(v value) bool { return v.IsNull() })},
 	}
 }

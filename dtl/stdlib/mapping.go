@@ -24,13 +24,13 @@ func mapping() []dtl.Func {
 				}
 				f, vals := b.Expr(a.One(0)).Eval, b.Expr(a.One(1)).Eval
 				return func(c *dtl.Ctx) value {
-					var out []value
-					for _, v := range elems(vals(c)) {
+					in, out := elems(vals(c)), c.Gather()
+					for _, v := range in {
 						if c.Step() && dtl.Truthy(c.With(v, f)) {
-							out = append(out, v)
+							out.Add(v)
 						}
 					}
-					return list(c, out)
+					return out.List()
 				}
 			},
 			Step: stopUnless(dtl.Filter)},
@@ -215,13 +215,21 @@ func sorted(sign int) func(*dtl.Ctx, dtl.Eval, value) value {
 			if !c.Step() {
 				return null
 			}
-			keys = append(keys, c.With(e, key))
+			keys = append(keys, parsed(c.With(e, key)))
 		}
 		order := keys[n : 2*n]
 		copy(order, v.Elems())
 		insertionOrMerge(keys[:n], order, sign)
 		return entity.NewList(order...)
 	}
+}
+
+// parsed is a sort key whose number is worked out, since it is compared often.
+func parsed(k value) value {
+	if k.Kind() == entity.Float {
+		return entity.NewFloat(k.Float64())
+	}
+	return k
 }
 
 // insertionOrMerge sorts order by keys, stably: by insertion if short, else

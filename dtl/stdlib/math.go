@@ -11,30 +11,30 @@ import (
 )
 
 func maths() []dtl.Func {
-	pair := func(name, doc string, examples []dtl.Example, f arithmetic) dtl.Func {
+	pair := func(name, doc string, examples []dtl.Example, f *arithmetic) dtl.Func {
 		return dtl.Func{Name: name, Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})", Doc: doc, Examples: examples,
-			Call: func(c *dtl.Ctx, a []value) value { return f.apply(c, dtl.First(a[0]), dtl.First(a[1])) }}
+			Call2: func(c *dtl.Ctx, v, w value) value { return f.apply(c, dtl.First(v), dtl.First(w)) }}
 	}
-	each := func(name, doc string, examples []dtl.Example, f arithmetic) dtl.Func {
+	each := func(name, doc string, examples []dtl.Example, f *arithmetic) dtl.Func {
 		return dtl.Func{Name: name, Args: "OPERAND(numeric-expression{1}) VALUES(value-expression{1})", Doc: doc, Examples: examples,
-			Call: func(c *dtl.Ctx, a []value) value {
-				operand := dtl.First(a[0])
-				return c.Map(a[1], func(v value) (value, bool) { return f.apply(c, v, operand), v.IsNumber() })
+			Call2: func(c *dtl.Ctx, operand, vals value) value {
+				operand = dtl.First(operand)
+				return c.Map(vals, func(v value) (value, bool) { return f.apply(c, v, operand), v.IsNumber() })
 			}}
 	}
 	return []dtl.Func{
-		pair("+", "Adds two numbers.", []dtl.Example{{`["+", 1, 2]`, `3`}, {`["+", 1, null]`, `null`}}, addition),
-		pair("-", "Subtracts the second number from the first.", []dtl.Example{{`["-", 3, 0.5]`, `2.5`}, {`["-", null, 1]`, `null`}}, subtraction),
-		pair("*", "Multiplies two numbers.", []dtl.Example{{`["*", 4, 2.5]`, `10.0`}, {`["*", "a", 1]`, `null`}}, multiplication),
-		each("plus", "Adds a number to values.", []dtl.Example{{`["plus", 1, ["list", 1, "a"]]`, `[2]`}, {`["plus", 1, null]`, `null`}}, addition),
-		each("minus", "Subtracts a number from values.", []dtl.Example{{`["minus", 1, 3]`, `2`}, {`["minus", 1, null]`, `null`}}, subtraction),
-		each("multiply", "Multiplies values by a number.", []dtl.Example{{`["multiply", 2, ["list", 1, 2]]`, `[2,4]`}, {`["multiply", 2, null]`, `null`}}, multiplication),
+		pair("+", "Adds two numbers.", []dtl.Example{{`["+", 1, 2]`, `3`}, {`["+", 1, null]`, `null`}}, &addition),
+		pair("-", "Subtracts the second number from the first.", []dtl.Example{{`["-", 3, 0.5]`, `2.5`}, {`["-", null, 1]`, `null`}}, &subtraction),
+		pair("*", "Multiplies two numbers.", []dtl.Example{{`["*", 4, 2.5]`, `10.0`}, {`["*", "a", 1]`, `null`}}, &multiplication),
+		each("plus", "Adds a number to values.", []dtl.Example{{`["plus", 1, ["list", 1, "a"]]`, `[2]`}, {`["plus", 1, null]`, `null`}}, &addition),
+		each("minus", "Subtracts a number from values.", []dtl.Example{{`["minus", 1, 3]`, `2`}, {`["minus", 1, null]`, `null`}}, &subtraction),
+		each("multiply", "Multiplies values by a number.", []dtl.Example{{`["multiply", 2, ["list", 1, 2]]`, `[2,4]`}, {`["multiply", 2, null]`, `null`}}, &multiplication),
 		{Name: "sum", Args: "VALUES(value-expression{1})",
 			Doc:      "Adds all numbers of a list.",
 			Examples: []dtl.Example{{`["sum", ["list", 1, "a", 2]]`, `3`}, {`["sum", null]`, `0`}, {`["sum", 5]`, `5`}},
-			Call: func(c *dtl.Ctx, a []value) value {
+			Call1: func(c *dtl.Ctx, vals value) value {
 				total := entity.NewInt(0)
-				for _, v := range elems(a[0]) {
+				for _, v := range elems(vals) {
 					if v.IsNumber() && c.Step() {
 						total = addition.apply(c, total, v)
 					}
@@ -95,9 +95,12 @@ var multiplication = arithmetic{
 // maxIntBits bounds the integers that rules can grow.
 const maxIntBits = 1 << 20
 
-func (f arithmetic) apply(c *dtl.Ctx, a, b value) value {
+func (f *arithmetic) apply(c *dtl.Ctx, a, b value) value {
 	if !a.IsNumber() || !b.IsNumber() {
 		return null
+	}
+	if a.Kind() == entity.Float && b.Kind() != entity.Decimal || b.Kind() == entity.Float && a.Kind() != entity.Decimal {
+		return entity.NewFloat(f.floats(a.Float64(), b.Float64()))
 	}
 	x, okX := a.Int64()
 	y, okY := b.Int64()
@@ -113,15 +116,13 @@ func (f arithmetic) apply(c *dtl.Ctx, a, b value) value {
 			c.Fail("dtl/integer-size", "an integer grows beyond a million bits")
 		}
 		return entity.NewBig(r)
-	case a.Kind() == entity.Decimal || b.Kind() == entity.Decimal:
+	default:
 		ctx := apd.BaseContext.WithPrecision(uint32(min(4000, a.Decimal().NumDigits()+b.Decimal().NumDigits()+40)))
 		d := new(apd.Decimal)
 		if _, err := f.decimals(ctx, d, a.Decimal(), b.Decimal()); err != nil {
 			return null
 		}
 		return entity.NewDecimal(d)
-	default:
-		return entity.NewFloat(f.floats(a.Float64(), b.Float64()))
 	}
 }
 
@@ -130,7 +131,7 @@ func numbers() []dtl.Func {
 		return dtl.Func{Name: name, Args: "VALUES(value-expression{1})",
 			Doc:      "Tells whether the value, or the first of a list, is " + what + ".",
 			Examples: []dtl.Example{{`["` + name + `", ` + yes + `]`, `true`}, {`["` + name + `", ["list", ` + no + `]]`, `false`}, {`["` + name + `", null]`, `false`}},
-			Call:     firstIs(func(v value) bool { return v.Kind() == k })}
+			Call1:    firstIs(func(v value) bool { return v.Kind() == k })}
 	}
 	return []dtl.Func{
 		is("is-integer", "an integer", entity.Int, "1", "1.0"),

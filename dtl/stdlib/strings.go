@@ -18,7 +18,7 @@ func stringFuncs() []dtl.Func {
 		{Name: "is-string", Args: "VALUES(value-expression{1})",
 			Doc:      "Tells whether the value, or the first of a list, is a string.",
 			Examples: []dtl.Example{{`["is-string", "a"]`, `true`}, {`["is-string", ["list", "~rx"]]`, `false`}, {`["is-string", null]`, `false`}},
-			Call:     firstIs(func(v value) bool { return v.Kind() == entity.String })},
+			Call1:    firstIs(func(v value) bool { return v.Kind() == entity.String })},
 		{Name: "join", Args: "SEPARATOR(string{1}) VALUES(value-expression{1})",
 			Doc:      "Joins the strings of a list with a separator.",
 			Examples: []dtl.Example{{`["join", "-", ["list", "a", 1, "b"]]`, `"a-b"`}, {`["join", "-", null]`, `""`}},
@@ -39,20 +39,12 @@ func stringFuncs() []dtl.Func {
 		{Name: "lower", Args: "VALUES(value-expression{1})",
 			Doc:      "Returns strings in lower case.",
 			Examples: []dtl.Example{{`["lower", "AbC"]`, `"abc"`}, {`["lower", ["list", "A", 1]]`, `["a"]`}, {`["lower", null]`, `null`}},
-			Call:     eachString(func(_ []value, s string) string { return strings.ToLower(s) })},
+			Call1:    changeCase('A', 'Z', strings.ToLower)},
 		strip("lstrip", "left", strings.TrimLeft, strings.TrimLeftFunc, `"a "`),
 		{Name: "matches", Args: "PATTERN(string{1}) VALUES(value-expression{1})",
 			Doc:      "Tells whether all values are strings that match a pattern with * and ?.",
 			Examples: []dtl.Example{{`["matches", "a*", ["list", "a", "abc"]]`, `true`}, {`["matches", "a?", "abc"]`, `false`}, {`["matches", "*", null]`, `false`}},
-			Call: func(c *dtl.Ctx, a []value) value {
-				pattern, ok := text(dtl.First(a[0]))
-				vals := elems(a[1])
-				for _, v := range vals {
-					s, isText := text(v)
-					ok = ok && isText && c.Step() && dtl.Wildcard(pattern, s)
-				}
-				return boolean(ok && len(vals) > 0)
-			}},
+			Call2:    matches},
 		{Name: "replace", Args: "OLD(string|dict{1}) NEW(string{0|1}) VALUES(value-expression{1})",
 			Doc:      "Replaces text in strings: one old by one new, or by a dict of them.",
 			Examples: []dtl.Example{{`["replace", "a", "b", "banana"]`, `"bbnbnb"`}, {`["replace", {"a": "1", "b": "2"}, ["list", "ab", 3]]`, `["12"]`}, {`["replace", "a", "b", null]`, `null`}},
@@ -69,8 +61,8 @@ func stringFuncs() []dtl.Func {
 		{Name: "string", Args: "VALUES(value-expression{1})",
 			Doc:      "Turns values into text.",
 			Examples: []dtl.Example{{`["string", 1.5]`, `"1.5"`}, {`["string", ["list", "~rx", {"a": 1}, null]]`, `["x","{\"a\": 1}",null]`}, {`["string", null]`, `null`}},
-			Call: func(c *dtl.Ctx, a []value) value {
-				return c.Map(a[0], func(v value) (value, bool) { return toText(c, v), true })
+			Call1: func(c *dtl.Ctx, v value) value {
+				return c.Map(v, func(v value) (value, bool) { return toText(c, v), true })
 			}},
 		strip("strip", "both sides", strings.Trim, strings.TrimFunc, `"a"`),
 		{Name: "substring", Args: "START(integer-expression{1}) END(integer-expression{0|1}) VALUES(value-expression{1})",
@@ -82,7 +74,7 @@ func stringFuncs() []dtl.Func {
 		{Name: "upper", Args: "VALUES(value-expression{1})",
 			Doc:      "Returns strings in upper case.",
 			Examples: []dtl.Example{{`["upper", "abc"]`, `"ABC"`}, {`["upper", ["list", "a", 1, "b"]]`, `["A","B"]`}, {`["upper", null]`, `null`}, {`["upper"]`, `error: got 0 arguments`}},
-			Call:     eachString(func(_ []value, s string) string { return strings.ToUpper(s) })},
+			Call1:    changeCase('a', 'z', strings.ToUpper)},
 	}
 }
 
@@ -157,19 +149,14 @@ func strip(name, side string, set func(string, string) string, space func(string
 }
 
 func replace(c *dtl.Ctx, a []value) value {
-	var pairs []string
 	if old, ok := text(dtl.First(a[0])); ok {
 		repl, ok := text(dtl.First(a[1]))
 		if !ok {
 			return null
 		}
-		return eachString(func(_ []value, s string) string {
-			if old == "" || !c.TextRoom(len(s)/len(old)*len(repl)) {
-				return s
-			}
-			return strings.ReplaceAll(s, old, repl)
-		})(c, a)
+		return c.Map(a[2], func(v value) (value, bool) { return replaceOne(c, v, old, repl) })
 	}
+	var pairs []string
 	for _, m := range dtl.First(a[0]).Object().Members() {
 		if s, ok := text(m.Value); ok && m.Key != "" {
 			pairs = append(pairs, m.Key, s)
@@ -183,25 +170,105 @@ func split(c *dtl.Ctx, a []value) value {
 	if a[1].IsNull() {
 		return null
 	}
-	var out []value
+	out := c.Gather()
 	dtl.EachElem(a[1], func(v value) bool {
 		s, ok := text(v)
 		if !ok {
 			return true
 		}
 		sep, given := text(dtl.First(a[0]))
-		var parts []string
+		if given && sep != "" {
+			addParts(out, s, sep)
+			return c.Room(out.Len())
+		}
+		parts := strings.FieldsSeq(s)
 		if given {
-			parts = strings.Split(s, sep)
-		} else {
-			parts = strings.Fields(s)
+			parts = strings.SplitSeq(s, sep)
 		}
-		for _, p := range parts {
-			out = append(out, entity.NewString(p))
+		for p := range parts {
+			out.Add(entity.NewString(p))
 		}
-		return c.Room(len(out))
+		return c.Room(out.Len())
 	})
-	return list(c, out)
+	return out.List()
+}
+
+func addParts(out dtl.Gather, s, sep string) {
+	for {
+		i := strings.Index(s, sep)
+		if i < 0 {
+			out.Add(entity.NewString(s))
+			return
+		}
+		out.Add(entity.NewString(s[:i]))
+		s = s[i+len(sep):]
+	}
+}
+
+// replaceOne replaces in one string, in the arena.
+func replaceOne(c *dtl.Ctx, v value, old, repl string) (value, bool) {
+	s, ok := text(v)
+	if !ok || old == "" || old == repl {
+		return v, ok
+	}
+	n := strings.Count(s, old)
+	size := len(s) + n*(len(repl)-len(old))
+	if n == 0 || !c.TextRoom(size) {
+		return v, true
+	}
+	b := c.Arena().Text(size)
+	for range n {
+		i := strings.Index(s, old)
+		b = append(append(b, s[:i]...), repl...)
+		s = s[i+len(old):]
+	}
+	return entity.NewString(c.Arena().String(append(b, s...))), true
+}
+
+// changeCase makes upper or lower: ASCII letters of the range from…to in the
+// arena, everything else by general.
+func changeCase(from, to byte, general func(string) string) func(*dtl.Ctx, value) value {
+	one := func(c *dtl.Ctx, s string) string {
+		changes := false
+		for i := range len(s) {
+			if s[i] >= utf8.RuneSelf {
+				return general(s)
+			}
+			changes = changes || from <= s[i] && s[i] <= to
+		}
+		if !changes {
+			return s
+		}
+		b := append(c.Arena().Text(len(s)), s...)
+		for i := range b {
+			if from <= b[i] && b[i] <= to {
+				b[i] ^= 0x20
+			}
+		}
+		return c.Arena().String(b)
+	}
+	return func(c *dtl.Ctx, v value) value {
+		return c.Map(v, func(v value) (value, bool) {
+			s, ok := text(v)
+			if !ok {
+				return null, false
+			}
+			return entity.NewString(one(c, s)), true
+		})
+	}
+}
+
+// matches tells whether all values are strings that match the pattern.
+func matches(c *dtl.Ctx, p, v value) value {
+	pattern, ok := text(dtl.First(p))
+	vals := elems(v)
+	for _, v := range vals {
+		s, isText := text(v)
+		if !ok || !isText || !c.Step() || !dtl.Wildcard(pattern, s) {
+			return boolean(false)
+		}
+	}
+	return boolean(ok && len(vals) > 0)
 }
 
 func substring(s string, start, end value) string {
