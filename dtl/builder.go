@@ -120,6 +120,9 @@ func (b *Builder) literal(n *jsonpos.Node) *Expr {
 	if err != nil {
 		b.Errorf(n, "dtl/literal", "", "%v", err)
 	}
+	if v.Kind() == entity.Float {
+		v = entity.NewFloat(v.Float64()) // not its text, which each use would parse
+	}
 	return constant(n, v)
 }
 
@@ -183,12 +186,13 @@ func (b *Builder) built(n *jsonpos.Node, f *declared, a Args) *Expr {
 	at := &call{f.Name, n.Span, b.rule}
 	return &Expr{Eval: func(c *Ctx) entity.Value {
 		if !c.Step() {
+			c.err.happenedIn(at)
 			return entity.Value{}
 		}
-		outer := c.at
-		c.at = at
 		v := eval(c)
-		c.at = outer
+		if c.err != nil {
+			c.err.happenedIn(at)
+		}
 		return v
 	}}
 }
@@ -221,6 +225,7 @@ func (b *Builder) called(n *jsonpos.Node, f *declared, bound [][]*jsonpos.Node) 
 func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *call) Eval {
 	return func(c *Ctx) entity.Value {
 		if !c.Step() {
+			c.err.happenedIn(at)
 			return entity.Value{}
 		}
 		base := len(c.stack)
@@ -228,11 +233,11 @@ func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *cal
 			v := a(c)
 			c.stack = append(c.stack, v)
 		}
-		outer := c.at
-		c.at = at
 		v := body(c, c.stack[base:])
-		c.at = outer
 		c.stack = c.stack[:base]
+		if c.err != nil {
+			c.err.happenedIn(at)
+		}
 		return v
 	}
 }
@@ -240,13 +245,14 @@ func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *cal
 func call1(body func(*Ctx, entity.Value) entity.Value, arg Eval, at *call) Eval {
 	return func(c *Ctx) entity.Value {
 		if !c.Step() {
+			c.err.happenedIn(at)
 			return entity.Value{}
 		}
 		a := arg(c)
-		outer := c.at
-		c.at = at
 		v := body(c, a)
-		c.at = outer
+		if c.err != nil {
+			c.err.happenedIn(at)
+		}
 		return v
 	}
 }
@@ -254,18 +260,29 @@ func call1(body func(*Ctx, entity.Value) entity.Value, arg Eval, at *call) Eval 
 func call2(body func(_ *Ctx, v, w entity.Value) entity.Value, first Eval, second *Expr, at *call) Eval {
 	if second.Const {
 		w := second.Value
-		return call1(func(c *Ctx, v entity.Value) entity.Value { return body(c, v, w) }, first, at)
+		return func(c *Ctx) entity.Value {
+			if !c.Step() {
+				c.err.happenedIn(at)
+				return entity.Value{}
+			}
+			v := body(c, first(c), w)
+			if c.err != nil {
+				c.err.happenedIn(at)
+			}
+			return v
+		}
 	}
 	return func(c *Ctx) entity.Value {
 		if !c.Step() {
+			c.err.happenedIn(at)
 			return entity.Value{}
 		}
 		a := first(c)
 		b := second.Eval(c)
-		outer := c.at
-		c.at = at
 		v := body(c, a, b)
-		c.at = outer
+		if c.err != nil {
+			c.err.happenedIn(at)
+		}
 		return v
 	}
 }
@@ -331,13 +348,12 @@ func (b *Builder) step(n *jsonpos.Node) Step {
 	at := &call{name, n.Span, b.rule}
 	return func(c *Ctx) Flow {
 		if !c.Step() {
+			c.err.happenedIn(at)
 			return Discard
 		}
-		outer := c.at
-		c.at = at
 		flow := step(c)
-		c.at = outer
 		if c.err != nil {
+			c.err.happenedIn(at)
 			return Discard
 		}
 		return flow

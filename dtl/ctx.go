@@ -45,7 +45,6 @@ type Ctx struct {
 	steps    int
 	depth    int
 	err      *RunError
-	at       *call // the call being worked out, for errors
 	frame    *frame
 	this     entity.Value   // "_."
 	alias    []entity.Value // hops aliases, by slot
@@ -140,8 +139,13 @@ func (c *Ctx) fail(code, msg string, cause error) {
 		return
 	}
 	c.err = &RunError{Code: code, Msg: msg, Cause: cause}
-	if c.at != nil {
-		c.err.Span, c.err.Func, c.err.Rule = c.at.span, c.at.name, c.at.rule
+}
+
+// happenedIn tells the error its place. The innermost call comes first and
+// stays; finding it on the way out costs calls that do not fail nothing.
+func (e *RunError) happenedIn(at *call) {
+	if e.Func == "" {
+		e.Span, e.Func, e.Rule = at.span, at.name, at.rule
 	}
 }
 
@@ -226,6 +230,9 @@ func First(v entity.Value) entity.Value {
 	return firstElem(v)
 }
 
+// firstElem stays out of line so that First, which is everywhere, does not.
+//
+//go:noinline
 func firstElem(v entity.Value) entity.Value {
 	if v.Len() == 0 {
 		return entity.Value{}

@@ -164,7 +164,7 @@ func (r *Run) begin(ctx context.Context, a *entity.Arena, source entity.Value, t
 	c := &r.c
 	c.ctx, c.arena, c.err, c.steps, c.depth = ctx, a, nil, 0, 0
 	c.deadline = time.Time{}
-	c.this, c.at, c.stack = entity.Value{}, nil, c.stack[:0]
+	c.this, c.stack = entity.Value{}, c.stack[:0]
 	r.root = frame{source: source, target: target}
 	r.root.root = &r.root
 	c.frame = &r.root

@@ -1,6 +1,7 @@
 package stdlib
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/sluiceio/sluice/dtl"
@@ -122,28 +123,49 @@ func cast(f func(*dtl.Ctx, value) (value, bool)) func(*dtl.Builder, dtl.Args) dt
 }
 
 func comparisons() []dtl.Func {
-	order := func(name, doc string, examples []dtl.Example, test func(int) bool) dtl.Func {
-		return dtl.Func{Name: name, Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})", Doc: doc, Examples: examples,
-			Call2: func(_ *dtl.Ctx, x, y value) value {
-				x, y = dtl.First(x), dtl.First(y)
-				// Null is incomparable: neither less nor greater than anything.
-				return boolean(!x.IsNull() && !y.IsNull() && test(entity.Compare(x, y)))
-			}}
+	compare := func(name, doc string, examples []dtl.Example, o order) dtl.Func {
+		return dtl.Func{Name: name, Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})", Doc: doc, Examples: examples, Call2: o.call}
 	}
 	return []dtl.Func{
 		{Name: "eq", Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})",
 			Doc:      "Tells whether both sides are exactly the same list of values; one value is a list of one.",
 			Examples: []dtl.Example{{`["eq", 1, ["list", 1]]`, `true`}, {`["eq", ["list", 1, 2], ["list", 2, 1]]`, `false`}, {`["eq", null, null]`, `true`}},
 			Call2:    func(_ *dtl.Ctx, v, w value) value { return boolean(dtl.EqualLists(v, w)) }},
-		order("gt", "Tells whether the first value on the left is greater.", []dtl.Example{{`["gt", 2, 1]`, `true`}, {`["gt", null, 1]`, `false`}}, func(c int) bool { return c > 0 }),
-		order("gte", "Tells whether the first value on the left is greater or equal.", []dtl.Example{{`["gte", 2, 2]`, `true`}, {`["gte", ["list"], 18]`, `false`}}, func(c int) bool { return c >= 0 }),
-		order("lt", "Tells whether the first value on the left is less.", []dtl.Example{{`["lt", 1, 2]`, `true`}, {`["lt", null, 2]`, `false`}}, func(c int) bool { return c < 0 }),
-		order("lte", "Tells whether the first value on the left is less or equal.", []dtl.Example{{`["lte", 2, 2]`, `true`}, {`["lte", null, 2]`, `false`}}, func(c int) bool { return c <= 0 }),
+		compare("gt", "Tells whether the first value on the left is greater.", []dtl.Example{{`["gt", 2, 1]`, `true`}, {`["gt", null, 1]`, `false`}}, order{greater: true}),
+		compare("gte", "Tells whether the first value on the left is greater or equal.", []dtl.Example{{`["gte", 2, 2]`, `true`}, {`["gte", ["list"], 18]`, `false`}}, order{equal: true, greater: true}),
+		compare("lt", "Tells whether the first value on the left is less.", []dtl.Example{{`["lt", 1, 2]`, `true`}, {`["lt", null, 2]`, `false`}}, order{less: true}),
+		compare("lte", "Tells whether the first value on the left is less or equal.", []dtl.Example{{`["lte", 2, 2]`, `true`}, {`["lte", null, 2]`, `false`}}, order{less: true, equal: true}),
 		{Name: "neq", Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})",
 			Doc:      "Tells whether the two sides differ; the opposite of eq.",
 			Examples: []dtl.Example{{`["neq", 1, 2]`, `true`}, {`["neq", ["list", null], null]`, `true`}, {`["neq", 1, 1.0]`, `false`}},
 			Call2:    func(_ *dtl.Ctx, v, w value) value { return boolean(!dtl.EqualLists(v, w)) }},
 	}
+}
+
+// order is a comparison: for which outcomes it is true.
+type order struct{ less, equal, greater bool }
+
+func (o *order) of(cmp int) bool {
+	switch {
+	case cmp < 0:
+		return o.less
+	case cmp > 0:
+		return o.greater
+	default:
+		return o.equal
+	}
+}
+
+// call compares the first values. Null is incomparable: neither less nor
+// greater than anything.
+func (o order) call(_ *dtl.Ctx, x, y value) value {
+	a, okA := x.Int64()
+	b, okB := y.Int64()
+	if okA && okB {
+		return boolean(o.of(cmp.Compare(a, b)))
+	}
+	x, y = dtl.First(x), dtl.First(y)
+	return boolean(!x.IsNull() && !y.IsNull() && o.of(entity.Compare(x, y)))
 }
 
 func nulls() []dtl.Func {

@@ -47,37 +47,39 @@ func maths() []dtl.Func {
 // arithmetic is one operation on each kind of number; the kind of the result
 // is the wider one: Int, Float, Decimal.
 type arithmetic struct {
+	op       byte                           // '+', '-' or '*', which need no call of floats
 	ints     func(a, b int64) (int64, bool) // false on overflow
 	bigs     func(z, a, b *big.Int) *big.Int
-	floats   func(a, b float64) float64
+	floats   func(a, b float64) float64 // of any other op
 	decimals func(c *apd.Context, d, a, b *apd.Decimal) (apd.Condition, error)
 }
 
 var addition = arithmetic{
+	op: '+',
 	ints: func(a, b int64) (int64, bool) {
 		s := a + b
 		return s, (s > a) == (b > 0)
 	},
-	bigs:   (*big.Int).Add,
-	floats: func(a, b float64) float64 { return a + b },
+	bigs: (*big.Int).Add,
 	decimals: func(c *apd.Context, d, a, b *apd.Decimal) (apd.Condition, error) {
 		return c.Add(d, a, b)
 	},
 }
 
 var subtraction = arithmetic{
+	op: '-',
 	ints: func(a, b int64) (int64, bool) {
 		s := a - b
 		return s, (s < a) == (b > 0)
 	},
-	bigs:   (*big.Int).Sub,
-	floats: func(a, b float64) float64 { return a - b },
+	bigs: (*big.Int).Sub,
 	decimals: func(c *apd.Context, d, a, b *apd.Decimal) (apd.Condition, error) {
 		return c.Sub(d, a, b)
 	},
 }
 
 var multiplication = arithmetic{
+	op: '*',
 	ints: func(a, b int64) (int64, bool) {
 		if a == 0 || b == 0 {
 			return 0, true
@@ -85,8 +87,7 @@ var multiplication = arithmetic{
 		p := a * b
 		return p, p/b == a && !(a == -1 && b == math.MinInt64) && !(b == -1 && a == math.MinInt64)
 	},
-	bigs:   (*big.Int).Mul,
-	floats: func(a, b float64) float64 { return a * b },
+	bigs: (*big.Int).Mul,
 	decimals: func(c *apd.Context, d, a, b *apd.Decimal) (apd.Condition, error) {
 		return c.Mul(d, a, b)
 	},
@@ -95,12 +96,24 @@ var multiplication = arithmetic{
 // maxIntBits bounds the integers that rules can grow.
 const maxIntBits = 1 << 20
 
+func (f *arithmetic) onFloats(x, y float64) float64 {
+	switch f.op {
+	case '+':
+		return x + y
+	case '-':
+		return x - y
+	case '*':
+		return x * y
+	}
+	return f.floats(x, y)
+}
+
 func (f *arithmetic) apply(c *dtl.Ctx, a, b value) value {
 	if !a.IsNumber() || !b.IsNumber() {
 		return null
 	}
-	if a.Kind() == entity.Float && b.Kind() != entity.Decimal || b.Kind() == entity.Float && a.Kind() != entity.Decimal {
-		return entity.NewFloat(f.floats(a.Float64(), b.Float64()))
+	if (a.Kind() == entity.Float || b.Kind() == entity.Float) && a.Kind() != entity.Decimal && b.Kind() != entity.Decimal {
+		return entity.NewFloat(f.onFloats(a.Float64(), b.Float64()))
 	}
 	x, okX := a.Int64()
 	y, okY := b.Int64()
