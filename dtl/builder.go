@@ -13,20 +13,21 @@ import (
 // Builder compiles one program. Function bodies use it to compile their
 // arguments and to report what is wrong with them.
 type Builder struct {
-	o       Options
-	finds   diag.List
-	rule    string
-	rules   map[string]*rule
-	names   []string // of rules, for suggestions
-	aliases []string // hops aliases in scope, by slot
-	slots   int      // most aliases in scope at once
-	hints   int
-	copies  int
-	depth   int
-	impure  int             // uses so far of what a constant cannot be made of
-	refs    map[string]bool // variables read by the expression being compiled
-	inRule  bool            // hops may not be used under a rule run by apply
-	facts   Facts
+	o        Options
+	finds    diag.List
+	pointers pointers
+	rule     string
+	rules    map[string]*rule
+	names    []string // of rules, for suggestions
+	aliases  []string // hops aliases in scope, by slot
+	slots    int      // most aliases in scope at once
+	hints    int
+	copies   int
+	depth    int
+	impure   int             // uses so far of what a constant cannot be made of
+	refs     map[string]bool // variables read by the expression being compiled
+	inRule   bool            // hops may not be used under a rule run by apply
+	facts    Facts
 }
 
 // Expr is a compiled expression.
@@ -56,7 +57,7 @@ func (b *Builder) report(s diag.Severity, at jsonpos.Span, code, help, msg strin
 	if b.rule != "" {
 		msg = fmt.Sprintf("rule %q: %s", b.rule, msg)
 	}
-	b.finds.Add(diag.Finding{Rule: code, Severity: s, Message: msg, Span: at, Pipe: b.o.PipeID, Help: help})
+	b.finds.Add(diag.Finding{Rule: code, Severity: s, Message: msg, Span: at, Pointer: b.pointers[at], Pipe: b.o.PipeID, Help: help})
 }
 
 const maxNesting = 400
@@ -183,7 +184,7 @@ func (b *Builder) built(n *jsonpos.Node, f *declared, a Args) *Expr {
 	if eval == nil {
 		return constant(n, entity.Value{})
 	}
-	at := &call{f.Name, n.Span, b.rule}
+	at := &call{f.Name, n.Span, b.pointers[n.Span], b.rule}
 	return &Expr{Eval: func(c *Ctx) entity.Value {
 		if !c.Step() {
 			c.err.happenedIn(at)
@@ -208,7 +209,7 @@ func (b *Builder) called(n *jsonpos.Node, f *declared, bound [][]*jsonpos.Node) 
 			args = append(args, b.Expr(arg))
 		}
 	}
-	at := &call{f.Name, n.Span, b.rule}
+	at := &call{f.Name, n.Span, b.pointers[n.Span], b.rule}
 	switch {
 	case f.Call1 != nil:
 		return &Expr{Eval: call1(f.Call1, args[0].Eval, at)}
@@ -345,7 +346,7 @@ func (b *Builder) step(n *jsonpos.Node) Step {
 	if step == nil {
 		return nothing
 	}
-	at := &call{name, n.Span, b.rule}
+	at := &call{name, n.Span, b.pointers[n.Span], b.rule}
 	return func(c *Ctx) Flow {
 		if !c.Step() {
 			c.err.happenedIn(at)

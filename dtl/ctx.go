@@ -58,9 +58,10 @@ type Ctx struct {
 
 // call is what an error tells about the call it happened in.
 type call struct {
-	name string
-	span jsonpos.Span
-	rule string
+	name    string
+	span    jsonpos.Span
+	pointer string
+	rule    string
 }
 
 // frame is one applied rule: _S, _T and what they were called from.
@@ -75,6 +76,7 @@ type frame struct {
 type RunError struct {
 	Code     string // "dtl/…"
 	Span     jsonpos.Span
+	Pointer  string // of the call, see [Options].Pointer
 	Pipe     string
 	Rule     string
 	Func     string
@@ -145,7 +147,7 @@ func (c *Ctx) fail(code, msg string, cause error) {
 // stays; finding it on the way out costs calls that do not fail nothing.
 func (e *RunError) happenedIn(at *call) {
 	if e.Func == "" {
-		e.Span, e.Func, e.Rule = at.span, at.name, at.rule
+		e.Span, e.Pointer, e.Func, e.Rule = at.span, at.pointer, at.name, at.rule
 	}
 }
 

@@ -70,6 +70,10 @@ func (b *Builder) hopsSpec(n *jsonpos.Node, last bool) *hopsSpec {
 	outer := b.aliases
 	s := &hopsSpec{maxDepth: defaultMaxDepth}
 	datasets := b.hopsDatasets(n)
+	if datasets != nil && n.Get("where") == nil {
+		b.Errorf(n, "dtl/hops", `"where": [["eq", "_S.id", "alias.id"]]`, `hops needs "where"`)
+		datasets = nil
+	}
 	if datasets != nil {
 		b.hopsPlan(n, s, datasets, len(outer))
 		b.hopsReturn(n, s, last)
@@ -196,12 +200,7 @@ func EqualLists(a, b entity.Value) bool {
 
 // conditions splits where into joins and filters.
 func (b *Builder) conditions(n *jsonpos.Node) (joins []*join, filters []*Expr) {
-	where := n.Get("where")
-	if where == nil {
-		b.Errorf(n, "dtl/hops", `"where": [["eq", "_S.id", "alias.id"]]`, `hops needs "where"`)
-		return nil, nil
-	}
-	for _, cond := range conjunction(where) {
+	for _, cond := range conjunction(n.Get("where")) {
 		if j := b.join(cond); j != nil {
 			joins = append(joins, j)
 		} else {

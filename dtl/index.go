@@ -76,7 +76,7 @@ type Subset struct {
 
 // CompileSubset compiles the subset of a dataset.
 func CompileSubset(dataset string, n *jsonpos.Node, o Options) (*Subset, diag.List) {
-	b := newBuilder(o)
+	b := newBuilder(o, n)
 	if n.Kind != jsonpos.Array || len(n.Elems) != 3 || n.Elems[0].Text != "eq" {
 		b.Errorf(n, "dtl/subset", `["eq", <expression over _S.>, <literal>]`, "a subset is an eq of an expression and a literal")
 		return nil, b.finds

@@ -20,6 +20,9 @@ type Options struct {
 	IdentityNS, PropertyNS string
 	// IDRequired makes an entity without a string _id fail.
 	IDRequired bool
+	// Pointer is the JSON pointer of what is compiled within its component,
+	// such as "/transform/0/rules"; pointers in messages begin with it.
+	Pointer string
 	// URINamespaces are prefixes with the URIs they stand for.
 	URINamespaces map[string]string
 	Limits        Limits
@@ -59,9 +62,10 @@ type Program struct {
 type sizes struct{ hints, copies, slots int }
 
 type rule struct {
-	name  string
-	node  *jsonpos.Node
-	steps []Step
+	name    string
+	node    *jsonpos.Node
+	pointer string
+	steps   []Step
 }
 
 // Facts returns what is known of the program.
@@ -71,7 +75,7 @@ func (p *Program) Facts() Facts { return p.facts }
 // or one list of transforms as its default rule. All problems are reported at
 // once; the program is nil if any is an error.
 func CompileRules(n *jsonpos.Node, o Options) (*Program, diag.List) {
-	b := newBuilder(o)
+	b := newBuilder(o, n)
 	if n.Kind == jsonpos.Array {
 		b.addRule("default", n)
 	} else if n.Kind != jsonpos.Object {
@@ -95,12 +99,14 @@ func CompileRules(n *jsonpos.Node, o Options) (*Program, diag.List) {
 	return b.program(), b.finds
 }
 
-func newBuilder(o Options) *Builder {
-	return &Builder{o: o, rules: map[string]*rule{}}
+func newBuilder(o Options, root *jsonpos.Node) *Builder {
+	b := &Builder{o: o, rules: map[string]*rule{}, pointers: pointers{}}
+	b.pointers.add(root, o.Pointer)
+	return b
 }
 
 func (b *Builder) addRule(name string, n *jsonpos.Node) {
-	b.rules[name] = &rule{name: name, node: n}
+	b.rules[name] = &rule{name: name, node: n, pointer: b.pointers[n.Span]}
 	b.names = append(b.names, name)
 }
 
@@ -117,7 +123,7 @@ type Expression struct {
 // CompileExpr compiles one expression. rules may name rules for apply; nil if
 // there are none.
 func CompileExpr(n, rules *jsonpos.Node, o Options) (*Expression, diag.List) {
-	b := newBuilder(o)
+	b := newBuilder(o, n)
 	if rules != nil {
 		for _, m := range rules.Members {
 			b.addRule(m.Key, m.Value)
@@ -228,6 +234,8 @@ func (r *Run) apply(ctx context.Context, a *entity.Arena, source entity.Value, t
 	v := target.Value()
 	if _, ok := entity.ID(v); !ok && r.p.o.IDRequired {
 		r.c.Fail("dtl/no-id", `the target has no string "_id"`)
+		rule := r.p.rules["default"]
+		r.c.err.Span, r.c.err.Pointer = rule.node.Span, rule.pointer
 		return r.failure(source)
 	}
 	out.Entities = append(out.Entities, v)

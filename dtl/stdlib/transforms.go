@@ -69,13 +69,13 @@ func shaping() []dtl.Func {
 		{Name: "create", Args: "VALUES(value-expression{1})",
 			Doc: "Emits entities besides the target.",
 			Step: func(b *dtl.Builder, a dtl.Args) dtl.Step {
-				return eachEntity(b, a, "create", func(c *dtl.Ctx, v value) { c.Emit(v) })
+				return eachEntity(b, a, func(c *dtl.Ctx, v value) { c.Emit(v) })
 			}},
 		{Name: "create-child", Args: "VALUES(value-expression{1})",
 			Doc: "Adds entities to the target's $children.",
 			Step: func(b *dtl.Builder, a dtl.Args) dtl.Step {
 				b.MarkChildren()
-				return eachEntity(b, a, "create-child", func(c *dtl.Ctx, v value) {
+				return eachEntity(b, a, func(c *dtl.Ctx, v value) {
 					have, _ := c.Target().Get("$children")
 					both := list(c, append(elems(have)[:len(elems(have)):len(elems(have))], v))
 					c.Target().Set("$children", distinct(c, (*dtl.Ctx).This, both))
@@ -294,7 +294,7 @@ func namedAs(b *dtl.Builder, name, key string) (prefix string, ok bool) {
 
 // eachEntity calls f for each dict with a string _id; others fail or are
 // ignored as id_required says.
-func eachEntity(b *dtl.Builder, a dtl.Args, name string, f func(*dtl.Ctx, value)) dtl.Step {
+func eachEntity(b *dtl.Builder, a dtl.Args, f func(*dtl.Ctx, value)) dtl.Step {
 	vals := b.Expr(a.One(0)).Eval
 	return func(c *dtl.Ctx) dtl.Flow {
 		for _, v := range elems(vals(c)) {
@@ -304,7 +304,7 @@ func eachEntity(b *dtl.Builder, a dtl.Args, name string, f func(*dtl.Ctx, value)
 			if _, ok := entity.ID(v); ok {
 				f(c, v)
 			} else if b.IDRequired() {
-				c.Fail("dtl/no-id", name+` takes dicts with a string "_id"`)
+				c.Fail("dtl/no-id", `only dicts with a string "_id" can be created`)
 			}
 		}
 		return dtl.Continue
