@@ -55,19 +55,6 @@ func (ix *Index) Keys(e entity.Value, emit func(key []byte)) {
 	ix.runs.Put(r)
 }
 
-// AppendKey appends a value's index key.
-func AppendKey(dst []byte, v entity.Value) []byte {
-	switch v.Kind() {
-	case entity.Float, entity.Decimal:
-		d := v.Decimal()
-		d.Reduce(d)
-		return append(append(dst, 'n'), d.Text('f')...)
-	case entity.Int:
-		dst = append(dst, 'n')
-	}
-	return entity.AppendJSON(dst, v)
-}
-
 // Subset is a compiled subset expression, ["eq", <expression>, <literal>].
 type Subset struct {
 	Index *Index
