@@ -26,8 +26,8 @@ type Builder struct {
 	depth    int
 	impure   int             // uses so far of what a constant cannot be made of
 	refs     map[string]bool // variables read by the expression being compiled
-	inRule   bool            // hops may not be used under a rule run by apply
 	facts    Facts
+	applies  []application
 }
 
 // Expr is a compiled expression.
@@ -117,6 +117,9 @@ func (b *Builder) expr(n *jsonpos.Node) *Expr {
 }
 
 func (b *Builder) literal(n *jsonpos.Node) *Expr {
+	if name, ok := secretName(n); ok {
+		return b.secret(n, name)
+	}
 	v, err := Literal(n)
 	if err != nil {
 		b.Errorf(n, "dtl/literal", "", "%v", err)

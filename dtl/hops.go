@@ -32,9 +32,22 @@ type hop struct {
 
 const defaultMaxDepth = 10
 
+// ApplyHops compiles hops whose results a rule is applied to.
+func (b *Builder) ApplyHops(rule *jsonpos.Node, specs []*jsonpos.Node) Eval {
+	found := b.Hops(specs)
+	if found == nil {
+		return nil
+	}
+	_, eval := b.applied(rule, found)
+	return eval
+}
+
 // Hops compiles a chain of HOPS_SPECs into the list of what they return. An
 // applied rule, if any, is put to use by the caller.
 func (b *Builder) Hops(specs []*jsonpos.Node) Eval {
+	if r := b.rules[b.rule]; r != nil {
+		r.hops = true
+	}
 	var chain []*hopsSpec
 	for i, n := range specs {
 		s := b.hopsSpec(n, i == len(specs)-1)
@@ -152,11 +165,15 @@ func (b *Builder) hopsPlan(n *jsonpos.Node, s *hopsSpec, datasets [][2]string, b
 				b.finds.Add(finds...)
 			}
 		}
-		b.facts.Hops = append(b.facts.Hops, HopsUse{h.dataset, h.index, track == nil || track.IsTrue(), n.Span})
+		b.facts.Hops = append(b.facts.Hops, HopsUse{h.dataset, h.index, track == nil || track.IsTrue(), n.Span, h.subset})
 		for _, other := range joins {
-			if !other.used && bound2(other, bound, b.aliases[base:]) {
+			if !other.used && bothBound(other, bound, b.aliases[base:]) {
 				other.used = true
-				h.filters = append(h.filters, exactly(other))
+				if other.joined(joins) {
+					h.filters = append(h.filters, exactly(other))
+				} else {
+					h.filters = append(h.filters, overlapping(other))
+				}
 			}
 		}
 		h.filters = append(h.filters, readyFilters(&filters, bound, b.aliases[base:])...)
@@ -165,13 +182,44 @@ func (b *Builder) hopsPlan(n *jsonpos.Node, s *hopsSpec, datasets [][2]string, b
 	s.last = base + len(datasets) - 1
 }
 
-func bound2(j *join, bound map[string]bool, aliases []string) bool {
+func bothBound(j *join, bound map[string]bool, aliases []string) bool {
 	for _, name := range j.names {
 		if containsText(aliases, name) && !bound[name] {
 			return false
 		}
 	}
 	return true
+}
+
+// joined tells whether another used join is between the same two variables.
+func (j *join) joined(all []*join) bool {
+	for _, o := range all {
+		if o != j && o.used && (o.names == j.names || o.names == [2]string{j.names[1], j.names[0]}) {
+			return true
+		}
+	}
+	return false
+}
+
+// overlapping is the first join between two aliases that others have led to
+// already: any value in common will do.
+func overlapping(j *join) Eval {
+	return func(c *Ctx) entity.Value {
+		return entity.NewBool(overlap(j.sides[0].Eval(c), j.sides[1].Eval(c)))
+	}
+}
+
+// overlap tells whether two values, as lists, have a value in common that is
+// not null.
+func overlap(a, b entity.Value) (hit bool) {
+	EachElem(a, func(x entity.Value) bool {
+		EachElem(b, func(y entity.Value) bool {
+			hit = !x.IsNull() && entity.Equal(x, y)
+			return !hit
+		})
+		return !hit
+	})
+	return hit
 }
 
 // exactly is a further join between the same aliases: plain equality.
@@ -235,12 +283,13 @@ func (b *Builder) join(n *jsonpos.Node) *join {
 	if n.Kind != jsonpos.Array || len(n.Elems) != 3 || n.Elems[0].Text != "eq" {
 		return nil
 	}
-	probe := len(b.finds)
+	finds, facts := len(b.finds), b.facts
 	left, right := b.Expr(n.Elems[1]), b.Expr(n.Elems[2])
-	b.finds = b.finds[:probe]
 	l, okL := onlyRef(left)
 	r, okR := onlyRef(right)
 	if !okL || !okR || l == r || !containsText(b.aliases, l) && !containsText(b.aliases, r) {
+		// It is compiled again as a filter, which tells the same once more.
+		b.finds, b.facts = b.finds[:finds], facts
 		return nil
 	}
 	return &join{sides: [2]*Expr{left, right}, nodes: [2]*jsonpos.Node{n.Elems[1], n.Elems[2]}, names: [2]string{l, r}}

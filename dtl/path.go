@@ -23,6 +23,9 @@ func (b *Builder) path(n *jsonpos.Node) (Eval, bool) {
 	if len(steps) == 0 {
 		return r.value, true
 	}
+	if r.source && b.rule == "default" {
+		b.facts.Sources = append(b.facts.Sources, Use{steps[0], n.Span})
+	}
 	eval := b.first(r, steps[0], strings.HasPrefix(n.Text, "_S."))
 	for _, s := range steps[1:] {
 		eval = b.get(eval, s)

@@ -40,6 +40,8 @@ type Facts struct {
 	Hops      []HopsUse // every dataset hopped to
 	Lookups   []Use     // datasets of lookup-entity
 	Children  bool      // makes $children
+	Secrets   []Use     // named by $SECRET(…)
+	Sources   []Use     // first steps of paths on _S in the default rule
 }
 
 // HopsUse is one dataset that a hops reads.
@@ -48,6 +50,7 @@ type HopsUse struct {
 	Index   *Index // nil if it is found by _id or scanned
 	Track   bool   // track-dependencies
 	Span    jsonpos.Span
+	Subset  *Subset // nil if all of the dataset is read
 }
 
 // Program is a compiled set of rules, immutable and shared.
@@ -66,6 +69,7 @@ type rule struct {
 	node    *jsonpos.Node
 	pointer string
 	steps   []Step
+	hops    bool // uses hops or apply-hops
 }
 
 // Facts returns what is known of the program.
@@ -93,6 +97,7 @@ func CompileRules(n *jsonpos.Node, o Options) (*Program, diag.List) {
 		b.rule = name
 		r.steps = b.Steps(r.node)
 	}
+	b.checkApplications()
 	if b.finds.HasErrors() {
 		return nil, b.finds
 	}
@@ -135,6 +140,7 @@ func CompileExpr(n, rules *jsonpos.Node, o Options) (*Expression, diag.List) {
 		b.rule = ""
 	}
 	e := b.Expr(n)
+	b.checkApplications()
 	if b.finds.HasErrors() {
 		return nil, b.finds
 	}

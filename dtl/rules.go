@@ -2,6 +2,7 @@ package dtl
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -10,12 +11,39 @@ import (
 
 // Apply compiles the application of a named rule to values: each dict becomes
 // the source of the rule, and its target the result. What the rule filters or
-// discards is dropped.
+// discards is dropped. The rule may not use hops, see [Builder.ApplyHops].
 func (b *Builder) Apply(name *jsonpos.Node, values Eval) Eval {
+	r, eval := b.applied(name, values)
+	if r != nil {
+		b.applies = append(b.applies, application{name, b.rule, r})
+	}
+	return eval
+}
+
+// application is a use of apply.
+type application struct {
+	name *jsonpos.Node
+	by   string // the rule it is used in
+	rule *rule
+}
+
+// checkApplications refuses apply on rules with hops: dependencies could not
+// be followed through it.
+func (b *Builder) checkApplications() {
+	for _, a := range b.applies {
+		if a.rule.hops {
+			b.rule = a.by
+			b.Errorf(a.name, "dtl/apply-hops", "use apply-hops, which takes the rule and the hops", "the rule %q uses hops and cannot be used with apply", a.rule.name)
+		}
+	}
+	b.rule = ""
+}
+
+func (b *Builder) applied(name *jsonpos.Node, values Eval) (*rule, Eval) {
 	text, ok := name.Str()
 	if !ok {
 		b.Errorf(name, "dtl/rule-name", "", "the name of a rule is expected, found a %s", name.Kind)
-		return nil
+		return nil, nil
 	}
 	r := b.rules[text]
 	if r == nil {
@@ -24,9 +52,9 @@ func (b *Builder) Apply(name *jsonpos.Node, values Eval) Eval {
 			help = fmt.Sprintf("did you mean %q?", near)
 		}
 		b.Errorf(name, "dtl/unknown-rule", help, "there is no rule %q", text)
-		return nil
+		return nil, nil
 	}
-	return func(c *Ctx) entity.Value {
+	return r, func(c *Ctx) entity.Value {
 		return c.Map(values(c), func(v entity.Value) (entity.Value, bool) {
 			if v.Kind() != entity.Dict {
 				return entity.Value{}, false
@@ -71,6 +99,24 @@ func (c *Ctx) Emit(v entity.Value) {
 	}
 	if c.Room(len(c.out.Entities)) {
 		c.out.Entities = append(c.out.Entities, v)
+	}
+}
+
+// Sleep waits, and fails if the run is stopped meanwhile. The time does not
+// count against the entity's.
+func (c *Ctx) Sleep(d time.Duration) {
+	if c.ctx == nil {
+		return
+	}
+	if !c.deadline.IsZero() {
+		c.deadline = c.deadline.Add(d)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ctx.Done():
+		c.fail("dtl/stopped", "the run was stopped", c.ctx.Err())
 	}
 }
 

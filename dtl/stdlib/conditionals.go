@@ -129,11 +129,7 @@ func hops() []dtl.Func {
 			Doc:      "Applies a rule to each entity that hops finds.",
 			Examples: []dtl.Example{{`["apply-hops", "nowhere", {"datasets": ["a b"], "where": ["eq", "_S.x", "b.x"]}]`, `error: there is no rule`}},
 			Build: func(b *dtl.Builder, a dtl.Args) dtl.Eval {
-				found := b.Hops(a.Many(1))
-				if found == nil {
-					return nil
-				}
-				return b.Apply(a.One(0), found)
+				return b.ApplyHops(a.One(0), a.Many(1))
 			}},
 		{Name: "lookup-entity", Args: "DATASET_ID(string{1}) ENTITY_ID(string{1})", Impure: true,
 			Doc:      "Returns the entity with that _id from a dataset, or null.",

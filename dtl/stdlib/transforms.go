@@ -2,6 +2,7 @@ package stdlib
 
 import (
 	"strings"
+	"time"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
@@ -85,6 +86,7 @@ func shaping() []dtl.Func {
 			Doc:  "Drops the entity without a trace unless the condition is true.",
 			Step: stopUnless(dtl.Discard)},
 		{Name: "fail!", Args: "MESSAGE(string{1})", Doc: "Fails the pump with a message.", Step: failWith("dtl/fail")},
+		{Name: "sleep!", Args: "PERIOD(integer-expression{1})", Doc: "Pauses a number of seconds.", Step: sleep},
 		{Name: "trip!", Args: "MESSAGE(string{1})", Doc: "Fails the pump with a message and trips the sink's circuit breaker.", Step: failWith("dtl/trip")},
 	}
 }
@@ -333,3 +335,16 @@ func failWith(code string) func(*dtl.Builder, dtl.Args) dtl.Step {
 		}
 	}
 }
+
+func sleep(b *dtl.Builder, a dtl.Args) dtl.Step {
+	period := b.Expr(a.One(0)).Eval
+	return func(c *dtl.Ctx) dtl.Flow {
+		if n, ok := dtl.First(period(c)).Int64(); ok && n > 0 {
+			c.Sleep(time.Duration(min(n, maxSleep)) * time.Second)
+		}
+		return dtl.Continue
+	}
+}
+
+// maxSleep is an hour: longer pauses belong into the pump's schedule.
+const maxSleep = 3600
