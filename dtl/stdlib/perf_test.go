@@ -142,3 +142,27 @@ func BenchmarkTasks(b *testing.B) {
 		})
 	}
 }
+
+// TestBatchesAgree: a batch comes out as its entities do one by one, whatever
+// the run has remembered of entities before.
+func TestBatchesAgree(t *testing.T) {
+	in := orders(t, "orders")
+	for _, name := range tasks {
+		one, whole := newTask(t, name), newTask(t, name)
+		for _, line := range in {
+			v, err := entity.Decode(whole.in.Arena, line, entity.DecodeOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			whole.in.Entities = append(whole.in.Entities, v)
+		}
+		if err := whole.run.Transform(t.Context(), &whole.in, &whole.out); err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range in {
+			if got, want := whole.out.Entities[i].String(), string(one.line(t, nil, line)); got != want {
+				t.Fatalf("%s, line %d: %s in the batch, %s alone", name, i+1, got, want)
+			}
+		}
+	}
+}
