@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"mime"
+	"net/http"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
@@ -23,15 +24,29 @@ func (s *session) step(ctx context.Context) (p *Page, more bool, err error) {
 	if s.page > 0 && s.op.endsOn(endSameRequest) && q.equal(s.last.req) {
 		return nil, false, nil
 	}
-	hq, err := s.request(q)
+	hq, err := s.request(ctx, q)
 	if err != nil {
 		return nil, false, err
 	}
-	res, err := s.r.exchange(ctx, s.keys, hq, s.set.rate())
+	res, err := s.send(ctx, q, hq)
 	if err != nil {
 		return nil, false, fmt.Errorf("%s %s: %w", hq.method, s.keys.redactURL(hq.url), err)
 	}
 	return s.answer(ctx, q, hq, res)
+}
+
+// send sends the request, and once more with a new token if the one it carried
+// is refused: a token may end before its time.
+func (s *session) send(ctx context.Context, q *rendered, hq *request) (*response, error) {
+	res, err := s.r.exchange(ctx, s.keys, hq, s.set.rate())
+	if err != nil || res.status != http.StatusUnauthorized || s.r.oauth == nil || q.foreign {
+		return res, err
+	}
+	stale := strings.TrimPrefix(hq.header.Get("Authorization"), "Bearer ")
+	if err := s.authenticate(ctx, hq.header, stale); err != nil {
+		return nil, err
+	}
+	return s.r.exchange(ctx, s.keys, hq, s.set.rate())
 }
 
 func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *response) (*Page, bool, error) {
