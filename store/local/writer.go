@@ -57,11 +57,13 @@ func (s *Store) settle(g *group) {
 }
 
 func (s *Store) commit(g *group) error {
-	if g.empty() {
-		return nil
-	}
 	if s.failed != nil {
 		return s.failed
+	}
+	if g.empty() {
+		// "Unchanged" is an answer about what a restart will find, too: a
+		// refused group must not come back then.
+		return s.log.repair()
 	}
 	frame := g.frame()
 	if len(frame) > maxBatch+maxBatch/8 {
