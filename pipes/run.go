@@ -222,8 +222,8 @@ func (r *run) batch(ctx context.Context, b *entity.Batch) error {
 // worthRetrying tells failures that may pass from those that follow from the
 // entity and its rules.
 func worthRetrying(err error) bool {
-	var lasting interface{ Lasting() bool }
-	if errors.As(err, &lasting) && lasting.Lasting() {
+	var noID *sinks.NoIDError
+	if errors.As(err, &noID) {
 		return false
 	}
 	return !errors.Is(err, store.ErrTooLarge) && !errors.Is(err, store.ErrConflict)
