@@ -17,36 +17,45 @@ import (
 // step makes one request. A nil page ends without one; more tells whether
 // another follows.
 func (s *session) step(ctx context.Context) (p *Page, more bool, err error) {
-	q, err := s.render(ctx)
+	q, hq, err := s.prepare(ctx, "")
 	if err != nil {
 		return nil, false, err
 	}
 	if s.page > 0 && s.op.endsOn(endSameRequest) && q.equal(s.last.req) {
 		return nil, false, nil
 	}
-	hq, err := s.request(ctx, q)
-	if err != nil {
-		return nil, false, err
+	res, err := s.r.exchange(ctx, s.keys, hq, s.set.rate())
+	if err == nil && res.status == http.StatusUnauthorized && s.used != "" && !q.foreign {
+		// A token may end before its time: once more with a new one.
+		if q, hq, err = s.prepare(ctx, s.used); err != nil {
+			return nil, false, err
+		}
+		res, err = s.r.exchange(ctx, s.keys, hq, s.set.rate())
 	}
-	res, err := s.send(ctx, q, hq)
 	if err != nil {
 		return nil, false, fmt.Errorf("%s %s: %w", hq.method, s.keys.redactURL(hq.url), err)
 	}
 	return s.answer(ctx, q, hq, res)
 }
 
-// send sends the request, and once more with a new token if the one it carried
-// is refused: a token may end before its time.
-func (s *session) send(ctx context.Context, q *rendered, hq *request) (*response, error) {
-	res, err := s.r.exchange(ctx, s.keys, hq, s.set.rate())
-	if err != nil || res.status != http.StatusUnauthorized || s.r.oauth == nil || q.foreign {
-		return res, err
+// prepare renders the request of the current page. stale is the token that
+// was just refused.
+func (s *session) prepare(ctx context.Context, stale string) (*rendered, *request, error) {
+	s.used = ""
+	if s.r.custom != nil && !s.bare {
+		vars, used, err := s.r.custom.token(ctx, s.keys, stale)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(s.base, vars)
+		s.used = used
 	}
-	stale := strings.TrimPrefix(hq.header.Get("Authorization"), "Bearer ")
-	if err := s.authenticate(ctx, hq.header, stale); err != nil {
-		return nil, err
+	q, err := s.render(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	return s.r.exchange(ctx, s.keys, hq, s.set.rate())
+	hq, err := s.request(ctx, q, stale)
+	return q, hq, err
 }
 
 func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *response) (*Page, bool, error) {
@@ -54,8 +63,8 @@ func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *res
 	if err != nil {
 		return nil, false, err
 	}
-	if ignored {
-		return &Page{Status: res.status, Ignored: true}, false, nil
+	if ignored || s.c.Discard {
+		return &Page{Status: res.status, Ignored: ignored}, false, nil
 	}
 	if s.page > 0 && s.op.endsOn(endSameBody) && bytes.Equal(res.body, s.last.res.body) {
 		return nil, false, nil

@@ -105,7 +105,11 @@ func (s *session) renderURL(q *rendered, w *rendering) error {
 // renderHeaders puts the operation's headers over the system's.
 func (s *session) renderHeaders(q *rendered, w *rendering, v jinja.VarMap) error {
 	all := newHeaders()
-	for _, t := range []*tree{s.r.headers, s.op.headers} {
+	own := s.r.headers
+	if s.bare {
+		own = withoutToken(own)
+	}
+	for _, t := range []*tree{own, s.op.headers} {
 		d, skip, err := w.value(t)
 		if err != nil {
 			return fmt.Errorf("headers: %w", err)
@@ -177,7 +181,7 @@ func With(d entity.Value, members ...entity.Member) entity.Value {
 }
 
 // request turns what was rendered into bytes to send.
-func (s *session) request(ctx context.Context, q *rendered) (*request, error) {
+func (s *session) request(ctx context.Context, q *rendered, stale string) (*request, error) {
 	address, err := withParams(q.url, s.pageParams(q))
 	if err != nil {
 		return nil, err
@@ -187,7 +191,7 @@ func (s *session) request(ctx context.Context, q *rendered) (*request, error) {
 		header.Set(m.Key, m.Value.Text())
 	}
 	if !q.foreign {
-		if err := s.authenticate(ctx, header, ""); err != nil {
+		if err := s.authenticate(ctx, header, stale); err != nil {
 			return nil, err
 		}
 	}
@@ -237,8 +241,8 @@ func (s *session) linkDecides(q *rendered, m entity.Member) bool {
 func (s *session) authenticate(ctx context.Context, h http.Header, stale string) (err error) {
 	a := s.r.auth
 	if s.r.oauth != nil {
-		token, err := s.r.oauth.token(ctx, s.keys, stale)
-		h.Set("Authorization", "Bearer "+token)
+		s.used, err = s.r.oauth.token(ctx, s.keys, stale)
+		h.Set("Authorization", "Bearer "+s.used)
 		return err
 	}
 	switch a.kind {

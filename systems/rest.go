@@ -18,7 +18,8 @@ type REST struct {
 	address        address
 	headers        *tree
 	auth           auth
-	oauth          *oauth2 // nil without
+	oauth          *oauth2     // nil without
+	custom         *customAuth // nil without
 	ops            map[string]*Operation
 	set            settings
 	contentTypes   []string
@@ -56,8 +57,8 @@ func restType() Type {
 			r.set.retries = given(env.Node, "rate_limiting_retries", c.Retries)
 			r.set.delay = &c.Delay
 			r.contentTypes = c.ContentTypes
+			r.compileCustomAuth(c.CustomAuth, co)
 			diags.Add(co.diags...)
-			diags.Add(Unsupported(env.Node, ruleUnsupported, "custom_auth", diag.Error)...)
 			return r, diags
 		},
 	}
