@@ -17,7 +17,7 @@ import (
 
 var (
 	crashSeed = flag.Uint64("crash.seed", 0, "run TestCrash with this seed only")
-	crashRuns = flag.Int("crash.runs", 150, "histories that TestCrash runs")
+	crashRuns = flag.Int("crash.runs", 120, "histories that TestCrash runs")
 )
 
 // TestCrash runs random histories on a file system that fails, loses power and
@@ -71,7 +71,7 @@ func (st step) apply(m *storetest.Model) {
 
 func newCrashRun(seed uint64) *crashRun {
 	r := rand.New(rand.NewPCG(seed, 1))
-	return &crashRun{r: r, fs: newCrashFS(r), index: vfs.NewCrashableMem(), model: storetest.NewModel(),
+	return &crashRun{r: r, fs: newCrashFS(rand.New(rand.NewPCG(seed, 5))), index: vfs.NewCrashableMem(), model: storetest.NewModel(),
 		tail: storetest.NewFollower("a", "0")}
 }
 

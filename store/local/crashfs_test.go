@@ -27,6 +27,7 @@ type crashFS struct {
 	power    int // operations until the power fails; negative: never
 	full     int // operations to come that find the disk full
 	badSyncs int // syncs to come that fail
+	removed  map[string]func()
 }
 
 func newCrashFS(r *rand.Rand) *crashFS {
@@ -111,7 +112,17 @@ func (c *crashFS) Remove(name string) error {
 		return err
 	}
 	c.entry(func(m map[string]*crashFile) { delete(m, name) })
+	if call := c.removed[filepath.Base(name)]; call != nil {
+		call()
+	}
 	return nil
+}
+
+// onRemove calls back when a file of that name is removed.
+func (c *crashFS) onRemove(base string, call func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.removed = map[string]func(){base: call}
 }
 
 func (c *crashFS) SyncDir(string) error {
@@ -145,7 +156,7 @@ func (c *crashFS) crash() *crashFS {
 	for _, change := range c.pending[:c.r.IntN(len(c.pending)+1)] {
 		change(names)
 	}
-	next := newCrashFS(c.r)
+	next := newCrashFS(rand.New(rand.NewPCG(c.r.Uint64(), 6)))
 	for n, f := range names {
 		data := f.survives()
 		next.names[n] = &crashFile{fs: next, data: data, durable: slices.Clone(data)}

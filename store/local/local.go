@@ -75,6 +75,9 @@ type Store struct {
 	log  *wlog
 	db   *pebble.DB
 
+	reserve   *reserve
+	condemned atomic.Bool // the index is to be made anew at the next start
+
 	// applyMu is held while the index and the table below move from one
 	// frame to the next.
 	applyMu sync.Mutex
@@ -143,31 +146,14 @@ func (s *Store) open() (err error) {
 	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), id, s.o.SegmentBytes); err != nil {
 		return err
 	}
-	if s.db, err = openOrDropIndex(s.o.IndexFS, filepath.Join(s.dir, indexDir), s.o.CacheBytes); err != nil {
+	s.reserve = &reserve{fs: s.o.FS, dir: s.dir, stop: s.life.stop}
+	if !s.o.InMemory {
+		s.reserve.keep()
+	}
+	if err := s.loadIndex(); err != nil {
 		return err
 	}
-	return s.catchUp()
-}
-
-// catchUp loads what the index knows and replays the rest of the log.
-func (s *Store) catchUp() error {
-	_, err := value(s.db, metaKey(), func(b []byte) (ok bool) {
-		s.meta, ok = parseMeta(b)
-		return ok
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.loadDatasets(s.db); err != nil {
-		return err
-	}
-	if err := s.loadNextIndex(); err != nil {
-		return err
-	}
-	if err := s.log.scan(s.meta.at, s.apply); err != nil {
-		return err
-	}
-	return nil
+	return s.log.scan(s.meta.at, s.apply)
 }
 
 // release gives up what open took, as far as it came.
@@ -215,7 +201,10 @@ func (s *Store) Close() error {
 	<-s.writerDone
 	<-s.indexerDone
 	s.watches.close()
-	err := s.db.Flush()
+	var err error
+	if !s.reserve.full.Load() {
+		err = s.db.Flush()
+	}
 	err = errors.Join(err, s.db.Close(), s.log.finish(), s.lock.Close())
 	s.db, s.log, s.lock = nil, nil, nil
 	if err != nil {
@@ -225,8 +214,8 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) indexDamaged(what string) error {
-	return fmt.Errorf("%w: the row of %s in %s; delete that folder to have it rebuilt",
-		store.ErrCorrupt, what, filepath.Join(s.dir, indexDir))
+	s.condemnIndex()
+	return fmt.Errorf("%w: the row of %s in %s: %w", store.ErrCorrupt, what, s.indexPath(), errIndex)
 }
 
 // damaged names a record whose sum is wrong.
