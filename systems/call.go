@@ -86,7 +86,6 @@ type session struct {
 	host  *jinja.Host
 	base  jinja.VarMap // variables of every template
 	page  int
-	since string
 	first string // address of the first page
 	next  string // address of the next page; "" on the first
 	link  string // what next_page_link gave last
