@@ -122,6 +122,26 @@ func BenchmarkScan(b *testing.B) {
 	perSecond(b, n)
 }
 
+// BenchmarkVersions reads all entities in order, as they are stored.
+func BenchmarkVersions(b *testing.B) {
+	s := benchStore(b, benchSize)
+	a := entity.NewArena()
+	q := store.Query{Since: store.Start, Limit: benchGroup}
+	n := 0
+	b.ReportAllocs()
+	for b.Loop() {
+		a.Reset()
+		next, end, err := s.Versions(b.Context(), "d", q, a, func(v *Version) error { n++; return nil })
+		if err != nil {
+			b.Fatal(err)
+		}
+		if q.Since = next; end {
+			q.Since = store.Start
+		}
+	}
+	perSecond(b, n)
+}
+
 // BenchmarkGet reads single entities in no order.
 func BenchmarkGet(b *testing.B) {
 	s := benchStore(b, benchSize)

@@ -17,7 +17,7 @@ import (
 
 var (
 	crashSeed = flag.Uint64("crash.seed", 0, "run TestCrash with this seed only")
-	crashRuns = flag.Int("crash.runs", 120, "histories that TestCrash runs")
+	crashRuns = flag.Int("crash.runs", 60, "histories that TestCrash runs")
 )
 
 // TestCrash runs random histories on a file system that fails, loses power and
