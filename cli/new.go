@@ -25,7 +25,7 @@ type newCmd struct {
 	Kind     string `arg:"" help:"node, or a pipe's kind: event, event2, collect, registerwebhook, wipe, all."`
 	System   string `help:"Id of the system the pipe talks to." placeholder:"S"`
 	Datatype string `help:"What flows through the pipe, for example order." placeholder:"D"`
-	Dir      string `help:"Node folder to write into." default:"." type:"path"`
+	Dir      string `help:"Node folder to write into." default:"."`
 	Force    bool   `help:"Overwrite files that exist."`
 }
 

@@ -24,7 +24,6 @@ type Builder struct {
 	copies  int
 	depth   int
 	refs    map[string]bool // variables read by the expression being compiled
-	inRule  bool            // hops may not be used under a rule run by apply
 	facts   Facts
 }
 

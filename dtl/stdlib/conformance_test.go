@@ -220,4 +220,3 @@ func shape(emitted []entity.Value, asList bool) entity.Value {
 	}
 	return o.Value()
 }
-
