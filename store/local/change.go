@@ -73,7 +73,25 @@ func (g *group) find(key versionKey) (latest, bool, error) {
 	if l, ok := g.latest[key]; ok {
 		return l, true, nil
 	}
-	return g.s.findLatest(key.d, key.id)
+	return g.s.newest(key.d, key.id)
+}
+
+// versionChange is what a version replaced in the group's table.
+type versionChange struct {
+	key    versionKey
+	before latest
+	had    bool
+}
+
+// undoVersions takes the versions of a refused batch out of the table.
+func (g *group) undoVersions() {
+	for i := len(g.versionUndo) - 1; i >= 0; i-- {
+		if u := g.versionUndo[i]; u.had {
+			g.latest[u.key] = u.before
+		} else {
+			delete(g.latest, u.key)
+		}
+	}
 }
 
 func (g *group) version(sec *openSection, op *encodedOp, key versionKey, cur latest, known bool) {
@@ -88,11 +106,7 @@ func (g *group) version(sec *openSection, op *encodedOp, key versionKey, cur lat
 	sec.table = append(sec.table, uint32(at))
 	sec.records = appendRecord(sec.records, g.s.log.salt, &r)
 	before, had := g.latest[key]
-	g.undo = append(g.undo, func() {
-		if g.latest[key] = before; !had {
-			delete(g.latest, key)
-		}
-	})
+	g.versionUndo = append(g.versionUndo, versionChange{key, before, had})
 	g.latest[key] = latest{offset: r.offset, hash: r.hash, deleted: r.deleted,
 		loc: location{pos: uint32(at), size: uint32(len(sec.records) - at)}}
 }

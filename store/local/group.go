@@ -24,7 +24,8 @@ type group struct {
 	p        payload
 	populate map[*dataset]bool
 
-	undo  []func()
+	undo        []func() // takes the batch at hand out again
+	versionUndo []versionChange
 	arena *entity.Arena
 	buf   []byte
 }
@@ -42,7 +43,10 @@ type openSection struct {
 	records []byte
 }
 
-func newGroup(s *Store) *group { return &group{s: s, arena: entity.NewArena()} }
+func newGroup(s *Store) *group {
+	return &group{s: s, arena: entity.NewArena(), latest: map[versionKey]latest{}, byDS: map[*dataset]*openSection{},
+		names: map[string]*dataset{}, states: map[string]stateEntry{}, populate: map[*dataset]bool{}}
+}
 
 // reset makes the group empty; the memory of ordinary groups serves again.
 func (g *group) reset() {
@@ -50,16 +54,21 @@ func (g *group) reset() {
 		g.buf = nil
 	}
 	m := g.s.meta
-	*g = group{s: g.s, arena: g.arena, buf: g.buf[:0], accepted: g.accepted[:0], undo: g.undo[:0],
-		latest: map[versionKey]latest{}, byDS: map[*dataset]*openSection{}, names: map[string]*dataset{},
-		states: map[string]stateEntry{}, populate: map[*dataset]bool{}}
+	g.accepted, g.size, g.buf, g.sections = g.accepted[:0], 0, g.buf[:0], g.sections[:0]
+	clear(g.latest)
+	clear(g.byDS)
+	clear(g.names)
+	clear(g.states)
+	clear(g.populate)
+	g.order = g.order[:0]
 	g.p = payload{lastTS: m.lastTS, lastRev: m.lastRev, nextDS: max(m.nextDS, 1)}
 }
 
 // add takes a batch in, or refuses it.
 func (g *group) add(p *pending) {
-	g.undo = g.undo[:0]
+	g.undo, g.versionUndo = g.undo[:0], g.versionUndo[:0]
 	if err := g.take(p); err != nil {
+		g.undoVersions()
 		for i := len(g.undo) - 1; i >= 0; i-- {
 			g.undo[i]()
 		}

@@ -30,6 +30,9 @@ type Options struct {
 	SegmentBytes int64
 	// CacheBytes is the memory for blocks of the index; 0 means 64 MiB.
 	CacheBytes int64
+	// CacheEntries bounds how many ids the writer remembers the newest version
+	// of, 60 bytes each; 0 means 1048576.
+	CacheEntries int
 	// ReadOnly refuses every write. The folder must exist, and nobody else may
 	// hold it.
 	ReadOnly bool
@@ -55,6 +58,9 @@ func (o Options) withDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
+	if o.CacheEntries == 0 {
+		o.CacheEntries = 1 << 20
+	}
 	if o.InMemory {
 		o.FS, o.IndexFS = newMemFS(), vfs.NewMem()
 	}
@@ -77,6 +83,8 @@ type Store struct {
 
 	reserve   *reserve
 	condemned atomic.Bool // the index is to be made anew at the next start
+
+	cache *latestCache // the writer's
 
 	// applyMu is held while the index and the table below move from one
 	// frame to the next.
@@ -119,6 +127,7 @@ func Open(dir string, o Options) (*Store, error) {
 		kick: make(chan struct{}, 1), indexerDone: make(chan struct{}),
 	}
 	s.life.stop = make(chan struct{})
+	s.cache = newLatestCache(s.o.CacheEntries)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, err), s.release())
 	}
