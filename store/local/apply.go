@@ -134,10 +134,20 @@ func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEn
 		if err := e.addVersion(c, &r, &l); err != nil {
 			return err
 		}
-		s.remember(s.cache.key(c.d.id, r.id), l, c.d.id)
+		s.remember(e, &r, l)
 	}
 	c.counts.size += int64(len(sec.records) + 4*len(sec.table))
 	return nil
+}
+
+// remember takes a version into the writer's cache.
+func (s *Store) remember(e *effects, r *record, l latest) {
+	evicted := s.cache.put(s.cache.key(r.ds, r.id), cacheRow{latest: l, ds: r.ds})
+	if c := e.byID[evicted]; c != nil {
+		c.d.cached = false
+	} else if d := s.byID[evicted]; d != nil {
+		d.cached = false
+	}
 }
 
 func (e *effects) addVersion(c *change, r *record, l *latest) error {

@@ -31,10 +31,25 @@ func (g *group) write(p *pending, i int) error {
 func (g *group) section(d *dataset) *openSection {
 	sec := g.byDS[d]
 	if sec == nil {
-		sec = &openSection{d: d, first: d.last + 1}
+		sec = g.spareSection()
+		sec.d, sec.first = d, d.last+1
 		g.byDS[d] = sec
 		g.sections = append(g.sections, sec)
 	}
+	return sec
+}
+
+// spareSection returns an empty section with the memory of an earlier one.
+func (g *group) spareSection() *openSection {
+	n := len(g.sections)
+	if n == cap(g.sections) || g.sections[:n+1][n] == nil {
+		return &openSection{}
+	}
+	sec := g.sections[:n+1][n]
+	if sec.table = sec.table[:0]; cap(sec.records) > 4*groupBytes {
+		sec.records = nil
+	}
+	sec.records = sec.records[:0]
 	return sec
 }
 

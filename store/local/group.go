@@ -26,8 +26,8 @@ type group struct {
 
 	undo        []func() // takes the batch at hand out again
 	versionUndo []versionChange
-	arena *entity.Arena
-	buf   []byte
+	arena       *entity.Arena
+	buf         []byte
 }
 
 type versionKey struct {
