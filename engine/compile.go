@@ -81,6 +81,7 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 			return nil
 		},
 		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: sleep, Context: ctx,
+		JWKS: systems.NewJWKS(o.Transport, o.Now),
 	}
 }
 

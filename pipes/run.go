@@ -285,6 +285,13 @@ func (r *run) notice(entities []entity.Value) {
 func (r *run) finish(ctx context.Context) error {
 	work, stop := graceful(ctx)
 	defer stop()
+	// What a transform finds wrong with the whole run must be known before
+	// absence is taken for deletion.
+	if f, ok := r.step.(transforms.Finisher); ok && r.kind == sinks.Full {
+		if err := f.Finish(work); err != nil {
+			return err
+		}
+	}
 	populated := true
 	if s, ok := r.p.source.(sources.Populator); ok {
 		var err error
