@@ -191,6 +191,9 @@ func (b *Builder) called(n *jsonpos.Node, f *declared, bound [][]*jsonpos.Node) 
 	}
 	at := &call{f.Name, n.Span, b.rule}
 	eval := callEval(f.Call, args, at)
+	if len(args) == 2 {
+		eval = callEval2(f.Call, args[0], args[1], at)
+	}
 	if fold {
 		c := &Ctx{limits: b.o.Limits.orDefault()}
 		if v := eval(c); c.err == nil {
@@ -210,6 +213,25 @@ func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *cal
 			v := a(c)
 			c.stack = append(c.stack, v)
 		}
+		outer := c.at
+		c.at = at
+		v := body(c, c.stack[base:])
+		c.at = outer
+		c.stack = c.stack[:base]
+		return v
+	}
+}
+
+// callEval2 is callEval for the most common number of arguments.
+func callEval2(body func(*Ctx, []entity.Value) entity.Value, a, b Eval, at *call) Eval {
+	return func(c *Ctx) entity.Value {
+		if !c.Step() {
+			return entity.Value{}
+		}
+		x := a(c)
+		y := b(c)
+		base := len(c.stack)
+		c.stack = append(c.stack, x, y)
 		outer := c.at
 		c.at = at
 		v := body(c, c.stack[base:])

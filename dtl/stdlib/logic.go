@@ -1,6 +1,7 @@
 package stdlib
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/sluiceio/sluice/dtl"
@@ -126,6 +127,11 @@ func comparisons() []dtl.Func {
 		return dtl.Func{Name: name, Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})", Doc: doc, Examples: examples,
 			Call: func(_ *dtl.Ctx, a []value) value {
 				x, y := dtl.First(a[0]), dtl.First(a[1])
+				if i, ok := x.Int64(); ok {
+					if j, ok := y.Int64(); ok {
+						return boolean(test(cmp.Compare(i, j)))
+					}
+				}
 				// Null is incomparable: neither less nor greater than anything.
 				return boolean(!x.IsNull() && !y.IsNull() && test(entity.Compare(x, y)))
 			}}

@@ -24,13 +24,14 @@ func mapping() []dtl.Func {
 				}
 				f, vals := b.Expr(a.One(0)).Eval, b.Expr(a.One(1)).Eval
 				return func(c *dtl.Ctx) value {
-					var out []value
-					for _, v := range elems(vals(c)) {
+					in := elems(vals(c))
+					out := c.Arena().Values(len(in))
+					for _, v := range in {
 						if c.Step() && dtl.Truthy(c.With(v, f)) {
 							out = append(out, v)
 						}
 					}
-					return list(c, out)
+					return entity.NewList(out...)
 				}
 			},
 			Step: stopUnless(dtl.Filter)},

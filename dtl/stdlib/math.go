@@ -11,11 +11,11 @@ import (
 )
 
 func maths() []dtl.Func {
-	pair := func(name, doc string, examples []dtl.Example, f arithmetic) dtl.Func {
+	pair := func(name, doc string, examples []dtl.Example, f *arithmetic) dtl.Func {
 		return dtl.Func{Name: name, Args: "VALUE1(value-expression{1}) VALUE2(value-expression{1})", Doc: doc, Examples: examples,
 			Call: func(c *dtl.Ctx, a []value) value { return f.apply(c, dtl.First(a[0]), dtl.First(a[1])) }}
 	}
-	each := func(name, doc string, examples []dtl.Example, f arithmetic) dtl.Func {
+	each := func(name, doc string, examples []dtl.Example, f *arithmetic) dtl.Func {
 		return dtl.Func{Name: name, Args: "OPERAND(numeric-expression{1}) VALUES(value-expression{1})", Doc: doc, Examples: examples,
 			Call: func(c *dtl.Ctx, a []value) value {
 				operand := dtl.First(a[0])
@@ -23,12 +23,12 @@ func maths() []dtl.Func {
 			}}
 	}
 	return []dtl.Func{
-		pair("+", "Adds two numbers.", []dtl.Example{{`["+", 1, 2]`, `3`}, {`["+", 1, null]`, `null`}}, addition),
-		pair("-", "Subtracts the second number from the first.", []dtl.Example{{`["-", 3, 0.5]`, `2.5`}, {`["-", null, 1]`, `null`}}, subtraction),
-		pair("*", "Multiplies two numbers.", []dtl.Example{{`["*", 4, 2.5]`, `10.0`}, {`["*", "a", 1]`, `null`}}, multiplication),
-		each("plus", "Adds a number to values.", []dtl.Example{{`["plus", 1, ["list", 1, "a"]]`, `[2]`}, {`["plus", 1, null]`, `null`}}, addition),
-		each("minus", "Subtracts a number from values.", []dtl.Example{{`["minus", 1, 3]`, `2`}, {`["minus", 1, null]`, `null`}}, subtraction),
-		each("multiply", "Multiplies values by a number.", []dtl.Example{{`["multiply", 2, ["list", 1, 2]]`, `[2,4]`}, {`["multiply", 2, null]`, `null`}}, multiplication),
+		pair("+", "Adds two numbers.", []dtl.Example{{`["+", 1, 2]`, `3`}, {`["+", 1, null]`, `null`}}, &addition),
+		pair("-", "Subtracts the second number from the first.", []dtl.Example{{`["-", 3, 0.5]`, `2.5`}, {`["-", null, 1]`, `null`}}, &subtraction),
+		pair("*", "Multiplies two numbers.", []dtl.Example{{`["*", 4, 2.5]`, `10.0`}, {`["*", "a", 1]`, `null`}}, &multiplication),
+		each("plus", "Adds a number to values.", []dtl.Example{{`["plus", 1, ["list", 1, "a"]]`, `[2]`}, {`["plus", 1, null]`, `null`}}, &addition),
+		each("minus", "Subtracts a number from values.", []dtl.Example{{`["minus", 1, 3]`, `2`}, {`["minus", 1, null]`, `null`}}, &subtraction),
+		each("multiply", "Multiplies values by a number.", []dtl.Example{{`["multiply", 2, ["list", 1, 2]]`, `[2,4]`}, {`["multiply", 2, null]`, `null`}}, &multiplication),
 		{Name: "sum", Args: "VALUES(value-expression{1})",
 			Doc:      "Adds all numbers of a list.",
 			Examples: []dtl.Example{{`["sum", ["list", 1, "a", 2]]`, `3`}, {`["sum", null]`, `0`}, {`["sum", 5]`, `5`}},
@@ -95,7 +95,10 @@ var multiplication = arithmetic{
 // maxIntBits bounds the integers that rules can grow.
 const maxIntBits = 1 << 20
 
-func (f arithmetic) apply(c *dtl.Ctx, a, b value) value {
+func (f *arithmetic) apply(c *dtl.Ctx, a, b value) value {
+	if a.Kind() == entity.Float && b.Kind() == entity.Float {
+		return entity.NewFloat(f.floats(a.Float64(), b.Float64()))
+	}
 	if !a.IsNumber() || !b.IsNumber() {
 		return null
 	}

@@ -39,7 +39,7 @@ func stringFuncs() []dtl.Func {
 		{Name: "lower", Args: "VALUES(value-expression{1})",
 			Doc:      "Returns strings in lower case.",
 			Examples: []dtl.Example{{`["lower", "AbC"]`, `"abc"`}, {`["lower", ["list", "A", 1]]`, `["a"]`}, {`["lower", null]`, `null`}},
-			Call:     eachString(func(_ []value, s string) string { return strings.ToLower(s) })},
+			Call:     changeCase('A', 'Z', strings.ToLower)},
 		strip("lstrip", "left", strings.TrimLeft, strings.TrimLeftFunc, `"a "`),
 		{Name: "matches", Args: "PATTERN(string{1}) VALUES(value-expression{1})",
 			Doc:      "Tells whether all values are strings that match a pattern with * and ?.",
@@ -82,7 +82,7 @@ func stringFuncs() []dtl.Func {
 		{Name: "upper", Args: "VALUES(value-expression{1})",
 			Doc:      "Returns strings in upper case.",
 			Examples: []dtl.Example{{`["upper", "abc"]`, `"ABC"`}, {`["upper", ["list", "a", 1, "b"]]`, `["A","B"]`}, {`["upper", null]`, `null`}, {`["upper"]`, `error: got 0 arguments`}},
-			Call:     eachString(func(_ []value, s string) string { return strings.ToUpper(s) })},
+			Call:     changeCase('a', 'z', strings.ToUpper)},
 	}
 }
 
@@ -95,6 +95,31 @@ func eachString(f func(a []value, s string) string) func(*dtl.Ctx, []value) valu
 				return null, false
 			}
 			return entity.NewString(f(a, s)), true
+		})
+	}
+}
+
+// changeCase maps strings to the other case: ASCII in the arena, everything
+// else as Unicode says. low and high bound the letters that change.
+func changeCase(low, high byte, unicodeCase func(string) string) func(*dtl.Ctx, []value) value {
+	return func(c *dtl.Ctx, a []value) value {
+		return c.Map(a[0], func(v value) (value, bool) {
+			s, ok := text(v)
+			if !ok {
+				return null, false
+			}
+			b := c.Arena().Text(len(s))
+			for i := range len(s) {
+				ch := s[i]
+				if ch >= utf8.RuneSelf {
+					return entity.NewString(unicodeCase(s)), true
+				}
+				if ch >= low && ch <= high {
+					ch ^= 'a' ^ 'A'
+				}
+				b = append(b, ch)
+			}
+			return entity.NewString(c.Arena().String(b)), true
 		})
 	}
 }
@@ -163,12 +188,10 @@ func replace(c *dtl.Ctx, a []value) value {
 		if !ok {
 			return null
 		}
-		return eachString(func(_ []value, s string) string {
-			if old == "" || !c.TextRoom(len(s)/len(old)*len(repl)) {
-				return s
-			}
-			return strings.ReplaceAll(s, old, repl)
-		})(c, a)
+		return c.Map(a[len(a)-1], func(v value) (value, bool) {
+			s, ok := text(v)
+			return replaceOne(c, v, s, old, repl), ok
+		})
 	}
 	for _, m := range dtl.First(a[0]).Object().Members() {
 		if s, ok := text(m.Value); ok && m.Key != "" {
@@ -179,29 +202,47 @@ func replace(c *dtl.Ctx, a []value) value {
 	return eachString(func(_ []value, s string) string { return r.Replace(s) })(c, a)
 }
 
+// replaceOne replaces old by repl in the arena; what has no old stays as it is.
+func replaceOne(c *dtl.Ctx, v value, s, old, repl string) value {
+	if old == "" {
+		return v
+	}
+	n := strings.Count(s, old)
+	if n == 0 || !c.TextRoom(len(s)+n*(len(repl)-len(old))) {
+		return v
+	}
+	b := c.Arena().Text(len(s) + n*(len(repl)-len(old)))
+	for {
+		i := strings.Index(s, old)
+		if i < 0 {
+			return entity.NewString(c.Arena().String(append(b, s...)))
+		}
+		b = append(append(b, s[:i]...), repl...)
+		s = s[i+len(old):]
+	}
+}
+
 func split(c *dtl.Ctx, a []value) value {
 	if a[1].IsNull() {
 		return null
 	}
-	var out []value
+	out := c.Arena().Values(8)
 	dtl.EachElem(a[1], func(v value) bool {
 		s, ok := text(v)
 		if !ok {
 			return true
 		}
 		sep, given := text(dtl.First(a[0]))
-		var parts []string
+		parts := strings.FieldsSeq(s)
 		if given {
-			parts = strings.Split(s, sep)
-		} else {
-			parts = strings.Fields(s)
+			parts = strings.SplitSeq(s, sep)
 		}
-		for _, p := range parts {
+		for p := range parts {
 			out = append(out, entity.NewString(p))
 		}
 		return c.Room(len(out))
 	})
-	return list(c, out)
+	return entity.NewList(out...)
 }
 
 func substring(s string, start, end value) string {
