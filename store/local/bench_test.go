@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sluiceio/sluice/entity"
@@ -159,4 +160,32 @@ func BenchmarkGet(b *testing.B) {
 		}
 	}
 	perSecond(b, n)
+}
+
+// BenchmarkWebhooks commits single entities from many callers at once.
+func BenchmarkWebhooks(b *testing.B) {
+	s := benchStore(b, 0)
+	texts := samples(b)
+	var next atomic.Int64
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		a := entity.NewArena()
+		for pb.Next() {
+			a.Reset()
+			n := int(next.Add(1))
+			v, err := entity.Decode(a, texts[n%len(texts)], entity.DecodeOptions{})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			v.Object().Set(entity.IDKey, entity.NewString(idOf(n)))
+			batch := &store.Batch{Writes: []store.Write{{Dataset: "d", Ops: []store.Op{{Entity: v}}}}}
+			if _, err := storetest.Commit(b.Context(), s, batch); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	perSecond(b, int(next.Load()))
 }

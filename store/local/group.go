@@ -72,8 +72,7 @@ func (g *group) add(p *pending) {
 		for i := len(g.undo) - 1; i >= 0; i-- {
 			g.undo[i]()
 		}
-		p.result, p.err = store.Result{}, err
-		close(p.done)
+		g.s.finish(p, err)
 		return
 	}
 	g.size += p.size

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -95,10 +94,10 @@ type Store struct {
 	datasets map[string]*dataset
 	byID     map[uint32]*dataset
 
-	queue        chan *pending
-	writerDone   chan struct{}
-	failed       error // the writer's: why it stopped
-	typicalBatch atomic.Int64
+	queue      chan *pending
+	writerDone chan struct{}
+	failed     error // the writer's: why it stopped
+	encoders   sync.Pool
 
 	kick        chan struct{}
 	indexerDone chan struct{}
@@ -127,6 +126,7 @@ func Open(dir string, o Options) (*Store, error) {
 		kick: make(chan struct{}, 1), indexerDone: make(chan struct{}),
 	}
 	s.life.stop = make(chan struct{})
+	s.encoders.New = func() any { return &encoder{} }
 	s.cache = newLatestCache(s.o.CacheEntries)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, err), s.release())
@@ -138,9 +138,11 @@ func Open(dir string, o Options) (*Store, error) {
 
 func (s *Store) open() (err error) {
 	if s.o.ReadOnly {
-		if _, err := s.o.FS.Open(filepath.Join(s.dir, formatName)); errors.Is(err, fs.ErrNotExist) {
+		f, err := s.o.FS.Open(filepath.Join(s.dir, formatName))
+		if err != nil {
 			return fmt.Errorf("%s is no data folder: %w", s.dir, err)
 		}
+		f.Close()
 	}
 	if err := s.o.FS.MkdirAll(s.dir); err != nil {
 		return err

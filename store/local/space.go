@@ -31,6 +31,7 @@ const (
 // keep makes the file. Without room it is not made, which only matters if the
 // store is closed before there is some.
 func (r *reserve) keep() {
+	_ = r.fs.Remove(filepath.Join(r.dir, probeName)) // of a life that ended while it probed
 	_ = take(r.fs, filepath.Join(r.dir, reserveName), reserveBytes)
 }
 

@@ -45,10 +45,7 @@ func (s *Store) gatherMore(g *group) {
 func (s *Store) settle(g *group) {
 	err := s.commit(g)
 	for _, p := range g.accepted {
-		if err != nil {
-			p.result.Outcomes, p.result.Revs, p.result.Changed, p.err = nil, nil, 0, err
-		}
-		close(p.done)
+		s.finish(p, err)
 	}
 	if err == nil && !g.empty() {
 		s.watches.tell(g.changed())
