@@ -41,9 +41,10 @@ func (ix *Index) Keys(e entity.Value, emit func(key []byte)) {
 	if r == nil {
 		r = NewRun(ix.expr.p, &MemHost{})
 	}
+	r.begin(nil, e, new(entity.Object))
+	v := ix.expr.expr.Eval(&r.c)
 	// An expression that fails on an entity leaves it out of the index.
-	v, err := r.Eval(nil, ix.expr, e, entity.Value{}, nil)
-	if err == nil {
+	if r.c.err == nil {
 		EachElem(v, func(v entity.Value) bool {
 			if !v.IsNull() {
 				r.c.key = AppendKey(r.c.key[:0], v)

@@ -172,7 +172,7 @@ func NewRun(p *Program, h Host) *Run {
 func (r *Run) SetParams(v entity.Value) { r.c.params = v }
 
 // begin readies the state for one entity.
-func (r *Run) begin(ctx context.Context, a *entity.Arena, source entity.Value, target *entity.Object) {
+func (r *Run) begin(a *entity.Arena, source entity.Value, target *entity.Object) {
 	c := &r.c
 	c.ctx, c.arena, c.err, c.steps, c.depth = ctx, a, nil, 0, 0
 	c.deadline = time.Time{}
@@ -186,7 +186,8 @@ func (r *Run) begin(ctx context.Context, a *entity.Arena, source entity.Value, t
 func (r *Run) Eval(ctx context.Context, e *Expression, source, target entity.Value, a *entity.Arena) (entity.Value, error) {
 	t := a.NewObject(target.Len())
 	t.AddFrom(target.Object())
-	r.begin(ctx, a, source, t)
+	r.c.ctx = ctx
+	r.begin(a, source, t)
 	v := e.expr.Eval(&r.c)
 	if r.c.err != nil {
 		return entity.Value{}, r.failure(source)
@@ -226,7 +227,8 @@ func (r *Run) TransformOne(ctx context.Context, source, target entity.Value, a *
 }
 
 func (r *Run) apply(ctx context.Context, a *entity.Arena, source entity.Value, target *entity.Object, out *entity.Batch) error {
-	r.begin(ctx, a, source, target)
+	r.c.ctx = ctx
+	r.begin(a, source, target)
 	flow := RunSteps(&r.c, r.p.rules["default"].steps)
 	if r.c.err != nil {
 		return r.failure(source)

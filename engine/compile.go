@@ -81,6 +81,7 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 			return nil
 		},
 		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: sleep, Context: ctx,
+		JWKS: systems.NewJWKS(o.Transport, o.Now),
 	}
 }
 
@@ -142,7 +143,8 @@ func sinkSpan(p *pipes.Pipe) jsonpos.Span {
 
 func unwritten(p *pipes.Pipe, dataset string, names []string) diag.Finding {
 	help := "a pipe with that id, or with that dataset in its sink, would write it"
-	if near := textdist.Nearest(dataset, names); near != "" {
+	others := slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == p.Output() })
+	if near := textdist.Nearest(dataset, others); near != "" {
 		help = fmt.Sprintf("did you mean %q?", near)
 	}
 	return diag.Finding{Rule: "graph/unknown-dataset", Severity: diag.Warning, Pipe: p.ID(), Span: mention(p.Def.Node, dataset),

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/adhocore/gronx"
-
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 )
@@ -93,7 +91,11 @@ func nextDue(p *pipes.Pipe, now time.Time) time.Time {
 }
 
 func nextTick(cron string, now time.Time) time.Time {
-	t, err := gronx.NextTickAfter(cron, now.UTC(), false)
+	c, err := pipes.ParseCron(cron)
+	if err != nil {
+		return time.Time{} // refused when the configuration was checked
+	}
+	t, err := c.Next(now)
 	if err != nil {
 		return time.Time{} // a year that has passed: never again
 	}

@@ -114,7 +114,15 @@ func (d *decoder) fail(at int, code, msg string) {
 	d.pos = len(d.src)
 }
 
+// space steps over white space. Compact text has none, so the first look is
+// cheap enough to be inlined.
 func (d *decoder) space() {
+	if d.pos < len(d.src) && d.src[d.pos] <= ' ' {
+		d.spaces()
+	}
+}
+
+func (d *decoder) spaces() {
 	for d.pos < len(d.src) {
 		switch d.src[d.pos] {
 		case ' ', '\t', '\n', '\r':

@@ -33,6 +33,9 @@ func (st *state) truth(v Value) bool {
 
 // compare is one step of a comparison.
 func (st *state) compare(op string, a, b Value) bool {
+	if st.probe != nil && a.isNum() && b.isNum() {
+		st.probe.numbers(a, b)
+	}
 	switch op {
 	case "==":
 		return st.equal(a, b)

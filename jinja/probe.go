@@ -70,6 +70,14 @@ func (f forgery) with(p place, s string) forgery {
 	return f
 }
 
+// places are in order, so that a probe finds the same each time.
+func (f forgery) places() []place { return sortedPlaces(slices.Collect(maps.Keys(f))) }
+
+func sortedPlaces(places []place) []place {
+	slices.SortFunc(places, func(a, b place) int { return strings.Compare(a.in+a.name, b.in+b.name) })
+	return places
+}
+
 // prober searches for a forgery that gets in.
 type prober struct {
 	v       *Validation
@@ -79,6 +87,7 @@ type prober struct {
 	odd     map[string]Value // variables of wrong types, instead of now's
 	asked   map[place]bool   // what the expression has ever asked for
 	learned []forgery        // what comparisons suggest, for this try
+	missed  []place          // what this try was asked for and did not have
 	seen    map[string]bool
 	steps   int // left for all tries
 	last    int // allowance of the current try
@@ -122,9 +131,6 @@ func (p *prober) spent(left int) { p.steps -= p.last - left }
 
 // search tries blunt forgeries first, then follows what it learned.
 func (p *prober) search(ctx context.Context) (string, bool) {
-	if got, ok := p.oddities(ctx); ok {
-		return got, true
-	}
 	queue := p.blunt(ctx)
 	for len(queue) > 0 {
 		f := queue[0]
@@ -139,7 +145,7 @@ func (p *prober) search(ctx context.Context) (string, bool) {
 			return key, true
 		}
 		// What a comparison taught is worth more than the next guess.
-		queue = append(slices.Clone(p.learned), queue...)
+		queue = append(p.next(f), queue...)
 		if len(p.asked) > known {
 			queue = append(queue, p.blunt(ctx)...)
 		}
@@ -147,7 +153,7 @@ func (p *prober) search(ctx context.Context) (string, bool) {
 			break
 		}
 	}
-	return "", false
+	return p.oddities(ctx)
 }
 
 const maxTries = 4000
@@ -157,9 +163,7 @@ func (p *prober) blunt(ctx context.Context) []forgery {
 	if len(p.asked) == 0 {
 		p.try(ctx, forgery{})
 	}
-	places := slices.SortedFunc(maps.Keys(p.asked), func(a, b place) int {
-		return strings.Compare(a.in+a.name, b.in+b.name)
-	})
+	places := sortedPlaces(slices.Collect(maps.Keys(p.asked)))
 	out := []forgery{{}}
 	for _, v := range p.values {
 		all := forgery{}
@@ -182,7 +186,7 @@ func (p *prober) blunt(ctx context.Context) []forgery {
 
 // try tells whether the forgery gets in.
 func (p *prober) try(ctx context.Context, f forgery) bool {
-	p.now, p.learned = f, nil
+	p.now, p.learned, p.missed = f, nil, nil
 	text, err := p.v.t.render(ctx, p, p.host, p)
 	return err == nil && text == ""
 }
@@ -225,7 +229,14 @@ func (p *prober) given(at place, otherwise string) string {
 	if s, ok := p.now[at]; ok {
 		return s
 	}
+	p.missed = append(p.missed, at)
 	return otherwise
+}
+
+// usualHeaders are in every request.
+var usualHeaders = map[string]string{
+	"host": "node.example", "user-agent": "probe", "accept": "*/*", "accept-encoding": "gzip",
+	"content-type": "application/json", "content-length": "7",
 }
 
 // forgedPart are the headers or parameters of a forgery.
@@ -243,8 +254,17 @@ func (f forgedPart) Get(key string) (Value, bool) {
 	if len(f.p.asked) < 12 || f.p.asked[at] {
 		f.p.asked[at] = true
 	}
-	s, ok := f.p.now[at]
-	return Str(s), ok
+	if s, ok := f.p.now[at]; ok {
+		return Str(s), true
+	}
+	if len(f.p.missed) < 12 {
+		f.p.missed = append(f.p.missed, at)
+	}
+	if f.in == "header" {
+		s, ok := usualHeaders[key]
+		return Str(s), ok
+	}
+	return Value{}, false
 }
 
 // Keys lists what the forgery has.
@@ -255,37 +275,13 @@ func (f forgedPart) Keys() []string {
 			keys = append(keys, at.name)
 		}
 	}
-	slices.Sort(keys)
-	return keys
-}
-
-// compared learns from an equality: where one side is no secret, whatever of
-// the request became the other side should be that.
-func (p *prober) compared(a, b Value) {
-	p.learn(a, b, b.s)
-	p.learn(b, a, a.s)
-}
-
-// contained learns from a search for part in whole.
-func (p *prober) contained(whole, part Value) {
-	if !strings.HasPrefix(whole.s, part.s) {
-		p.learn(whole, part, part.s+whole.s)
-	}
-	if !strings.HasSuffix(whole.s, part.s) {
-		p.learn(whole, part, whole.s+part.s)
-	}
-}
-
-// learn notes the forgeries in which got is replaced by want.
-func (p *prober) learn(got, other Value, want string) {
-	if other.secret() || got.secret() || got.s == "" || got.s == want || len(p.learned) > 32 || len(want) > 4096 {
-		return
-	}
-	for at, s := range p.now {
-		if strings.Contains(s, got.s) {
-			p.learned = append(p.learned, p.now.with(at, strings.Replace(s, got.s, want, 1)))
-		} else if strings.EqualFold(s, got.s) {
-			p.learned = append(p.learned, p.now.with(at, want))
+	if f.in == "header" {
+		for k := range usualHeaders {
+			if _, ok := f.p.now[place{"header", k}]; !ok {
+				keys = append(keys, k)
+			}
 		}
 	}
+	slices.Sort(keys)
+	return keys
 }

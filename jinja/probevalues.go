@@ -66,7 +66,7 @@ func unsignedToken(alg string, claims map[string]string) string {
 // describe says what the request looks like.
 func (f forgery) describe() string {
 	if len(f) == 0 {
-		return "a request without headers, parameters and body"
+		return "a request with nothing but the usual headers"
 	}
 	var parts []string
 	for at, s := range f {

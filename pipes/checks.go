@@ -3,8 +3,6 @@ package pipes
 import (
 	"fmt"
 
-	"github.com/adhocore/gronx"
-
 	"github.com/sluiceio/sluice/internal/diag"
 )
 
@@ -14,10 +12,12 @@ func (p *Pipe) checkPump() diag.List {
 	var finds diag.List
 	pump := &p.Def.Pump
 	for key, expr := range map[string]string{"cron_expression": pump.Cron, "rescan_cron_expression": pump.RescanCron} {
-		if expr != "" && !gronx.IsValid(cronText(expr)) {
-			finds.Add(diag.Finding{Rule: "pump/cron", Severity: diag.Error, Span: pump.At(key),
-				Message: fmt.Sprintf("%q is no cron expression", expr),
-				Help:    "minute, hour, day of month, month, day of week and perhaps a year, for example 0 6 * * MON-FRI"})
+		if expr == "" {
+			continue
+		}
+		if _, err := ParseCron(expr); err != nil {
+			finds.Add(diag.Finding{Rule: "pump/cron", Severity: diag.Error, Span: pump.At(key), Message: err.Error(),
+				Help: "minute, hour, day of month, month, day of week and perhaps a year, for example 0 6 * * MON-FRI"})
 		}
 	}
 	later := func(key, why string, s diag.Severity) {
@@ -46,6 +46,3 @@ func (p *Pipe) checkPump() diag.List {
 	}
 	return finds
 }
-
-// cronText is the expression as the library reads it: `?` is its `*`.
-func cronText(expr string) string { return expr }

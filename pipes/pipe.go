@@ -33,6 +33,8 @@ type Env struct {
 	Now        func() time.Time
 	// Sleep waits between tries, and ends early with the context's error.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// JWKS fetches key sets for validation expressions; nil refuses them.
+	JWKS func(ctx context.Context, url string) ([]byte, error)
 	// Context bounds the work of compiling.
 	Context context.Context
 }
@@ -79,7 +81,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	var more diag.List
 	p.source, more = p.env.Sources.Build(sources.Env{
 		PipeID: p.ID(), Node: p.Def.Source, Store: p.env.Store, Lib: p.env.Lib, DTL: opts, System: p.env.System,
-		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"),
+		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"), JWKS: p.env.JWKS,
 	})
 	finds.Add(more...)
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {

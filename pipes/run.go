@@ -222,8 +222,8 @@ func (r *run) batch(ctx context.Context, b *entity.Batch) error {
 // worthRetrying tells failures that may pass from those that follow from the
 // entity and its rules.
 func worthRetrying(err error) bool {
-	var lasting interface{ Lasting() bool }
-	if errors.As(err, &lasting) && lasting.Lasting() {
+	var noID *sinks.NoIDError
+	if errors.As(err, &noID) {
 		return false
 	}
 	return !errors.Is(err, store.ErrTooLarge) && !errors.Is(err, store.ErrConflict)
@@ -285,6 +285,13 @@ func (r *run) notice(entities []entity.Value) {
 func (r *run) finish(ctx context.Context) error {
 	work, stop := graceful(ctx)
 	defer stop()
+	// What a transform finds wrong with the whole run must be known before
+	// absence is taken for deletion.
+	if f, ok := r.step.(transforms.Finisher); ok && r.kind == sinks.Full {
+		if err := f.Finish(work); err != nil {
+			return err
+		}
+	}
 	populated := true
 	if s, ok := r.p.source.(sources.Populator); ok {
 		var err error

@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
+	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/systems/vendortest"
 )
 
@@ -56,11 +57,13 @@ func newScript(c *vendortest.Case) *script {
 	}
 	s := &script{t: c.T, st: st}
 	pipe := c.Node("pipe.json")
+	sys, found := c.System()
 	kind, _ := pipe.Get("source").Get("type").Str()
 	sink, diags := NewSet(Standard()...).Build(Env{
 		PipeID: "d", Pipe: pipe, Node: pipe.Get("sink"), Store: st, Lib: lib, Endpoint: kind == "http_endpoint",
+		System: func(string) systems.System { return sys },
 	})
-	s.out.WriteString(vendortest.Findings(diags))
+	s.out.WriteString(found + vendortest.Findings(diags))
 	s.sink = sink
 	return s
 }

@@ -21,7 +21,7 @@ type datasetConfig struct {
 	Dataset           string        `spec:"dataset" doc:"Id of the dataset written. Unless given it is the pipe's id. It may not contain a slash nor begin with system:."`
 	SetInitialOffset  string        `spec:"set_initial_offset" enum:"if-source-populated,always,initially,onload,never" default:"if-source-populated" doc:"When the dataset counts as populated, that is as a complete view of its source: after a run that read all of a populated source, after any successful run, when a run begins, when the pipe is loaded, or never by this pipe."`
 	Indexes           *jsonpos.Node `spec:"indexes" kind:"string|array" doc:"Indexes kept on the dataset: \"$ids\", or a list of expressions."`
-	TrackChildren     bool          `spec:"track_children" doc:"Whether $children is compared with the version before, so that children that went away become tombstones."`
+	TrackChildren     bool          `spec:"track_children" doc:"Whether $children is compared with the version before, and children that went away are kept in it as deleted. Unless given: if a transform of the pipe uses create-child."`
 	OptimisticLocking bool          `spec:"enable_optimistic_locking" doc:"Whether a batch is refused if an entity's _updated is not the stored one."`
 	BreakerFactor     *jsonpos.Node `spec:"circuit_breaker_threshold_factor" kind:"number|null" doc:"Share of the dataset's ids that may change in a run before it is stopped."`
 	BreakerCount      *jsonpos.Node `spec:"circuit_breaker_threshold_count" kind:"number|null" doc:"Number of ids that may change in a run before it is stopped."`
@@ -50,6 +50,7 @@ type datasetSink struct {
 	populates string // set_initial_offset
 	onLoad    bool
 	prevent   string // "", "fail" or "ignore"
+	children  bool   // track_children
 	suppress  *bool
 	indexes   []store.Index
 }
@@ -67,7 +68,8 @@ func buildDataset(c any, env Env) (Sink, diag.List) {
 		diags.Add(diag.Finding{Rule: "sink/dataset-id", Severity: diag.Error, Span: cfg.At("dataset"),
 			Message: fmt.Sprintf("%q cannot be written: ids of datasets have no slash and do not begin with system:", s.dataset)})
 	}
-	for _, key := range []string{"track_children", "enable_optimistic_locking", "circuit_breaker_threshold_factor", "circuit_breaker_threshold_count"} {
+	s.children = cfg.TrackChildren || !systems.Has(env.Node, "track_children") && makesChildren(env.Pipe.Get("transform"))
+	for _, key := range []string{"enable_optimistic_locking", "circuit_breaker_threshold_factor", "circuit_breaker_threshold_count"} {
 		diags.Add(systems.Unsupported(env.Node, ruleUnsupported, key, diag.Error)...)
 	}
 	s.onLoad = s.populates == "onload" || env.Endpoint && autoPopulates(env.Pipe) && s.populates != "never"

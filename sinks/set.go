@@ -26,13 +26,13 @@ func NewSet(types ...Type) Set {
 }
 
 // Standard returns all types that Sluice has.
-func Standard() []Type { return []Type{datasetType(), nullType(), conditionalType()} }
+func Standard() []Type { return []Type{datasetType(), restType(), nullType(), conditionalType()} }
 
 // Documented returns the names of types that configurations may hold but
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"rest", "json", "http_endpoint", "csv_endpoint", "xml_endpoint", "replicated_dataset", "sql",
+		"json", "http_endpoint", "csv_endpoint", "xml_endpoint", "replicated_dataset", "sql",
 		"kafka", "elasticsearch", "mail", "sms", "solr", "sparql", "sdshare",
 	}
 }

@@ -32,7 +32,8 @@ type datasetWriter struct {
 	populated bool
 	seen      seenSet    // nil without deletion tracking
 	buf       []store.Op // of the last batch, to be used again; not by requests
-	// single keeps look-up and write of prevent_multiple_versions together.
+	// single keeps together the look-up of stored versions and the write that
+	// depends on it.
 	single sync.Mutex
 }
 
@@ -42,10 +43,10 @@ func (w *datasetWriter) Write(ctx context.Context, b *entity.Batch, save []store
 	if err != nil {
 		return Written{}, err
 	}
-	if w.s.prevent != "" && len(ops) > 0 {
+	if (w.s.prevent != "" || w.s.children) && len(ops) > 0 {
 		w.single.Lock()
 		defer w.single.Unlock()
-		if ops, err = w.firstVersions(ctx, ops, b.Arena); err != nil {
+		if ops, err = w.compare(ctx, ops, b.Arena); err != nil {
 			return Written{}, err
 		}
 	}
@@ -140,6 +141,19 @@ func (s *datasetSink) fits(e entity.Value, id string) error {
 			id, n, s.cfg.MaxEntityBytes, store.ErrTooLarge)
 	}
 	return nil
+}
+
+// compare adapts the changes to what is stored.
+func (w *datasetWriter) compare(ctx context.Context, ops []store.Op, a *entity.Arena) ([]store.Op, error) {
+	if w.s.children {
+		if err := w.trackChildren(ctx, ops, a); err != nil {
+			return nil, err
+		}
+	}
+	if w.s.prevent == "" {
+		return ops, nil
+	}
+	return w.firstVersions(ctx, ops, a)
 }
 
 // firstVersions leaves out what would change an entity that exists, or fails

@@ -155,7 +155,7 @@ func (o offsets) format(datasets []string) string {
 		if b.Len() > 0 {
 			b.WriteByte(',')
 		}
-		key, _ := json.Marshal(id) //nolint:errchkjson // text always has a JSON form
+		key, _ := json.Marshal(id) // text always has a JSON form
 		b.Write(key)
 		b.WriteString(":" + strconv.FormatInt(int64(at), 10))
 	}

@@ -36,8 +36,12 @@ func (a address) resolve(rel string, k *keyring) (string, error) {
 }
 
 // next returns the absolute address of a next_page_link on the page at current.
+// Relative links go through url_pattern, except those that cannot be meant so:
+// a query alone, and a path from the root where url_pattern has a slash before
+// its %s already.
 func (a address) next(link, current string, k *keyring) (string, error) {
-	if strings.HasPrefix(link, "?") {
+	rooted := strings.HasPrefix(link, "/") && strings.Contains(a.pattern, "/%s")
+	if strings.HasPrefix(link, "?") || rooted {
 		return join(current, link)
 	}
 	return a.resolve(link, k)

@@ -29,6 +29,9 @@ type Call struct {
 	AnyStatus bool
 	// OnePage leaves next_page_link alone.
 	OnePage bool
+	// Discard looks at the status only: the page has nothing else, and there is
+	// no other.
+	Discard bool
 }
 
 // Page is one response.
@@ -83,11 +86,12 @@ type session struct {
 	host  *jinja.Host
 	base  jinja.VarMap // variables of every template
 	page  int
-	since string
 	first string // address of the first page
 	next  string // address of the next page; "" on the first
 	link  string // what next_page_link gave last
 	last  *turn  // the page before
+	used  string // the token of the last request, or its version
+	bare  bool   // fetches a token itself, so it has none
 }
 
 // turn is one request with its response and the body read from it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"mime"
+	"net/http"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
@@ -16,22 +17,45 @@ import (
 // step makes one request. A nil page ends without one; more tells whether
 // another follows.
 func (s *session) step(ctx context.Context) (p *Page, more bool, err error) {
-	q, err := s.render(ctx)
+	q, hq, err := s.prepare(ctx, "")
 	if err != nil {
 		return nil, false, err
 	}
 	if s.page > 0 && s.op.endsOn(endSameRequest) && q.equal(s.last.req) {
 		return nil, false, nil
 	}
-	hq, err := s.request(q)
-	if err != nil {
-		return nil, false, err
-	}
 	res, err := s.r.exchange(ctx, s.keys, hq, s.set.rate())
+	if err == nil && res.status == http.StatusUnauthorized && s.used != "" && !q.foreign {
+		// A token may end before its time: once more with a new one.
+		if q, hq, err = s.prepare(ctx, s.used); err != nil {
+			return nil, false, err
+		}
+		res, err = s.r.exchange(ctx, s.keys, hq, s.set.rate())
+	}
 	if err != nil {
 		return nil, false, fmt.Errorf("%s %s: %w", hq.method, s.keys.redactURL(hq.url), err)
 	}
 	return s.answer(ctx, q, hq, res)
+}
+
+// prepare renders the request of the current page. stale is the token that
+// was just refused.
+func (s *session) prepare(ctx context.Context, stale string) (*rendered, *request, error) {
+	s.used = ""
+	if s.r.custom != nil && !s.bare {
+		vars, used, err := s.r.custom.token(ctx, s.keys, stale)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(s.base, vars)
+		s.used = used
+	}
+	q, err := s.render(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	hq, err := s.request(ctx, q, stale)
+	return q, hq, err
 }
 
 func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *response) (*Page, bool, error) {
@@ -39,8 +63,8 @@ func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *res
 	if err != nil {
 		return nil, false, err
 	}
-	if ignored {
-		return &Page{Status: res.status, Ignored: true}, false, nil
+	if ignored || s.c.Discard {
+		return &Page{Status: res.status, Ignored: ignored}, false, nil
 	}
 	if s.page > 0 && s.op.endsOn(endSameBody) && bytes.Equal(res.body, s.last.res.body) {
 		return nil, false, nil

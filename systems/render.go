@@ -105,7 +105,11 @@ func (s *session) renderURL(q *rendered, w *rendering) error {
 // renderHeaders puts the operation's headers over the system's.
 func (s *session) renderHeaders(q *rendered, w *rendering, v jinja.VarMap) error {
 	all := newHeaders()
-	for _, t := range []*tree{s.r.headers, s.op.headers} {
+	own := s.r.headers
+	if s.bare {
+		own = withoutToken(own)
+	}
+	for _, t := range []*tree{own, s.op.headers} {
 		d, skip, err := w.value(t)
 		if err != nil {
 			return fmt.Errorf("headers: %w", err)
@@ -177,7 +181,7 @@ func With(d entity.Value, members ...entity.Member) entity.Value {
 }
 
 // request turns what was rendered into bytes to send.
-func (s *session) request(q *rendered) (*request, error) {
+func (s *session) request(ctx context.Context, q *rendered, stale string) (*request, error) {
 	address, err := withParams(q.url, s.pageParams(q))
 	if err != nil {
 		return nil, err
@@ -186,8 +190,10 @@ func (s *session) request(q *rendered) (*request, error) {
 	for _, m := range q.headers.Object().Members() {
 		header.Set(m.Key, m.Value.Text())
 	}
-	if err := s.authenticate(header); err != nil {
-		return nil, err
+	if !q.foreign {
+		if err := s.authenticate(ctx, header, stale); err != nil {
+			return nil, err
+		}
 	}
 	body, contentType, err := s.encodePayload(q, header.Get("Content-Type"))
 	if err != nil {
@@ -230,28 +236,37 @@ func (s *session) linkDecides(q *rendered, m entity.Member) bool {
 	return ok && same(before, m.Value) && hasParam(q.url, m.Key)
 }
 
-func (s *session) authenticate(h http.Header) error {
-	switch s.r.auth.kind {
+// authenticate sets the Authorization header. stale is an oauth2 token that
+// was just refused.
+func (s *session) authenticate(ctx context.Context, h http.Header, stale string) (err error) {
+	a := s.r.auth
+	if s.r.oauth != nil {
+		s.used, err = s.r.oauth.token(ctx, s.keys, stale)
+		h.Set("Authorization", "Bearer "+s.used)
+		return err
+	}
+	switch a.kind {
 	case "basic":
-		user, err := s.keys.expand(s.r.auth.username)
-		if err != nil {
+		if a.username, err = s.keys.expand(a.username); err != nil {
 			return fmt.Errorf("username: %w", err)
 		}
-		pass, err := s.keys.expand(s.r.auth.password)
-		if err != nil {
+		if a.password, err = s.keys.expand(a.password); err != nil {
 			return fmt.Errorf("password: %w", err)
 		}
-		token := base64.StdEncoding.EncodeToString([]byte(user + ":" + pass))
-		s.keys.hide(token)
-		h.Set("Authorization", "Basic "+token)
+		basicAuth(h, s.keys, a.username, a.password)
 	case "jwt":
-		token, err := s.keys.expand(s.r.auth.token)
-		if err != nil {
+		if a.token, err = s.keys.expand(a.token); err != nil {
 			return fmt.Errorf("jwt_token: %w", err)
 		}
-		h.Set("Authorization", "Bearer "+token)
+		h.Set("Authorization", "Bearer "+a.token)
 	}
 	return nil
+}
+
+func basicAuth(h http.Header, k *keyring, user, pass string) {
+	token := base64.StdEncoding.EncodeToString([]byte(user + ":" + pass))
+	k.hide(token)
+	h.Set("Authorization", "Basic "+token)
 }
 
 // headers gathers headers by name, whatever the case; the last one counts.

@@ -18,6 +18,8 @@ type REST struct {
 	address        address
 	headers        *tree
 	auth           auth
+	oauth          *oauth2     // nil without
+	custom         *customAuth // nil without
 	ops            map[string]*Operation
 	set            settings
 	contentTypes   []string
@@ -55,8 +57,8 @@ func restType() Type {
 			r.set.retries = given(env.Node, "rate_limiting_retries", c.Retries)
 			r.set.delay = &c.Delay
 			r.contentTypes = c.ContentTypes
+			r.compileCustomAuth(c.CustomAuth, co)
 			diags.Add(co.diags...)
-			diags.Add(Unsupported(env.Node, ruleUnsupported, "custom_auth", diag.Error)...)
 			return r, diags
 		},
 	}
@@ -94,6 +96,7 @@ func build(cfg *urlConfig, env Env) (*REST, diag.List) {
 	}
 	r.set.sinceName, r.set.sinceLocation = "since", "query"
 	roots := r.check(cfg, co)
+	r.compileOAuth2(cfg.OAuth2, co)
 	r.transport = connect(env.Transport, Connection{r.connectTimeout, r.readTimeout, !cfg.VerifySSL, roots})
 	return r, co.diags
 }
@@ -185,7 +188,6 @@ func unsupportedURL(cfg *urlConfig, n *jsonpos.Node) diag.List {
 		l.Add(diag.Finding{Rule: ruleUnsupported, Severity: diag.Error, Span: at(n, "authentication"),
 			Message: "authentication " + cfg.Authentication + " is not supported yet"})
 	}
-	l.Add(Unsupported(n, ruleUnsupported, "oauth2", diag.Error)...)
 	l.Add(Unsupported(n, ruleUnsupported, "proxies", diag.Error)...)
 	if cfg.Authentication != "tripletex" {
 		l.Add(Unsupported(n, ruleUnsupported, "tripletex", diag.Error)...)
@@ -193,6 +195,14 @@ func unsupportedURL(cfg *urlConfig, n *jsonpos.Node) diag.List {
 	l.Add(Unsupported(n, ruleUnsupported, "retry_strategy", diag.Warning)...)
 	l.Add(Unsupported(n, ruleUnsupported, "ignore_invalid_content_length_response_header", diag.Warning)...)
 	return l
+}
+
+// now is the time by the environment's clock.
+func (r *REST) now() time.Time {
+	if r.env.Now == nil {
+		return time.Now()
+	}
+	return r.env.Now()
 }
 
 // sleep waits on the wall clock for whoever gave no other.

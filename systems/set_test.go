@@ -123,3 +123,62 @@ func TestBounds(t *testing.T) {
 		}
 	}
 }
+
+// tokens is a TokenStore in memory.
+type tokens map[string]string
+
+func (t tokens) LoadToken(_ context.Context, system string) (string, error) { return t[system], nil }
+
+func (t tokens) SaveToken(_ context.Context, system, token string) error {
+	t[system] = token
+	return nil
+}
+
+// TestTokensSurvive: a refresh token that was replaced serves after a restart.
+func TestTokensSurvive(t *testing.T) {
+	for name, auth := range map[string]string{
+		"oauth2": `"oauth2":{"client_id":"me","client_secret":"cs","token_url":"{s}/token","refresh_token":"r0"}`,
+		"custom_auth": `"headers":{"Authorization":"Bearer {{ token.access_token }}"},
+			"custom_auth":{"get_token_operation":"fetch","expires_in_expression":"3600","initial_refresh_token":{"refresh_token":"r0"}}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := []string{}
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				if q.URL.Path == "/token" {
+					asked = append(asked, q.FormValue("refresh_token"))
+					fmt.Fprintf(w, `{"access_token":"a%d","refresh_token":"r%d"}`, len(asked), len(asked))
+					return
+				}
+				asked = append(asked, q.Header.Get("Authorization"))
+			}))
+			defer s.Close()
+			saved := tokens{}
+			for range 2 {
+				callOnce(t, s.URL, strings.ReplaceAll(auth, "{s}", s.URL), systems.Env{Transport: s.Client().Transport, Tokens: saved})
+			}
+			want := []string{"r0", "Bearer a1", "r1", "Bearer a3"}
+			if !slices.Equal(asked, want) {
+				t.Errorf("asked %q, want %q", asked, want)
+			}
+		})
+	}
+}
+
+func callOnce(t *testing.T, url, auth string, env systems.Env) {
+	t.Helper()
+	env.ID = "s"
+	env.Node = node(t, `{"_id":"s","type":"system:rest","url_pattern":"`+url+`/%s",`+auth+`,"operations":{
+		"get":{"url":"x","method":"GET"},
+		"fetch":{"url":"token","method":"POST","payload-type":"form","payload":{"refresh_token":"{{ token.refresh_token }}"}}}}`)
+	sys, diags := systems.NewSet(systems.Standard()...).Build(env)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	p, _ := systems.CompilePipe(systems.PipeConfig{Node: node(t, `{}`), System: "s", Operation: "get"})
+	for _, err := range sys.(*systems.REST).Do(context.Background(), systems.Call{Pipe: p}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

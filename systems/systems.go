@@ -37,6 +37,8 @@ type Env struct {
 	// Sleep waits, or returns early with the context's error; nil waits on the
 	// wall clock.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Tokens keeps the refresh tokens of oauth2; nil keeps them in memory only.
+	Tokens TokenStore
 	// MaxResponse bounds the bytes of one response; 0 means 128 MiB.
 	MaxResponse int64
 }

@@ -27,14 +27,14 @@ func NewSet(types ...Type) Set {
 
 // Standard returns all types that Sluice has.
 func Standard() []Type {
-	return []Type{dtlType(), restType(), chainedType(), conditionalType()}
+	return []Type{dtlType(), restType(), emitChildrenType(), chainedType(), conditionalType()}
 }
 
 // Documented returns the names of types that configurations may hold but
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"template", "emit_children", "http", "json_schema", "xml", "rdf", "lower_keys", "upper_keys", "undirected_graph",
+		"template", "http", "json_schema", "xml", "rdf", "lower_keys", "upper_keys", "undirected_graph",
 		"properties_to_curies", "uris_to_curies",
 	}
 }

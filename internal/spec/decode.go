@@ -226,11 +226,19 @@ func (f *Field) setMap(n *jsonpos.Node, v reflect.Value, finds *diag.List) {
 	v.Set(m)
 }
 
+// setDefault gives a property left out its default; within a struct, each of
+// its own.
 func (f *Field) setDefault(v reflect.Value) {
+	fv := v.FieldByIndex(f.index)
+	if fv.Kind() == reflect.Struct {
+		d := describe(fv.Type())
+		for i := range d.fields {
+			d.fields[i].setDefault(fv)
+		}
+	}
 	if f.Default == "" {
 		return
 	}
-	fv := v.FieldByIndex(f.index)
 	switch fv.Kind() {
 	case reflect.String:
 		fv.SetString(f.Default)

@@ -17,6 +17,7 @@ var errReadOnly = errors.New("the store is open for reading only")
 // pending is a request to the writer: a batch, or a dataset to make or drop.
 type pending struct {
 	writes   []encodedWrite
+	enc      *encoder // owns the memory of writes
 	size     int
 	states   []store.StateWrite
 	populate []string
@@ -43,15 +44,27 @@ func (p *pending) Wait(ctx context.Context) (store.Result, error) {
 	}
 }
 
+// finish tells the outcome. The memory of the entities serves again.
+func (s *Store) finish(p *pending, err error) {
+	if err != nil {
+		p.result, p.err = store.Result{}, err
+	}
+	if p.enc != nil && cap(p.enc.buf) <= groupBytes {
+		s.encoders.Put(p.enc)
+	}
+	p.enc, p.writes = nil, nil
+	close(p.done)
+}
+
 // Append implements store.Store. The dataset of every write must exist.
 func (s *Store) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
-	enc := &encoder{most: s.o.MaxEntityBytes, buf: make([]byte, 0, s.typicalBatch.Load())}
+	enc := s.encoders.Get().(*encoder)
+	enc.most, enc.buf = s.o.MaxEntityBytes, enc.buf[:0]
 	writes, err := enc.writes(b.Writes)
 	if err != nil {
 		return nil, err
 	}
-	s.typicalBatch.Store(int64(len(enc.buf) + len(enc.buf)/8))
-	p := &pending{writes: writes, size: len(enc.buf), populate: append([]string(nil), b.Populate...)}
+	p := &pending{writes: writes, enc: enc, size: len(enc.buf), populate: append([]string(nil), b.Populate...)}
 	for _, st := range b.State {
 		p.size += len(st.Value)
 		if st.Value != nil {

@@ -59,7 +59,7 @@ func (s *Store) apply(at position, frame []byte) error {
 func (s *Store) gather(e *effects, at position, p *payload) error {
 	for _, c := range p.creates {
 		d := newDataset(c.ds, c.name, c.gen)
-		d.replaced = &bitset{}
+		d.replaced, d.cached = &bitset{}, true
 		e.add(&change{d: d, counts: d.counts})
 	}
 	for i := range p.sections {
@@ -130,18 +130,30 @@ func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEn
 		if !ok || r.offset != sec.first+int64(i) || r.ds != c.d.id {
 			return s.damaged(c.d, location{seg: at.seg, pos: pos})
 		}
-		if err := e.addVersion(c, &r, location{seg: at.seg, pos: pos, size: uint32(len(b))}); err != nil {
+		l := latest{offset: r.offset, loc: location{seg: at.seg, pos: pos, size: uint32(len(b))}, hash: r.hash, deleted: r.deleted}
+		if err := e.addVersion(c, &r, &l); err != nil {
 			return err
 		}
+		s.remember(e, &r, l)
 	}
 	c.counts.size += int64(len(sec.records) + 4*len(sec.table))
 	return nil
 }
 
-func (e *effects) addVersion(c *change, r *record, loc location) error {
+// remember takes a version into the writer's cache.
+func (s *Store) remember(e *effects, r *record, l latest) {
+	evicted := s.cache.put(s.cache.key(r.ds, r.id), cacheRow{latest: l, ds: r.ds})
+	if c := e.byID[evicted]; c != nil {
+		c.d.cached = false
+	} else if d := s.byID[evicted]; d != nil {
+		d.cached = false
+	}
+}
+
+func (e *effects) addVersion(c *change, r *record, l *latest) error {
 	c.counts.count(r)
 	e.key = latestKey(e.key[:0], r.ds, r.id)
-	e.row = appendLatest(e.row[:0], &latest{offset: r.offset, loc: loc, hash: r.hash, deleted: r.deleted})
+	e.row = appendLatest(e.row[:0], l)
 	if err := e.batch.Set(e.key, e.row, nil); err != nil {
 		return err
 	}

@@ -22,11 +22,6 @@ func (b *bitset) set(n int64) {
 	b.chunks[c][n%chunkBits/64] |= 1 << (n % 64)
 }
 
-func (b *bitset) has(n int64) bool {
-	c := int(n / chunkBits)
-	return c < len(b.chunks) && b.chunks[c] != nil && b.chunks[c][n%chunkBits/64]>>(n%64)&1 == 1
-}
-
 // nextClear returns the least number from n on that is not in the set.
 func (b *bitset) nextClear(n int64) int64 {
 	for {

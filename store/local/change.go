@@ -31,10 +31,25 @@ func (g *group) write(p *pending, i int) error {
 func (g *group) section(d *dataset) *openSection {
 	sec := g.byDS[d]
 	if sec == nil {
-		sec = &openSection{d: d, first: d.last + 1}
+		sec = g.spareSection()
+		sec.d, sec.first = d, d.last+1
 		g.byDS[d] = sec
 		g.sections = append(g.sections, sec)
 	}
+	return sec
+}
+
+// spareSection returns an empty section with the memory of an earlier one.
+func (g *group) spareSection() *openSection {
+	n := len(g.sections)
+	if n == cap(g.sections) || g.sections[:n+1][n] == nil {
+		return &openSection{}
+	}
+	sec := g.sections[:n+1][n]
+	if sec.table = sec.table[:0]; cap(sec.records) > 4*groupBytes {
+		sec.records = nil
+	}
+	sec.records = sec.records[:0]
 	return sec
 }
 
@@ -73,7 +88,25 @@ func (g *group) find(key versionKey) (latest, bool, error) {
 	if l, ok := g.latest[key]; ok {
 		return l, true, nil
 	}
-	return g.s.findLatest(key.d, key.id)
+	return g.s.newest(key.d, key.id)
+}
+
+// versionChange is what a version replaced in the group's table.
+type versionChange struct {
+	key    versionKey
+	before latest
+	had    bool
+}
+
+// undoVersions takes the versions of a refused batch out of the table.
+func (g *group) undoVersions() {
+	for i := len(g.versionUndo) - 1; i >= 0; i-- {
+		if u := g.versionUndo[i]; u.had {
+			g.latest[u.key] = u.before
+		} else {
+			delete(g.latest, u.key)
+		}
+	}
 }
 
 func (g *group) version(sec *openSection, op *encodedOp, key versionKey, cur latest, known bool) {
@@ -88,11 +121,7 @@ func (g *group) version(sec *openSection, op *encodedOp, key versionKey, cur lat
 	sec.table = append(sec.table, uint32(at))
 	sec.records = appendRecord(sec.records, g.s.log.salt, &r)
 	before, had := g.latest[key]
-	g.undo = append(g.undo, func() {
-		if g.latest[key] = before; !had {
-			delete(g.latest, key)
-		}
-	})
+	g.versionUndo = append(g.versionUndo, versionChange{key, before, had})
 	g.latest[key] = latest{offset: r.offset, hash: r.hash, deleted: r.deleted,
 		loc: location{pos: uint32(at), size: uint32(len(sec.records) - at)}}
 }

@@ -19,6 +19,7 @@ type dataset struct {
 	counts
 	replaced *bitset // nil until somebody reads latest versions only
 	dropped  bool
+	cached   bool // the writer's: all ids are in the cache
 
 	ixMu    sync.Mutex
 	indexes map[string]*secondary

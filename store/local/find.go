@@ -73,6 +73,9 @@ func (s *Store) findKey(ctx context.Context, it *pebble.Iterator, d *dataset, x 
 
 // readIndexed returns a page of what touched an index key.
 func (s *Store) readIndexed(ctx context.Context, d *dataset, q store.Query, a *entity.Arena) (store.Page, error) {
+	if q.Limit <= 0 {
+		q.Limit = defaultLimit
+	}
 	x, err := d.index(q.Index)
 	if err == nil {
 		err = s.bringUp(ctx, d, x)

@@ -24,9 +24,10 @@ type group struct {
 	p        payload
 	populate map[*dataset]bool
 
-	undo  []func()
-	arena *entity.Arena
-	buf   []byte
+	undo        []func() // takes the batch at hand out again
+	versionUndo []versionChange
+	arena       *entity.Arena
+	buf         []byte
 }
 
 type versionKey struct {
@@ -42,7 +43,10 @@ type openSection struct {
 	records []byte
 }
 
-func newGroup(s *Store) *group { return &group{s: s, arena: entity.NewArena()} }
+func newGroup(s *Store) *group {
+	return &group{s: s, arena: entity.NewArena(), latest: map[versionKey]latest{}, byDS: map[*dataset]*openSection{},
+		names: map[string]*dataset{}, states: map[string]stateEntry{}, populate: map[*dataset]bool{}}
+}
 
 // reset makes the group empty; the memory of ordinary groups serves again.
 func (g *group) reset() {
@@ -50,21 +54,25 @@ func (g *group) reset() {
 		g.buf = nil
 	}
 	m := g.s.meta
-	*g = group{s: g.s, arena: g.arena, buf: g.buf[:0], accepted: g.accepted[:0], undo: g.undo[:0],
-		latest: map[versionKey]latest{}, byDS: map[*dataset]*openSection{}, names: map[string]*dataset{},
-		states: map[string]stateEntry{}, populate: map[*dataset]bool{}}
+	g.accepted, g.size, g.buf, g.sections = g.accepted[:0], 0, g.buf[:0], g.sections[:0]
+	clear(g.latest)
+	clear(g.byDS)
+	clear(g.names)
+	clear(g.states)
+	clear(g.populate)
+	g.order = g.order[:0]
 	g.p = payload{lastTS: m.lastTS, lastRev: m.lastRev, nextDS: max(m.nextDS, 1)}
 }
 
 // add takes a batch in, or refuses it.
 func (g *group) add(p *pending) {
-	g.undo = g.undo[:0]
+	g.undo, g.versionUndo = g.undo[:0], g.versionUndo[:0]
 	if err := g.take(p); err != nil {
+		g.undoVersions()
 		for i := len(g.undo) - 1; i >= 0; i-- {
 			g.undo[i]()
 		}
-		p.result, p.err = store.Result{}, err
-		close(p.done)
+		g.s.finish(p, err)
 		return
 	}
 	g.size += p.size

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -30,6 +29,9 @@ type Options struct {
 	SegmentBytes int64
 	// CacheBytes is the memory for blocks of the index; 0 means 64 MiB.
 	CacheBytes int64
+	// CacheEntries bounds how many ids the writer remembers the newest version
+	// of, 60 bytes each; 0 means 1048576.
+	CacheEntries int
 	// ReadOnly refuses every write. The folder must exist, and nobody else may
 	// hold it.
 	ReadOnly bool
@@ -55,6 +57,9 @@ func (o Options) withDefaults() Options {
 	if o.CacheBytes == 0 {
 		o.CacheBytes = 64 << 20
 	}
+	if o.CacheEntries == 0 {
+		o.CacheEntries = 1 << 20
+	}
 	if o.InMemory {
 		o.FS, o.IndexFS = newMemFS(), vfs.NewMem()
 	}
@@ -75,6 +80,11 @@ type Store struct {
 	log  *wlog
 	db   *pebble.DB
 
+	reserve   *reserve
+	condemned atomic.Bool // the index is to be made anew at the next start
+
+	cache *latestCache // the writer's
+
 	// applyMu is held while the index and the table below move from one
 	// frame to the next.
 	applyMu sync.Mutex
@@ -84,10 +94,10 @@ type Store struct {
 	datasets map[string]*dataset
 	byID     map[uint32]*dataset
 
-	queue        chan *pending
-	writerDone   chan struct{}
-	failed       error // the writer's: why it stopped
-	typicalBatch atomic.Int64
+	queue      chan *pending
+	writerDone chan struct{}
+	failed     error // the writer's: why it stopped
+	encoders   sync.Pool
 
 	kick        chan struct{}
 	indexerDone chan struct{}
@@ -116,6 +126,8 @@ func Open(dir string, o Options) (*Store, error) {
 		kick: make(chan struct{}, 1), indexerDone: make(chan struct{}),
 	}
 	s.life.stop = make(chan struct{})
+	s.encoders.New = func() any { return &encoder{} }
+	s.cache = newLatestCache(s.o.CacheEntries)
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, err), s.release())
 	}
@@ -126,9 +138,11 @@ func Open(dir string, o Options) (*Store, error) {
 
 func (s *Store) open() (err error) {
 	if s.o.ReadOnly {
-		if _, err := s.o.FS.Open(filepath.Join(s.dir, formatName)); errors.Is(err, fs.ErrNotExist) {
+		f, err := s.o.FS.Open(filepath.Join(s.dir, formatName))
+		if err != nil {
 			return fmt.Errorf("%s is no data folder: %w", s.dir, err)
 		}
+		f.Close()
 	}
 	if err := s.o.FS.MkdirAll(s.dir); err != nil {
 		return err
@@ -143,31 +157,14 @@ func (s *Store) open() (err error) {
 	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), id, s.o.SegmentBytes); err != nil {
 		return err
 	}
-	if s.db, err = openOrDropIndex(s.o.IndexFS, filepath.Join(s.dir, indexDir), s.o.CacheBytes); err != nil {
+	s.reserve = &reserve{fs: s.o.FS, dir: s.dir, stop: s.life.stop}
+	if !s.o.InMemory {
+		s.reserve.keep()
+	}
+	if err := s.loadIndex(); err != nil {
 		return err
 	}
-	return s.catchUp()
-}
-
-// catchUp loads what the index knows and replays the rest of the log.
-func (s *Store) catchUp() error {
-	_, err := value(s.db, metaKey(), func(b []byte) (ok bool) {
-		s.meta, ok = parseMeta(b)
-		return ok
-	})
-	if err != nil {
-		return err
-	}
-	if err := s.loadDatasets(s.db); err != nil {
-		return err
-	}
-	if err := s.loadNextIndex(); err != nil {
-		return err
-	}
-	if err := s.log.scan(s.meta.at, s.apply); err != nil {
-		return err
-	}
-	return nil
+	return s.log.scan(s.meta.at, s.apply)
 }
 
 // release gives up what open took, as far as it came.
@@ -215,7 +212,10 @@ func (s *Store) Close() error {
 	<-s.writerDone
 	<-s.indexerDone
 	s.watches.close()
-	err := s.db.Flush()
+	var err error
+	if !s.reserve.full.Load() {
+		err = s.db.Flush()
+	}
 	err = errors.Join(err, s.db.Close(), s.log.finish(), s.lock.Close())
 	s.db, s.log, s.lock = nil, nil, nil
 	if err != nil {
@@ -225,8 +225,8 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) indexDamaged(what string) error {
-	return fmt.Errorf("%w: the row of %s in %s; delete that folder to have it rebuilt",
-		store.ErrCorrupt, what, filepath.Join(s.dir, indexDir))
+	s.condemnIndex()
+	return fmt.Errorf("%w: the row of %s in %s: %w", store.ErrCorrupt, what, s.indexPath(), errIndex)
 }
 
 // damaged names a record whose sum is wrong.

@@ -39,10 +39,9 @@ type wlog struct {
 	mu        sync.RWMutex
 	segments  map[uint32]File
 	end       position
-	room      int64  // length of the last file
-	sealed    bool   // the last segment takes no more frames
-	broken    error  // why the end of the last file is not known to be clean
-	scratch   []byte // seals and heads
+	room      int64 // length of the last file
+	sealed    bool  // the last segment takes no more frames
+	broken    error // why the end of the last file is not known to be clean
 	firstSeg  uint32
 	sinceMark int64 // bytes appended since the index was last told to flush
 }

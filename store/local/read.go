@@ -27,27 +27,15 @@ func (s *Store) Read(ctx context.Context, name string, q store.Query, a *entity.
 	if err != nil {
 		return store.Page{}, err
 	}
-	if q.Limit <= 0 {
-		q.Limit = defaultLimit
-	}
 	if q.Index != "" {
 		return s.readIndexed(ctx, d, q, a)
 	}
-	p, err := s.plan(d, &q)
-	if err != nil {
-		return store.Page{}, err
-	}
-	page := store.Page{Entities: make([]entity.Value, 0, len(p.offsets))}
-	r := &pageReader{s: s, d: d, arena: a}
-	err = r.read(ctx.Err, p.offsets, func(rec *record, at location) error {
+	page := store.Page{Entities: make([]entity.Value, 0, min(max(q.Limit, defaultLimit), 1000))}
+	page.Next, page.End, err = s.page(ctx, d, q, a, func(rec *record, at location) error {
 		v, err := s.shown(d, rec, at, a)
 		page.Entities = append(page.Entities, v)
 		return err
 	})
-	page.Next, page.End = p.next, p.end
-	if n := len(page.Entities); n < len(p.offsets) {
-		page.Next, page.End = store.Offset(p.offsets[max(n-1, 0)]), false
-	}
 	return page, err
 }
 

@@ -45,10 +45,7 @@ func (s *Store) gatherMore(g *group) {
 func (s *Store) settle(g *group) {
 	err := s.commit(g)
 	for _, p := range g.accepted {
-		if err != nil {
-			p.result.Outcomes, p.result.Revs, p.result.Changed, p.err = nil, nil, 0, err
-		}
-		close(p.done)
+		s.finish(p, err)
 	}
 	if err == nil && !g.empty() {
 		s.watches.tell(g.changed())
@@ -57,11 +54,13 @@ func (s *Store) settle(g *group) {
 }
 
 func (s *Store) commit(g *group) error {
-	if g.empty() {
-		return nil
-	}
 	if s.failed != nil {
 		return s.failed
+	}
+	if g.empty() {
+		// "Unchanged" is an answer about what a restart will find, too: a
+		// refused group must not come back then.
+		return s.log.repair()
 	}
 	frame := g.frame()
 	if len(frame) > maxBatch+maxBatch/8 {

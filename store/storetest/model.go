@@ -133,6 +133,51 @@ func randomOp(t testing.TB, r *rand.Rand) store.Op {
 	return put(t, text+"}")
 }
 
+// Dump tells what the model holds, without its indexes.
+func (m *Model) Dump() string {
+	var out strings.Builder
+	for _, n := range slices.Sorted(maps.Keys(m.Datasets)) {
+		d := m.Datasets[n]
+		fmt.Fprintf(&out, "%s %v\n", n, d.Populated)
+		for _, v := range d.Log {
+			fmt.Fprintln(&out, v.Body)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(m.States)) {
+		fmt.Fprintf(&out, "%s=%s\n", k, m.States[k])
+	}
+	return out.String()
+}
+
+// Dump tells what a store holds as Model.Dump does.
+func Dump(t testing.TB, s store.Store) string {
+	t.Helper()
+	infos, err := s.Datasets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	for _, info := range infos {
+		fmt.Fprintf(&out, "%s %v\n", info.Name, info.Populated)
+		all, _ := ReadAll(t, s, info.Name, store.Query{Since: store.Start, History: true})
+		for _, e := range all {
+			fmt.Fprintln(&out, plain(e))
+		}
+	}
+	keys, err := s.States(t.Context(), "")
+	for _, k := range keys {
+		v, _, err := s.State(t.Context(), k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%s=%s\n", k, v)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
 // Check compares every answer of the store with the model.
 func (m *Model) Check(t testing.TB, s store.Store) {
 	t.Helper()

@@ -135,7 +135,7 @@ func number(t testing.TB, v entity.Value, key string) int64 {
 func want(t testing.TB, what, got, wanted string) {
 	t.Helper()
 	if got != wanted {
-		t.Errorf("%s:\n got %s\nwant %s", what, got, wanted)
+		t.Errorf("%s:\n got %.2000s\nwant %.2000s", what, got, wanted)
 	}
 }
 

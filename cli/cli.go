@@ -1,0 +1,141 @@
+// Package cli is the command line: each command a method that reads its
+// flags, calls the library and prints. docs and design call the exit status a
+// contract: 0 clean, 1 findings or failures, 2 wrong usage, 3 internal failure.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit status of every command.
+const (
+	exitOK       = 0
+	exitFindings = 1
+	exitUsage    = 2
+	exitInternal = 3
+)
+
+// stdio is where a command reads and writes: results go to out, everything
+// else to err.
+type stdio struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// commands is the whole command line.
+type commands struct {
+	Validate validateCmd `cmd:"" help:"Say everything that can be known before running."`
+	Run      runCmd      `cmd:"" help:"Run all pumps until nothing is left to do."`
+	Serve    serveCmd    `cmd:"" help:"Run the node: pumps on schedule, receivers, API."`
+	DTL      dtlCmd      `cmd:"" name:"dtl" help:"DTL at the prompt."`
+	Jinja    jinjaCmd    `cmd:"" help:"A template at the prompt."`
+	Datasets datasetsCmd `cmd:"" help:"Look into the store."`
+	New      newCmd      `cmd:"" help:"Scaffold a node or a pipe."`
+	Version  versionCmd  `cmd:"" help:"Print the version."`
+}
+
+// failure is an error that knows its exit status. An empty message has been
+// printed already.
+type failure struct {
+	status int
+	err    error
+}
+
+func (f *failure) Error() string {
+	if f.err == nil {
+		return ""
+	}
+	return f.err.Error()
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// usage is a failure of the caller: a wrong flag, a missing file.
+func usage(format string, args ...any) error {
+	return &failure{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// failed is a run that ended with findings or errors of its own.
+func failed(err error) error { return &failure{exitFindings, err} }
+
+// Run executes the command in args (without the program's name) and returns
+// its exit status. It ends early when ctx does.
+func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "sluice: internal failure: %v\n%s\nplease report this\n", r, debug.Stack())
+			status = exitInternal
+		}
+	}()
+	var c commands
+	helped := false
+	parser, err := kong.New(&c, kong.Name("sluice"),
+		kong.Description("Runs declarative integration pipes: source, transforms, sink."),
+		kong.Writers(stdout, stderr), kong.Exit(func(int) { helped = true }), kong.UsageOnError())
+	if err != nil {
+		return exitFor(stderr, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	kctx, err := parser.Parse(args)
+	if helped {
+		return exitOK
+	}
+	if err != nil {
+		return exitFor(stderr, &failure{exitUsage, err})
+	}
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	return exitFor(stderr, kctx.Run(&stdio{stdin, stdout, stderr}))
+}
+
+// exitFor prints an error and returns its exit status.
+func exitFor(stderr io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	var f *failure
+	if !errors.As(err, &f) {
+		f = &failure{exitInternal, err}
+	}
+	if f.err != nil {
+		fmt.Fprintln(stderr, "sluice:", err)
+	}
+	return f.status
+}
+
+// text returns an argument given as itself, as @FILE, or as "-" for standard
+// input.
+func (s *stdio) text(arg string) ([]byte, error) {
+	switch {
+	case arg == "-":
+		return io.ReadAll(s.in)
+	case len(arg) > 1 && arg[0] == '@':
+		b, err := os.ReadFile(arg[1:])
+		if err != nil {
+			return nil, usage("cannot read %s: %v", arg[1:], err)
+		}
+		return b, nil
+	default:
+		return []byte(arg), nil
+	}
+}
+
+type versionCmd struct{}
+
+// Run prints module version and toolchain.
+func (versionCmd) Run(s *stdio) error {
+	version := "devel"
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		version = info.Main.Version
+	}
+	fmt.Fprintln(s.out, "sluice", version)
+	return nil
+}

@@ -1,0 +1,198 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/sluiceio/sluice/config"
+	"github.com/sluiceio/sluice/dtl/stdlib"
+	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/report"
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
+	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/transforms"
+)
+
+// standardSets are all component types and functions there are.
+func standardSets() (engine.Sets, error) {
+	lib, err := stdlib.Lib()
+	return engine.Sets{
+		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
+		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
+	}, err
+}
+
+// load reads a configuration; findings are not printed.
+func load(paths []string, profile string) (*config.Config, diag.List) {
+	return config.Load(paths, config.Options{Profile: profile, Environ: os.Environ()})
+}
+
+// check says everything that can be known of a configuration.
+func check(ctx context.Context, paths []string, profile string) (*config.Config, diag.List, error) {
+	sets, err := standardSets()
+	if err != nil {
+		return nil, nil, err
+	}
+	c, finds := load(paths, profile)
+	finds.Add(engine.Check(ctx, c, sets)...)
+	finds.Sort()
+	return c, finds, nil
+}
+
+// printFindings writes findings as text, with paths relative to the working
+// directory.
+func printFindings(s *stdio, finds diag.List, files int) {
+	dir, _ := os.Getwd()
+	// Writing to a closed terminal is nobody's error.
+	_ = report.Text(s.err, finds, report.Options{Files: files, Dir: dir, Line: report.FileLines()})
+}
+
+// nodeFlags are what run and serve have in common.
+type nodeFlags struct {
+	Dir           string `arg:"" optional:"" default:"." help:"Node folder." type:"path"`
+	Data          string `help:"Folder of the datasets; by default .data in the node folder." type:"path"`
+	Profile       string `help:"Which <profile>-env.json and <profile>-secrets.json to read." default:"test"`
+	AllowInternal bool   `help:"Let systems reach addresses of this machine and of private networks."`
+}
+
+// node is an open node with the store it owns.
+type node struct {
+	*engine.Engine
+	store *local.Store
+}
+
+func (n *node) close() {
+	n.Engine.Close()
+	n.store.Close()
+}
+
+// open loads the configuration, prints what is wrong with it, opens the store
+// and readies the node.
+func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
+	sets, err := standardSets()
+	if err != nil {
+		return nil, err
+	}
+	c, finds := load([]string{f.Dir}, f.Profile)
+	if !finds.HasErrors() {
+		finds.Add(engine.Check(ctx, c, sets)...)
+	}
+	finds.Sort()
+	if finds.HasErrors() {
+		printFindings(s, finds, c.Files)
+		return nil, failed(nil)
+	}
+	st, err := openStore(f.dataDir(), false)
+	if err != nil {
+		return nil, err
+	}
+	e, err := engine.Open(ctx, engine.Options{
+		Config: c, Store: st, Sets: sets, Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Transport: systems.NewTransport(systems.GuardOptions{AllowInternal: f.AllowInternal}),
+	})
+	if err != nil {
+		st.Close()
+		return nil, usage("%w", err)
+	}
+	return &node{e, st}, nil
+}
+
+func (f *nodeFlags) dataDir() string {
+	if f.Data != "" {
+		return f.Data
+	}
+	return filepath.Join(f.Dir, ".data")
+}
+
+func openStore(dir string, readOnly bool) (*local.Store, error) {
+	st, err := local.Open(dir, local.Options{ReadOnly: readOnly})
+	if errors.Is(err, store.ErrLocked) {
+		return nil, usage("%w: another sluice is using it; stop that one, or choose another folder with --data", err)
+	}
+	if err != nil {
+		return nil, usage("cannot open the data folder: %w", err)
+	}
+	return st, nil
+}
+
+type validateCmd struct {
+	Paths   []string `arg:"" optional:"" help:"Node folders or files." type:"path"`
+	Format  string   `enum:"text,json" default:"text" help:"text or json."`
+	FailOn  string   `name:"fail-on" enum:"error,warning" default:"error" help:"What makes the exit status 1."`
+	Profile string   `help:"Which <profile>-env.json to read." default:"test"`
+}
+
+// Run prints all findings; the status is 1 if any counts.
+func (c *validateCmd) Run(ctx context.Context, s *stdio) error {
+	if len(c.Paths) == 0 {
+		c.Paths = []string{"."}
+	}
+	cfg, finds, err := check(ctx, c.Paths, c.Profile)
+	if err != nil {
+		return err
+	}
+	dir, _ := os.Getwd()
+	o := report.Options{Files: cfg.Files, Dir: dir, Line: report.FileLines()}
+	write := report.Text
+	if c.Format == "json" {
+		write = report.JSON
+	}
+	if err := write(s.out, finds, o); err != nil {
+		return err
+	}
+	if finds.HasErrors() || c.FailOn == "warning" && len(finds) > 0 {
+		return failed(nil)
+	}
+	return nil
+}
+
+type runCmd struct {
+	nodeFlags
+	Pipe []string `help:"Run only these pipes, also manual ones." placeholder:"ID"`
+}
+
+// Run runs all pumps until nothing is left to do, and prints a line a pipe.
+func (c *runCmd) Run(ctx context.Context, s *stdio) error {
+	n, err := c.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	results, err := n.RunAll(ctx, c.Pipe, nil)
+	if errors.Is(err, engine.ErrNoPipe) {
+		return usage("%w", err)
+	}
+	bad := 0
+	for _, r := range results {
+		fmt.Fprintln(s.out, resultLine(r))
+		if r.Err != nil {
+			bad++
+		}
+	}
+	if err != nil {
+		return failed(err)
+	}
+	if bad > 0 {
+		return failed(fmt.Errorf("%d of %d pipes did not come to their end", bad, len(results)))
+	}
+	return nil
+}
+
+func resultLine(r engine.PipeResult) string {
+	if r.Err != nil {
+		return fmt.Sprintf("%-40s %v", r.Pipe, r.Err)
+	}
+	line := fmt.Sprintf("%-40s %s, %d read, %d changed", r.Pipe, r.Stats.Kind, r.Stats.Read, r.Stats.Changed)
+	if r.Stats.Deleted > 0 {
+		line += fmt.Sprintf(", %d deleted", r.Stats.Deleted)
+	}
+	return line
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/sluiceio/sluice/server"
+)
+
+type serveCmd struct {
+	nodeFlags
+	Listen string `help:"Address to listen on; a loopback address." default:"127.0.0.1:9042"`
+}
+
+// How long a caller may take, and how long the end may take.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 5 * time.Minute
+	endTimeout    = 15 * time.Second
+)
+
+// Run serves the node until it is told to stop, and then finishes what is in
+// hand.
+func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
+	if err := loopbackOnly(c.Listen); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return usage("cannot listen: %w; is another node running? choose another address with --listen", err)
+	}
+	defer ln.Close()
+	// The node lives on while requests end: its context is not the signal's.
+	n, err := c.open(context.WithoutCancel(ctx), s)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	srv := &http.Server{
+		Handler:           server.New(n.Engine, server.Options{Log: slog.New(slog.NewTextHandler(s.err, nil))}),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: 64 << 10,
+	}
+	n.Start()
+	fmt.Fprintf(s.err, "listening on http://%s\n", ln.Addr())
+	return serveUntil(ctx, srv, ln)
+}
+
+func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener) error {
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(ln) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	err := srv.Shutdown(end)
+	if serveErr := <-ended; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	return err
+}
+
+// loopbackOnly refuses addresses that others could reach: there is no
+// authentication yet, and the API is open to whoever gets through.
+func loopbackOnly(address string) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return usage("--listen %q is no address: %w", address, err)
+	}
+	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+		return nil
+	}
+	return usage("--listen %s would let others on the network call the API, and authentication (--auth) is not built yet: listen on 127.0.0.1 behind a proxy that checks callers", address)
+}

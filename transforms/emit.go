@@ -1,0 +1,71 @@
+package transforms
+
+import (
+	"context"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/systems"
+)
+
+type emitChildrenConfig struct {
+	spec.Base
+	Type        string        `spec:"type,required" doc:"emit_children"`
+	Comment     *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	SideEffects bool          `spec:"side_effects" doc:"Whether the transform changes something outside the node, so that previews stop before it."`
+}
+
+func emitChildrenType() Type {
+	return Type{
+		Name:   "emit_children",
+		Doc:    "Puts the entities in $children in the place of the entity that holds them.",
+		Config: func() any { return new(emitChildrenConfig) },
+		Build: func(c any, _ Env) (Transform, diag.List) {
+			return emitChildren{c.(*emitChildrenConfig).SideEffects}, nil
+		},
+	}
+}
+
+// emitChildren keeps no state, so it is its own step.
+type emitChildren struct{ effects bool }
+
+const childrenKey = "$children"
+
+// SideEffects implements Transform.
+func (t emitChildren) SideEffects() bool { return t.effects }
+
+// Start implements Transform.
+func (t emitChildren) Start(Run) Step { return t }
+
+// Apply implements Step. The children of what is deleted or filtered go the
+// same way.
+func (t emitChildren) Apply(_ context.Context, b *entity.Batch) error {
+	out := b.Arena.Values(len(b.Entities))
+	for _, e := range b.Entities {
+		children, _ := e.Get(childrenKey)
+		all := children.Elems()
+		if children.Kind() == entity.Dict {
+			all = []entity.Value{children}
+		}
+		for _, c := range all {
+			if _, ok := entity.ID(c); ok {
+				out = append(out, withFate(c, e))
+			}
+		}
+	}
+	b.Entities = out
+	return nil
+}
+
+func withFate(child, parent entity.Value) entity.Value {
+	switch {
+	case entity.Filtered(parent):
+		return systems.With(child, entity.Member{Key: entity.FilteredKey, Value: entity.NewBool(true)})
+	case entity.Deleted(parent):
+		return systems.With(child, entity.Member{Key: entity.DeletedKey, Value: entity.NewBool(true)})
+	default:
+		return child
+	}
+}
