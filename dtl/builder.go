@@ -291,25 +291,6 @@ func call2(body func(_ *Ctx, v, w entity.Value) entity.Value, first Eval, second
 	}
 }
 
-// callEval2 is callEval for the most common number of arguments.
-func callEval2(body func(*Ctx, []entity.Value) entity.Value, a, b Eval, at *call) Eval {
-	return func(c *Ctx) entity.Value {
-		if !c.Step() {
-			return entity.Value{}
-		}
-		x := a(c)
-		y := b(c)
-		base := len(c.stack)
-		c.stack = append(c.stack, x, y)
-		outer := c.at
-		c.at = at
-		v := body(c, c.stack[base:])
-		c.at = outer
-		c.stack = c.stack[:base]
-		return v
-	}
-}
-
 // Optional compiles an argument that may be absent: nil then.
 func (b *Builder) Optional(n *jsonpos.Node) *Expr {
 	if n == nil {

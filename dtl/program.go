@@ -174,7 +174,7 @@ func (r *Run) SetParams(v entity.Value) { r.c.params = v }
 // begin readies the state for one entity.
 func (r *Run) begin(a *entity.Arena, source entity.Value, target *entity.Object) {
 	c := &r.c
-	c.ctx, c.arena, c.err, c.steps, c.depth = ctx, a, nil, 0, 0
+	c.arena, c.err, c.steps, c.depth = a, nil, 0, 0
 	c.deadline = time.Time{}
 	c.this, c.stack = entity.Value{}, c.stack[:0]
 	r.root = frame{source: source, target: target}

@@ -91,31 +91,6 @@ func eachString(f func(a []value, s string) string) func(*dtl.Ctx, []value) valu
 	}
 }
 
-// changeCase maps strings to the other case: ASCII in the arena, everything
-// else as Unicode says. low and high bound the letters that change.
-func changeCase(low, high byte, unicodeCase func(string) string) func(*dtl.Ctx, []value) value {
-	return func(c *dtl.Ctx, a []value) value {
-		return c.Map(a[0], func(v value) (value, bool) {
-			s, ok := text(v)
-			if !ok {
-				return null, false
-			}
-			b := c.Arena().Text(len(s))
-			for i := range len(s) {
-				ch := s[i]
-				if ch >= utf8.RuneSelf {
-					return entity.NewString(unicodeCase(s)), true
-				}
-				if ch >= low && ch <= high {
-					ch ^= 'a' ^ 'A'
-				}
-				b = append(b, ch)
-			}
-			return entity.NewString(c.Arena().String(b)), true
-		})
-	}
-}
-
 // joined joins the strings of all values, in the arena.
 func joined(c *dtl.Ctx, sep string, a []value) value {
 	size, n := 0, 0
@@ -189,26 +164,6 @@ func replace(c *dtl.Ctx, a []value) value {
 	}
 	r := strings.NewReplacer(pairs...)
 	return eachString(func(_ []value, s string) string { return r.Replace(s) })(c, a)
-}
-
-// replaceOne replaces old by repl in the arena; what has no old stays as it is.
-func replaceOne(c *dtl.Ctx, v value, s, old, repl string) value {
-	if old == "" {
-		return v
-	}
-	n := strings.Count(s, old)
-	if n == 0 || !c.TextRoom(len(s)+n*(len(repl)-len(old))) {
-		return v
-	}
-	b := c.Arena().Text(len(s) + n*(len(repl)-len(old)))
-	for {
-		i := strings.Index(s, old)
-		if i < 0 {
-			return entity.NewString(c.Arena().String(append(b, s...)))
-		}
-		b = append(append(b, s[:i]...), repl...)
-		s = s[i+len(old):]
-	}
 }
 
 func split(c *dtl.Ctx, a []value) value {
