@@ -243,7 +243,7 @@ func (r *Run) apply(ctx context.Context, a *entity.Arena, source entity.Value, t
 	if _, ok := entity.ID(v); !ok && r.p.o.IDRequired {
 		r.c.Fail("dtl/no-id", `the target has no string "_id"`)
 		rule := r.p.rules["default"]
-		r.c.err.Span, r.c.err.Pointer = rule.node.Span, rule.pointer
+		r.c.err.Pointer = rule.pointer
 		return r.failure(source)
 	}
 	out.Entities = append(out.Entities, v)
