@@ -57,8 +57,8 @@ func printFindings(s *stdio, finds diag.List, files int) {
 
 // nodeFlags are what run and serve have in common.
 type nodeFlags struct {
-	Dir           string `arg:"" optional:"" default:"." help:"Node folder." type:"path"`
-	Data          string `help:"Folder of the datasets; by default .data in the node folder." type:"path"`
+	Dir           string `arg:"" optional:"" default:"." help:"Node folder."`
+	Data          string `help:"Folder of the datasets; by default .data in the node folder."`
 	Profile       string `help:"Which <profile>-env.json and <profile>-secrets.json to read." default:"test"`
 	AllowInternal bool   `help:"Let systems reach addresses of this machine and of private networks."`
 }
@@ -124,7 +124,7 @@ func openStore(dir string, readOnly bool) (*local.Store, error) {
 }
 
 type validateCmd struct {
-	Paths   []string `arg:"" optional:"" help:"Node folders or files." type:"path"`
+	Paths   []string `arg:"" optional:"" help:"Node folders or files."`
 	Format  string   `enum:"text,json" default:"text" help:"text or json."`
 	FailOn  string   `name:"fail-on" enum:"error,warning" default:"error" help:"What makes the exit status 1."`
 	Profile string   `help:"Which <profile>-env.json to read." default:"test"`
