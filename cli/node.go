@@ -13,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/report"
+	"github.com/sluiceio/sluice/internal/schemacheck"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
@@ -23,11 +24,12 @@ import (
 
 // standardSets are all component types and functions there are.
 func standardSets() (engine.Sets, error) {
-	lib, err := stdlib.Lib()
+	lib, errLib := stdlib.Lib()
+	kinds, errKinds := schemacheck.New()
 	return engine.Sets{
 		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}, err
+		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib, Kinds: kinds,
+	}, errors.Join(errLib, errKinds)
 }
 
 // load reads a configuration; findings are not printed.
