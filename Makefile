@@ -4,7 +4,7 @@ BIN    := bin/sluice
 DATA   ?= .data/webhooks
 LISTEN ?= 127.0.0.1:9042
 
-.PHONY: run serve build test vet lint race fuzz bench check clean
+.PHONY: run serve build test vet lint race fuzz bench generate fresh check clean
 
 run: build ## the main example, end to end, told line by line
 	$(GO) run ./examples/webhooks/tour -sluice $(BIN)
@@ -36,7 +36,13 @@ fuzz: ## every fuzz target for FUZZTIME each
 bench: ## the comparisons of bench/, as ratios
 	cd bench && $(GO) run .
 
-check: vet lint test race fuzz
+generate: ## schemas and the reference of components, from the structs
+	$(GO) run ./internal/gen
+
+fresh: generate
+	git diff --exit-code -- schemas docs/reference
+
+check: vet lint test race fresh fuzz
 
 clean:
 	rm -rf bin .data

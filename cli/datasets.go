@@ -12,7 +12,7 @@ import (
 
 type datasetsCmd struct {
 	Args    []string `arg:"" help:"[DIR] ls | cat NAME | get NAME ID."`
-	Data    string   `help:"Folder of the datasets; otherwise .data in the node folder DIR." type:"path"`
+	Data    string   `help:"Folder of the datasets; otherwise .data in the node folder DIR."`
 	History bool     `help:"All versions, not only the latest."`
 	Since   int64    `help:"Only what came after this _updated." default:"-1"`
 }

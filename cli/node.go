@@ -13,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/report"
+	"github.com/sluiceio/sluice/internal/schemacheck"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
@@ -23,11 +24,12 @@ import (
 
 // standardSets are all component types and functions there are.
 func standardSets() (engine.Sets, error) {
-	lib, err := stdlib.Lib()
+	lib, errLib := stdlib.Lib()
+	kinds, errKinds := schemacheck.New()
 	return engine.Sets{
 		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}, err
+		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib, Kinds: kinds,
+	}, errors.Join(errLib, errKinds)
 }
 
 // load reads a configuration; findings are not printed.
@@ -57,8 +59,8 @@ func printFindings(s *stdio, finds diag.List, files int) {
 
 // nodeFlags are what run and serve have in common.
 type nodeFlags struct {
-	Dir           string `arg:"" optional:"" default:"." help:"Node folder." type:"path"`
-	Data          string `help:"Folder of the datasets; by default .data in the node folder." type:"path"`
+	Dir           string `arg:"" optional:"" default:"." help:"Node folder."`
+	Data          string `help:"Folder of the datasets; by default .data in the node folder."`
 	Profile       string `help:"Which <profile>-env.json and <profile>-secrets.json to read." default:"test"`
 	AllowInternal bool   `help:"Let systems reach addresses of this machine and of private networks."`
 }
@@ -124,7 +126,7 @@ func openStore(dir string, readOnly bool) (*local.Store, error) {
 }
 
 type validateCmd struct {
-	Paths   []string `arg:"" optional:"" help:"Node folders or files." type:"path"`
+	Paths   []string `arg:"" optional:"" help:"Node folders or files."`
 	Format  string   `enum:"text,json" default:"text" help:"text or json."`
 	FailOn  string   `name:"fail-on" enum:"error,warning" default:"error" help:"What makes the exit status 1."`
 	Profile string   `help:"Which <profile>-env.json to read." default:"test"`

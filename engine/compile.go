@@ -41,6 +41,9 @@ func compile(ctx context.Context, o Options) (*graph, diag.List) {
 			if p != nil {
 				g.pipes = append(g.pipes, p)
 				g.byID[p.ID()] = p
+				if o.Sets.Kinds != nil {
+					finds.Add(o.Sets.Kinds.Pipe(c.ID, c.Effective)...)
+				}
 			}
 		case c.Type != "metadata" && !strings.HasPrefix(c.Type, "system:"):
 			finds.Add(unknownType(c))

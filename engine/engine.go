@@ -18,6 +18,7 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/schemacheck"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
@@ -33,6 +34,8 @@ type Sets struct {
 	Sinks      sinks.Set
 	Systems    systems.Set
 	Lib        *dtl.Lib
+	// Kinds checks pipes against the schema of their kind; nil checks none.
+	Kinds *schemacheck.Checker
 }
 
 // Options say what a node is made of.

@@ -21,7 +21,7 @@ const module = "github.com/sluiceio/sluice/"
 var levels = [][]string{
 	{"entity", "internal/jsonpos", "internal/textdist", "schemas", "internal/script"},
 	{"internal/diag"},
-	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report"},
+	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report", "internal/schemacheck"},
 	{"dtl/stdlib", "systems", "webhooks", "store/local", "store/storetest"},
 	{"systems/vendortest"}, // a vendor for the tests of what calls systems
 	{"sources", "transforms", "sinks"},
@@ -29,7 +29,7 @@ var levels = [][]string{
 	{"engine", "dialects/"},
 	{"server"},
 	{"cli"},
-	{"cmd/", "examples/"},
+	{"cmd/", "examples/", "internal/gen"},
 }
 
 func level(pkg string) int {
