@@ -45,6 +45,7 @@ type Store interface {
 
 	// Append hands over a batch. Entities are encoded before it returns, so
 	// their arena may be reset; the batch counts only when Pending.Wait says so.
+	// All its datasets must exist: Wait, or Append itself, says ErrNoDataset.
 	Append(ctx context.Context, b *Batch) (Pending, error)
 
 	// Read returns a page of versions in log order.
@@ -169,7 +170,7 @@ type Query struct {
 	Since   Offset // exclusive; Start reads from the beginning
 	Limit   int    // at most so many entities in the page; 0 means 100
 	History bool   // all versions instead of the latest of each id
-	Reverse bool   // newest first, from before Since (Start: from the end)
+	Reverse bool   // newest first, from before Since (Start: from the end); Next continues
 	// Index and Key restrict to the versions that have the key in the index.
 	// What has left since is returned as a tombstone.
 	Index string
@@ -177,7 +178,9 @@ type Query struct {
 }
 
 // Page is one answer of Read. Entities carry the reserved members _updated,
-// _previous, _ts and _hash besides their own.
+// _previous (null for the first version of an id), _ts and _hash besides their
+// own. It may hold fewer than the limit though End is false: entities may be
+// large.
 type Page struct {
 	Entities []entity.Value
 	// Next continues behind the page, also over versions it skipped.

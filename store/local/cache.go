@@ -55,15 +55,19 @@ func (c *latestCache) key(ds uint32, id []byte) cacheKey {
 	return k
 }
 
-func (c *latestCache) set(k cacheKey) int {
-	return int(k[0]&uint64(len(c.keys)/cacheWays-1)) * cacheWays
+// sets returns the two sets an entry may stand in. With a choice of two, sets
+// fill evenly, and nothing has to make room before nearly all is full.
+func (c *latestCache) sets(k cacheKey) [2]int {
+	mask := uint64(len(c.keys)/cacheWays - 1)
+	return [2]int{int(k[0]&mask) * cacheWays, int(k[1]&mask) * cacheWays}
 }
 
 func (c *latestCache) get(k cacheKey, ds uint32) (latest, bool) {
-	from := c.set(k)
-	for i, have := range c.keys[from : from+cacheWays] {
-		if have == k && c.rows[from+i].ds == ds {
-			return c.rows[from+i].latest, true
+	for _, from := range c.sets(k) {
+		for i, have := range c.keys[from : from+cacheWays] {
+			if have == k && c.rows[from+i].ds == ds {
+				return c.rows[from+i].latest, true
+			}
 		}
 	}
 	return latest{}, false
@@ -72,29 +76,48 @@ func (c *latestCache) get(k cacheKey, ds uint32) (latest, bool) {
 // put remembers a version. If another one had to make room it returns that
 // one's dataset, else 0.
 func (c *latestCache) put(k cacheKey, row cacheRow) (evicted uint32) {
-	for {
-		from := c.set(k)
-		for i := from; i < from+cacheWays; i++ {
-			if c.keys[i] == k || c.keys[i] == (cacheKey{}) {
-				c.keys[i], c.rows[i] = k, row
-				return 0
-			}
-		}
-		if 2*len(c.keys) <= c.most {
-			c.grow()
-			continue
-		}
-		c.victim++
-		i := from + int(c.victim%cacheWays)
-		evicted = c.rows[i].ds
-		c.keys[i], c.rows[i] = k, row
-		return evicted
+	i, free := c.place(k)
+	for i < 0 && 2*len(c.keys) <= c.most {
+		c.grow()
+		i, free = c.place(k)
 	}
+	if i < 0 {
+		c.victim++
+		i = c.sets(k)[0] + int(c.victim%cacheWays)
+	}
+	if !free && c.keys[i] != k {
+		evicted = c.rows[i].ds
+	}
+	c.keys[i], c.rows[i] = k, row
+	return evicted
 }
 
-// grow doubles the room. Each set splits in two, so everything fits.
+// place returns where the key stands, or else a free place in the emptier of
+// its sets; -1 if both are full.
+func (c *latestCache) place(k cacheKey) (at int, free bool) {
+	at, most := -1, 0
+	for _, from := range c.sets(k) {
+		n, first := 0, -1
+		for i, have := range c.keys[from : from+cacheWays] {
+			if have == k {
+				return from + i, false
+			}
+			if have == (cacheKey{}) {
+				if n++; first < 0 {
+					first = from + i
+				}
+			}
+		}
+		if n > most {
+			at, most = first, n
+		}
+	}
+	return at, at >= 0
+}
+
+// grow doubles the room.
 func (c *latestCache) grow() {
-	keys, rows := c.keys, c.rows
+	keys, rows := c.keys, c.rows // half full at the most afterwards: nothing is evicted
 	c.keys, c.rows = make([]cacheKey, 2*len(keys)), make([]cacheRow, 2*len(rows))
 	for i, k := range keys {
 		if k != (cacheKey{}) {

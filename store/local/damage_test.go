@@ -360,3 +360,82 @@ func TestIndexCatchesUp(t *testing.T) {
 		t.Error(got, err)
 	}
 }
+
+// TestIndexDamagedWhileOpen spoils the index under a running store: no wrong
+// answer is given, and the next start makes the index anew.
+func TestIndexDamagedWhileOpen(t *testing.T) {
+	dir := t.TempDir()
+	o := Options{CacheBytes: 1}
+	s := open(t, dir, o)
+	var texts, ids []string
+	for i := range 2000 {
+		ids = append(ids, fmt.Sprint("id-", i))
+		texts = append(texts, fmt.Sprintf(`{"_id":"id-%d","n":%d}`, i, i))
+	}
+	storetest.Write(t, s, "d", storetest.Puts(t, texts...)...)
+	close1(t, s, nil)
+	s = open(t, dir, o)
+	tables, _ := filepath.Glob(filepath.Join(dir, indexDir, "*.sst"))
+	for _, name := range tables {
+		f, err := os.OpenFile(name, os.O_RDWR, 0)
+		if err == nil {
+			_, err = f.WriteAt(make([]byte, 20<<10), 1<<10)
+			err = errors.Join(err, f.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	failed := 0
+	for i, id := range ids {
+		got, err := s.Get(t.Context(), "d", []string{id}, nil)
+		if err == nil && number(got[0], "n") != int64(i) {
+			t.Fatalf("%s is %s", id, got[0])
+		}
+		if err != nil {
+			failed++
+			if !errors.Is(err, store.ErrCorrupt) {
+				t.Fatal(err)
+			}
+		}
+	}
+	if failed == 0 {
+		t.Fatal("the damage was not met")
+	}
+	_ = s.Close()
+	s = open(t, dir, o)
+	got, err := s.Get(t.Context(), "d", ids, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range got {
+		if number(e, "n") != int64(i) {
+			t.Fatalf("after the rebuild %s is %s", ids[i], e)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, rebuildName)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the index stays condemned: %v", err)
+	}
+}
+
+func number(e entity.Value, key string) int64 {
+	v, _ := e.Get(key)
+	n, ok := v.Int64()
+	if !ok {
+		return -1
+	}
+	return n
+}
+
+// TestCopyOfRunningFolder opens what a kill would leave: the files of a store
+// that was not closed.
+func TestCopyOfRunningFolder(t *testing.T) {
+	dir, copied := t.TempDir(), filepath.Join(t.TempDir(), "copy")
+	o := Options{SegmentBytes: 16 << 10}
+	s := open(t, dir, o)
+	m := fill(t, s, 8, 60)
+	if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	m.Check(t, open(t, copied, o))
+}

@@ -147,6 +147,9 @@ func (s *Store) open() (err error) {
 	if err := s.o.FS.MkdirAll(s.dir); err != nil {
 		return err
 	}
+	// The folder's own entry; one that was there before is durable already, so
+	// a parent that must not be opened does not matter.
+	_ = s.o.FS.SyncDir(filepath.Dir(filepath.Clean(s.dir)))
 	if s.lock, err = s.o.FS.Lock(filepath.Join(s.dir, lockName)); err != nil {
 		return err
 	}

@@ -54,7 +54,7 @@ func (l *wlog) path(n uint32) string { return filepath.Join(l.dir, segmentName(n
 func openLog(fsys FS, dir string, id [16]byte, limit int64) (*wlog, error) {
 	l := &wlog{fs: fsys, dir: dir, id: id, limit: limit, segments: map[uint32]File{}}
 	l.salt = binary.LittleEndian.Uint64(id[:])
-	if err := fsys.MkdirAll(dir); err != nil {
+	if err := errors.Join(fsys.MkdirAll(dir), fsys.SyncDir(filepath.Dir(dir))); err != nil {
 		return nil, err
 	}
 	names, err := fsys.List(dir)
