@@ -232,9 +232,11 @@ func (p *Pipe) RunsIfNotPopulated() bool {
 	return p.env.Metadata.Get("global_defaults").Get("run_at_startup_if_not_populated").IsTrue()
 }
 
-// Load readies the pipe's dataset and the indexes its hops need. Indexes of
-// datasets that do not exist yet are made later.
+// Load readies the pipe's execution log and its dataset.
 func (p *Pipe) Load(ctx context.Context) error {
+	if _, err := p.env.Store.Create(ctx, LogDataset(p.ID())); err != nil {
+		return fmt.Errorf("pipe %s: %w", p.ID(), err)
+	}
 	if l, ok := p.sink.(sinks.Loader); ok {
 		if err := l.Load(ctx); err != nil {
 			return fmt.Errorf("pipe %s: %w", p.ID(), err)
