@@ -147,9 +147,9 @@ func (d *decoder) value() Value {
 	case '[':
 		return d.nested((*decoder).array)
 	case 't':
-		return d.word("true", Value{kind: Bool, num: 1})
+		return d.word("true", Value{tag: tag{kind: Bool}, num: 1})
 	case 'f':
-		return d.word("false", Value{kind: Bool})
+		return d.word("false", Value{tag: tag{kind: Bool}})
 	case 'n':
 		return d.word("null", Value{})
 	default:
@@ -209,7 +209,7 @@ func (d *decoder) array(start int) Value {
 	elems := d.arena.Values(n + 1)
 	elems = append(elems, d.values[base:]...)
 	d.values = d.values[:base]
-	v := Value{kind: List, n: uint32(n)}
+	v := Value{tag: tag{kind: List}, n: uint32(n)}
 	if !d.loose {
 		elems = append(elems, textValue(String, d.src[start:d.pos]))
 		v.flags |= flagRaw

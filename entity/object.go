@@ -47,7 +47,7 @@ func NewDict(members ...Member) Value {
 }
 
 // Value returns the dictionary as a Dict that shares o.
-func (o *Object) Value() Value { return Value{kind: Dict, p: unsafe.Pointer(o)} }
+func (o *Object) Value() Value { return Value{tag: tag{kind: Dict}, p: unsafe.Pointer(o)} }
 
 // Len returns the number of members.
 func (o *Object) Len() int {
