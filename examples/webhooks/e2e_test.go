@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/sluiceio/sluice/examples/webhooks/vendor"
+	"github.com/sluiceio/sluice/examples/webhooks/vendorsim"
 )
 
 var binary = sync.OnceValues(func() (string, error) {
@@ -36,20 +36,25 @@ var binary = sync.OnceValues(func() (string, error) {
 	return bin, nil
 })
 
+// token and secret are those of test-secrets.json.
+const (
+	token  = "an-example-token-that-opens-nothing"
+	secret = "an-example-secret-that-protects-nothing"
+)
+
 // fixture is a shop and a node folder that knows it.
 type fixture struct {
 	t       *testing.T
-	shop    *vendor.Vendor
+	shop    *vendorsim.Vendor
 	dir     string
 	listen  string
 	url     string
 	process *exec.Cmd
 }
 
-func setUp(t *testing.T, o vendor.Options) *fixture {
+func setUp(t *testing.T) *fixture {
 	t.Helper()
-	o.Token, o.Secret = "an-example-token-that-opens-nothing", "an-example-secret-that-protects-nothing"
-	f := &fixture{t: t, shop: vendor.New(o), dir: t.TempDir()}
+	f := &fixture{t: t, shop: vendorsim.New(vendorsim.Options{Token: token}), dir: t.TempDir()}
 	srv := httptest.NewServer(f.shop.Handler())
 	t.Cleanup(srv.Close)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -161,10 +166,10 @@ func TestTour(t *testing.T) {
 }
 
 func TestSignatures(t *testing.T) {
-	f := setUp(t, vendor.Options{})
+	f := setUp(t)
 	f.start()
 	body := []byte(`{"_id":"s1","eventType":"order.creation"}`)
-	good := f.shop.Sign(body)
+	good := vendorsim.Sign(secret, body)
 	cases := []struct {
 		name string
 		head http.Header
@@ -182,14 +187,14 @@ func TestSignatures(t *testing.T) {
 		{"of another body", http.Header{"X-Cloverleaf-Signature": {good}}, strings.Replace(string(body), "s1", "s2", 1), 403},
 	}
 	for _, c := range cases {
-		status, err := vendor.Post(t.Context(), f.receiver(), []byte(c.body), c.head)
+		status, err := vendorsim.Post(t.Context(), f.receiver(), []byte(c.body), c.head)
 		if err != nil || status != c.want {
 			t.Errorf("%s: %d %v, want %d", c.name, status, err, c.want)
 		}
 	}
 	for _, bad := range []string{`{"eventType":"x"}`, `{"_id":1}`, `{"_id":"a",}`, `nonsense`, `{"_id":"a","_id":"b"}`, strings.Repeat("[", 1000)} {
-		h := http.Header{"X-Cloverleaf-Signature": {f.shop.Sign([]byte(bad))}}
-		if status, err := vendor.Post(t.Context(), f.receiver(), []byte(bad), h); err != nil || status != 400 {
+		h := http.Header{"X-Cloverleaf-Signature": {vendorsim.Sign(secret, []byte(bad))}}
+		if status, err := vendorsim.Post(t.Context(), f.receiver(), []byte(bad), h); err != nil || status != 400 {
 			t.Errorf("signed %.30s: %d %v, want 400", bad, status, err)
 		}
 	}
@@ -204,7 +209,7 @@ func TestKill(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
-	f := setUp(t, vendor.Options{})
+	f := setUp(t)
 	rounds := 50
 	if testing.Short() {
 		rounds = 5
@@ -217,8 +222,8 @@ func TestKill(t *testing.T) {
 	for round := range rounds {
 		for i := range 1 + random.IntN(5) {
 			id := fmt.Sprintf("order-%d-%d", round, i)
-			f.shop.SetOrder(vendor.Order{ID: id, Customer: "Eve", Total: float64(i), Status: "open"})
-			status, err := f.shop.Deliver(context.Background(), f.receiver(), vendor.Event{ID: id, Type: "order.creation"})
+			f.shop.SetOrder(vendorsim.Order{ID: id, Customer: "Eve", Total: float64(i), Status: "open"})
+			status, err := f.shop.Deliver(context.Background(), f.receiver(), vendorsim.Event{ID: id, Type: "order.creation"})
 			if err != nil || status != http.StatusOK {
 				t.Fatalf("%s: %d %v", id, status, err)
 			}

@@ -1,6 +1,6 @@
 // Command tour shows the main job of Sluice, told line by line: it starts an
 // invented shop and a node with the pipes of this folder, delivers signed
-// events and a forged one, and prints the datasets that come of it. It fails
+// events and forged ones, and prints the datasets that come of it. It fails
 // if anything is not as told, so it is a test as well.
 package main
 
@@ -25,7 +25,7 @@ func main() {
 	flag.StringVar(&o.listen, "listen", "127.0.0.1:0", "address of the node")
 	flag.BoolVar(&o.keep, "keep", false, "leave shop and node running until interrupted")
 	flag.Parse()
-	if err := run(ctx, o); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "tour:", err)
 		os.Exit(1)
 	}
@@ -36,20 +36,25 @@ type options struct {
 	keep                       bool
 }
 
-func run(ctx context.Context, o options) error {
-	t, err := start(ctx, o)
-	if err != nil {
+// run tells the story and stops everything it started, whatever happened.
+func run(ctx context.Context, o options) (err error) {
+	t := &tour{}
+	defer func() { err = errors.Join(err, t.stop()) }()
+	if err := t.start(ctx, o); err != nil {
 		return err
 	}
-	defer t.stop()
-	if err := t.story(ctx); err != nil {
+	tell := t.story
+	if t.seenBefore {
+		tell = t.again
+	}
+	if err := tell(ctx); err != nil {
 		return err
 	}
 	if o.keep {
-		say("Shop and node stay up: %s/api/datasets. Ctrl-C ends them.", t.node.url)
+		say("\nShop and node stay up: %s/api/datasets. Ctrl-C ends them.", t.node.url)
 		<-ctx.Done()
 	}
-	return t.stop()
+	return nil
 }
 
 // deadline is how long anything in the story may take.
@@ -69,7 +74,7 @@ func eventually(ctx context.Context, what string, ask func() (bool, error)) erro
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("this did not happen: %s", what)
+			return fmt.Errorf("this did not happen: %s (%w)", what, ctx.Err())
 		}
 	}
 }

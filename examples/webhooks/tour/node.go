@@ -6,178 +6,118 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
-
-	"github.com/sluiceio/sluice/examples/webhooks/vendor"
+	"time"
 )
 
-// tour is the shop and the node while they run.
-type tour struct {
-	shop    *vendor.Vendor
-	server  *http.Server
-	node    *node
-	tempDir string
-	stopped bool
-}
-
+// node is the running binary.
 type node struct {
-	url string
-	cmd *exec.Cmd
+	url    string
+	cmd    *exec.Cmd
+	stderr *bufio.Scanner
+	copied chan struct{} // closed when all that the node said was passed on
 }
 
-// start brings up the shop, a copy of the node folder that knows its address,
-// and the node.
-func start(ctx context.Context, o options) (*tour, error) {
-	t := &tour{}
-	var err error
-	if t.tempDir, err = os.MkdirTemp("", "sluice-tour"); err != nil {
-		return nil, err
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	secrets, err := readSecrets(o.node)
-	if err != nil {
-		return nil, err
-	}
-	t.shop = vendor.New(vendor.Options{Token: secrets["access_token"], Secret: secrets["webhook_secret"]})
-	t.server = &http.Server{Handler: t.shop.Handler()}
-	go t.server.Serve(ln)
-	if o.listen, err = freeAddress(o.listen); err != nil {
-		return nil, err
-	}
-	dir := filepath.Join(t.tempDir, "node")
-	if err := copyNode(o.node, dir, "http://"+ln.Addr().String()+"/", "http://"+o.listen+"/api"); err != nil {
-		return nil, err
-	}
-	data := o.data
-	if data == "" {
-		data = filepath.Join(t.tempDir, "data")
-	}
-	t.node, err = startNode(ctx, o.sluice, dir, data, o.listen)
-	return t, err
-}
-
-func readSecrets(dir string) (map[string]string, error) {
-	var s struct{ Systems map[string]map[string]string }
-	data, err := os.ReadFile(filepath.Join(dir, "test-secrets.json"))
-	if err == nil {
-		err = json.Unmarshal(data, &s)
-	}
-	return s.Systems["cloverleaf"], err
-}
-
-// freeAddress chooses a port where the address leaves it open: the pipes need
-// to know it before the node listens.
-func freeAddress(listen string) (string, error) {
-	if !strings.HasSuffix(listen, ":0") {
-		return listen, nil
-	}
-	ln, err := net.Listen("tcp", listen)
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
-}
-
-func copyNode(from, to, shopURL, serviceURL string) error {
-	for _, sub := range []string{"pipes", "systems"} {
-		if err := os.CopyFS(filepath.Join(to, sub), os.DirFS(filepath.Join(from, sub))); err != nil {
-			return err
-		}
-	}
-	for _, name := range []string{"node-metadata.conf.json", "test-secrets.json"} {
-		data, err := os.ReadFile(filepath.Join(from, name))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(to, name), data, 0o600); err != nil {
-			return err
-		}
-	}
-	env, err := json.Marshal(map[string]string{"shop_url": shopURL, "service_url": serviceURL})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(to, "test-env.json"), env, 0o600)
-}
+// endGrace is how long the node may take to finish what is in hand.
+const endGrace = 30 * time.Second
 
 // startNode starts the binary and waits until it says that it listens.
 func startNode(ctx context.Context, bin, dir, data, listen string) (*node, error) {
-	n := &node{cmd: exec.CommandContext(ctx, bin, "serve", dir, "--data", data, "--listen", listen, "--allow-internal")}
+	n := &node{copied: make(chan struct{})}
+	// The shop of the tour stands on this machine, where pipes may not look
+	// unless they are allowed to.
+	n.cmd = exec.CommandContext(ctx, bin, "serve", dir, "--data", data, "--listen", listen, "--allow-internal")
 	n.cmd.Cancel = func() error { return n.cmd.Process.Signal(syscall.SIGTERM) }
-	stderr, err := n.cmd.StderrPipe()
+	n.cmd.WaitDelay = endGrace
+	// The pipe is our own: the one of cmd is closed by Wait, with lines unread.
+	from, to, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
+	defer to.Close()
+	n.cmd.Stderr = to
 	if err := n.cmd.Start(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, from.Close())
 	}
-	lines := bufio.NewScanner(stderr)
+	n.stderr = bufio.NewScanner(from)
+	n.stderr.Buffer(nil, 1<<20)
 	var said []string
-	for lines.Scan() {
-		if at, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
+	for n.stderr.Scan() {
+		if at, ok := strings.CutPrefix(n.stderr.Text(), "listening on "); ok {
 			n.url = at
-			go func() {
-				for lines.Scan() {
-					fmt.Fprintln(os.Stderr, "  node:", lines.Text())
-				}
-			}()
+			go n.pass(from)
 			return n, nil
 		}
-		said = append(said, lines.Text())
+		said = append(said, n.stderr.Text())
 	}
-	n.cmd.Wait()
-	return nil, fmt.Errorf("the node did not start:\n%s", strings.Join(said, "\n"))
+	return nil, fmt.Errorf("the node did not start: %w\n%s", errors.Join(n.cmd.Wait(), from.Close()), strings.Join(said, "\n"))
 }
 
-// stop ends node and shop; the node must end by itself and without an error.
-func (t *tour) stop() error {
-	if t.stopped {
-		return nil
+// pass shows what the node says on its standard error, to the end.
+func (n *node) pass(from io.ReadCloser) {
+	defer close(n.copied)
+	defer from.Close()
+	for n.stderr.Scan() {
+		fmt.Fprintln(os.Stderr, "  node:", n.stderr.Text())
 	}
-	t.stopped = true
-	var err error
-	if t.node != nil {
-		t.node.cmd.Process.Signal(syscall.SIGTERM)
-		if waitErr := t.node.cmd.Wait(); waitErr != nil && t.node.cmd.ProcessState.ExitCode() != 0 {
-			err = fmt.Errorf("the node ended badly: %w", waitErr)
-		}
-	}
-	return errors.Join(err, t.server.Close(), os.RemoveAll(t.tempDir))
 }
+
+// stop asks the node to end, as a service manager does, and says if it did
+// not do so in time and without an error.
+func (n *node) stop() error {
+	timer := time.AfterFunc(endGrace, func() { n.cmd.Process.Kill() })
+	defer timer.Stop()
+	// A node that has ended cannot be signalled; Wait tells how it ended.
+	n.cmd.Process.Signal(syscall.SIGTERM)
+	err := n.cmd.Wait()
+	<-n.copied
+	if state := n.cmd.ProcessState; state != nil && state.ExitCode() == 0 {
+		return nil // Wait also tells that the context ended, which is no fault of the node
+	}
+	return fmt.Errorf("the node did not end well: %w", err)
+}
+
+var errNotFound = errors.New("not found")
 
 // entities reads the latest versions of a dataset through the API.
-func (n *node) entities(dataset string) ([]map[string]any, error) {
+func (n *node) entities(ctx context.Context, dataset string) ([]map[string]any, error) {
 	var all []map[string]any
-	err := n.get("/api/datasets/"+url.PathEscape(dataset)+"/entities?history=false", &all)
-	return all, err
-}
-
-func (n *node) get(path string, into any) error {
-	resp, err := http.Get(n.url + path)
+	path := "/api/datasets/" + url.PathEscape(dataset) + "/entities?history=false"
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+path, nil)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("GET %s: %s", path, resp.Status)
+	switch resp.StatusCode {
+	case http.StatusOK:
+		err := json.NewDecoder(resp.Body).Decode(&all)
+		return all, err
+	case http.StatusNotFound:
+		return nil, fmt.Errorf("dataset %s: %w", dataset, errNotFound)
+	default:
+		return nil, fmt.Errorf("GET %s: %s", path, resp.Status)
 	}
-	return json.NewDecoder(resp.Body).Decode(into)
 }
 
 // operate carries out a pump operation.
-func (n *node) operate(pipe, operation string) error {
-	resp, err := http.PostForm(n.url+"/api/pipes/"+pipe+"/pump", url.Values{"operation": {operation}})
+func (n *node) operate(ctx context.Context, pipe, operation string) error {
+	form := strings.NewReader(url.Values{"operation": {operation}}.Encode())
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+"/api/pipes/"+url.PathEscape(pipe)+"/pump", form)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		return err
 	}
