@@ -3,7 +3,6 @@ package pipes
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/config"
@@ -105,52 +104,14 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 			p.facts.Children = p.facts.Children || f.Children
 		}
 	}
-	return append(finds, p.checkNamespaces()...)
+	p.transform = transforms.Join(p.adder(), p.transform, p.remover())
+	return finds
 }
 
 // global is a text of the metadata's global_defaults.
 func (p *Pipe) global(key string) string {
 	s, _ := p.env.Metadata.Get("global_defaults").Get(key).Str()
 	return s
-}
-
-func (p *Pipe) namespaced() bool {
-	if p.Def.NamespacedIdentifiers != nil {
-		return *p.Def.NamespacedIdentifiers
-	}
-	return p.env.Metadata.Get("namespaced_identifiers").IsTrue()
-}
-
-func (p *Pipe) dtlOptions() dtl.Options {
-	or := func(s string) string {
-		if s == "" {
-			return p.ID()
-		}
-		return s
-	}
-	return dtl.Options{Lib: p.env.Lib, PipeID: p.ID(), IDRequired: true, NamespacedIdentifiers: p.namespaced(),
-		IdentityNS: or(p.Def.Namespaces.Identity), PropertyNS: or(p.Def.Namespaces.Property)}
-}
-
-// checkNamespaces refuses what would come out without the namespaces that the
-// configuration asks for.
-func (p *Pipe) checkNamespaces() diag.List {
-	typ, _ := p.Def.Source.Get("type").Str()
-	adds := p.namespaced() && slices.Contains([]string{"embedded", "http_endpoint"}, typ)
-	if p.Def.AddNamespaces != nil {
-		adds = *p.Def.AddNamespaces
-	}
-	removes := p.Def.RemoveNamespaces != nil && *p.Def.RemoveNamespaces
-	if !adds && !removes {
-		return nil
-	}
-	at := p.Def.At("namespaced_identifiers")
-	if p.Def.AddNamespaces != nil {
-		at = p.Def.At("add_namespaces")
-	}
-	return diag.List{{Rule: "pipe/namespaces", Severity: diag.Error, Span: at,
-		Message: "adding namespaces before and removing them after the transforms is not built yet",
-		Help:    `set "namespaced_identifiers": false, or "add_namespaces" and "remove_namespaces": false`}}
 }
 
 // Link checks what can only be known when all systems are built.

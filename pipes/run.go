@@ -329,17 +329,22 @@ func (p *Pipe) pause(ctx context.Context, seconds float64) error {
 // pipeHost is the node's host, with the earlier versions the source knows of.
 type pipeHost struct {
 	dtl.Host
+	p      *Pipe
 	source sources.Previous
 }
 
 // Previous asks the source.
 func (h pipeHost) Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error) {
-	return h.source.Previous(ctx, e, a)
+	v, err := h.source.Previous(ctx, e, a)
+	if err != nil {
+		return v, err
+	}
+	return h.p.addToPrevious(ctx, v, a)
 }
 
 func (p *Pipe) host() dtl.Host {
 	if s, ok := p.source.(sources.Previous); ok {
-		return pipeHost{p.env.Host, s}
+		return pipeHost{p.env.Host, p, s}
 	}
 	return p.env.Host
 }

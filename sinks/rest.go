@@ -56,6 +56,9 @@ func (s *restSink) Link() diag.List { return s.pipe.Link(s.system) }
 // BatchSize implements Sink: one, so that a failure repeats no other call.
 func (s *restSink) BatchSize() int { return 1 }
 
+// Bare implements Bare.
+func (s *restSink) Bare() bool { return true }
+
 // Start implements Sink.
 func (s *restSink) Start(context.Context, Run) (Writer, error) { return s, nil }
 

@@ -89,6 +89,12 @@ type Loader interface {
 	Load(ctx context.Context) error
 }
 
+// Bare is the ability of sinks that write entities without namespaces: where
+// identifiers have namespaces, pipes remove them unless told not to.
+type Bare interface {
+	Bare() bool
+}
+
 // Env is what a sink is built with. Build must not touch Store; writers do.
 type Env struct {
 	PipeID string

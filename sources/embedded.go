@@ -72,6 +72,9 @@ func sinceText(n *jsonpos.Node) string {
 	return n.Text
 }
 
+// Bare implements Bare.
+func (s *embedded) Bare() bool { return true }
+
 // Since implements Source.
 func (s *embedded) Since() Since { return s.since }
 

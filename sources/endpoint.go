@@ -106,6 +106,9 @@ func (s *httpEndpoint) compile(n *jsonpos.Node) diag.List {
 	return nil
 }
 
+// Bare implements Bare.
+func (s *httpEndpoint) Bare() bool { return true }
+
 // Since implements Source.
 func (s *httpEndpoint) Since() Since { return Since{false, true, false} }
 

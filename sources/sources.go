@@ -48,6 +48,12 @@ type Previous interface {
 	Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error)
 }
 
+// Bare is the ability of sources whose entities come without namespaces: where
+// identifiers have namespaces, pipes add them unless told not to.
+type Bare interface {
+	Bare() bool
+}
+
 // Env is what a source is built with. Build must not touch Store or systems;
 // Read does.
 type Env struct {

@@ -55,19 +55,6 @@ func buildChain(n *jsonpos.Node, env Env) (*Chain, diag.List) {
 	return c, diags
 }
 
-// Parts returns the transforms in order, those of nested chains in their place.
-func (c *Chain) Parts() []Transform {
-	var all []Transform
-	for _, p := range c.parts {
-		if nested, ok := p.(*Chain); ok {
-			all = append(all, nested.Parts()...)
-			continue
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
 // SideEffects implements Transform.
 func (c *Chain) SideEffects() bool {
 	for _, p := range c.parts {

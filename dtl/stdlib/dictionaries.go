@@ -1,8 +1,6 @@
 package stdlib
 
 import (
-	"strings"
-
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 )
@@ -66,11 +64,11 @@ func dictionaries() []dtl.Func {
 		{Name: "apply-ns", Args: "NAMESPACE_OR_CONFIG(string|dict{1}) VALUES(value-expression{1})",
 			Doc:      "Gives a namespace to keys that have none, and to _id.",
 			Examples: []dtl.Example{{`["apply-ns", "n", {"_id": "1", "a": {"b": 1}}]`, `{"_id":"n:1","n:a":{"n:b":1}}`}, {`["apply-ns", "n", null]`, `null`}, {`["apply-ns", "n", ["list", 1]]`, `[1]`}},
-			Call:     applyNS},
+			Build:    applyNS},
 		{Name: "strip-ns", Args: "VALUES(value-expression{1})",
 			Doc:      "Takes the namespaces off all keys.",
 			Examples: []dtl.Example{{`["strip-ns", {"a:b": {"c:d": 1}}]`, `{"b":{"d":1}}`}, {`["strip-ns", null]`, `null`}, {`["strip-ns", ["list", {"x:y": 1}]]`, `[{"y":1}]`}},
-			Call:     func(c *dtl.Ctx, a []value) value { return stripNS(c, a[0]) }},
+			Call:     func(c *dtl.Ctx, a []value) value { return dtl.StripNames(c.Arena(), a[0]) }},
 		{Name: "path", Args: "PROPERTY_PATH(value-expression{1}) VALUES(value-expression{1})",
 			Doc:      "Reads a property, or a list of nested ones, of dicts and lists of dicts.",
 			Examples: []dtl.Example{{`["path", "a", {"a": 1}]`, `1`}, {`["path", ["list", "a", "b"], ["list", {"a": {"b": 1}}]]`, `[1]`}, {`["path", "a", null]`, `null`}},
@@ -162,75 +160,40 @@ func keyValues(c *dtl.Ctx, a []value) value {
 	return all
 }
 
-// nsConfig is what apply-ns does with keys and _id.
-type nsConfig struct {
-	property, identity          string
-	keepUnder, keepDollar, deep bool
+// applyNS builds apply-ns: what the configuration leaves out is the pipe's.
+func applyNS(b *dtl.Builder, a dtl.Args) dtl.Eval {
+	config, values := b.Expr(a.One(0)), b.Expr(a.One(1))
+	pipe := dtl.Namespacing{Property: b.Options().PropertyNS, Identity: b.Options().IdentityNS,
+		KeepUnder: true, KeepDollar: true, Deep: true}
+	return func(c *dtl.Ctx) value {
+		n := pipe
+		switch cfg := config.Eval(c); cfg.Kind() {
+		case entity.String:
+			n.Property, n.Identity = cfg.Text(), cfg.Text()
+		case entity.Dict:
+			n = namespacing(cfg, n)
+		default:
+			return null
+		}
+		return n.Add(c.Arena(), values.Eval(c))
+	}
 }
 
-func applyNS(c *dtl.Ctx, a []value) value {
-	cfg := nsConfig{keepUnder: true, keepDollar: true, deep: true}
-	switch a[0].Kind() {
-	case entity.String:
-		cfg.property, cfg.identity = a[0].Text(), a[0].Text()
-	case entity.Dict:
-		get := func(key string) value { v, _ := a[0].Get(key); return v }
-		flag := func(key string, def bool) bool {
-			if v := get(key); v.Kind() == entity.Bool {
-				return v.Bool()
-			}
-			return def
+// namespacing changes n as a configuration dict says; null is no namespace.
+func namespacing(cfg value, n dtl.Namespacing) dtl.Namespacing {
+	for _, m := range cfg.Object().Members() {
+		switch on := m.Value.Kind() == entity.Bool && m.Value.Bool(); m.Key {
+		case "property_namespace":
+			n.Property = m.Value.Text()
+		case "identity_namespace":
+			n.Identity = m.Value.Text()
+		case "skip_underscore":
+			n.KeepUnder = on
+		case "skip_dollar":
+			n.KeepDollar = on
+		case "recursive":
+			n.Deep = on
 		}
-		cfg = nsConfig{get("property_namespace").Text(), get("identity_namespace").Text(),
-			flag("skip_underscore", true), flag("skip_dollar", true), flag("recursive", true)}
-	default:
-		return null
 	}
-	return cfg.apply(c, a[1], true)
-}
-
-func (n nsConfig) apply(c *dtl.Ctx, v value, root bool) value {
-	if !c.Step() {
-		return null
-	}
-	switch v.Kind() {
-	case entity.List:
-		return c.Map(v, func(e value) (value, bool) { return n.apply(c, e, root), true })
-	case entity.Dict:
-	default:
-		return v
-	}
-	o := c.Arena().NewObject(v.Len())
-	for _, m := range v.Object().Members() {
-		if m.Key == entity.IDKey && root && n.identity != "" && !strings.Contains(m.Value.Text(), ":") {
-			m.Value = entity.NewString(n.identity + ":" + m.Value.Text())
-		}
-		if n.keepUnder && strings.HasPrefix(m.Key, "_") || n.keepDollar && strings.HasPrefix(m.Key, "$") {
-			o.Set(m.Key, m.Value)
-			continue
-		}
-		if n.deep {
-			m.Value = n.apply(c, m.Value, false)
-		}
-		if n.property != "" && !strings.Contains(m.Key, ":") {
-			m.Key = n.property + ":" + m.Key
-		}
-		o.Set(m.Key, m.Value)
-	}
-	return o.Value()
-}
-
-func stripNS(c *dtl.Ctx, v value) value {
-	switch v.Kind() {
-	case entity.List:
-		return c.Map(v, func(e value) (value, bool) { return stripNS(c, e), true })
-	case entity.Dict:
-		o := c.Arena().NewObject(v.Len())
-		for _, m := range v.Object().Members() {
-			o.Set(m.Key[strings.LastIndexByte(m.Key, ':')+1:], stripNS(c, m.Value))
-		}
-		return o.Value()
-	default:
-		return v
-	}
+	return n
 }
