@@ -69,6 +69,7 @@ type nodeFlags struct {
 type node struct {
 	*engine.Engine
 	store *local.Store
+	o     engine.Options
 }
 
 func (n *node) close() {
@@ -76,13 +77,8 @@ func (n *node) close() {
 	n.store.Close()
 }
 
-// open loads the configuration, prints what is wrong with it, opens the store
-// and readies the node.
-func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
-	sets, err := standardSets()
-	if err != nil {
-		return nil, err
-	}
+// read loads and checks the configuration, and prints what is wrong with it.
+func (f *nodeFlags) read(ctx context.Context, s *stdio, sets engine.Sets) (*config.Config, error) {
 	c, finds := load([]string{f.Dir}, f.Profile)
 	if !finds.HasErrors() {
 		finds.Add(engine.Check(ctx, c, sets)...)
@@ -92,19 +88,33 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 		printFindings(s, finds, c.Files)
 		return nil, failed(nil)
 	}
+	return c, nil
+}
+
+// open reads the configuration, opens the store and readies the node.
+func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
+	sets, err := standardSets()
+	if err != nil {
+		return nil, err
+	}
+	c, err := f.read(ctx, s, sets)
+	if err != nil {
+		return nil, err
+	}
 	st, err := openStore(f.dataDir(), false)
 	if err != nil {
 		return nil, err
 	}
-	e, err := engine.Open(ctx, engine.Options{
+	o := engine.Options{
 		Config: c, Store: st, Sets: sets, Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Transport: systems.NewTransport(systems.GuardOptions{AllowInternal: f.AllowInternal}),
-	})
+	}
+	e, err := engine.Open(ctx, o)
 	if err != nil {
 		st.Close()
 		return nil, usage("%w", err)
 	}
-	return &node{e, st}, nil
+	return &node{e, st, o}, nil
 }
 
 func (f *nodeFlags) dataDir() string {

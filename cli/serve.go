@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
-
-	"github.com/sluiceio/sluice/server"
 )
 
 type serveCmd struct {
@@ -41,13 +38,21 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 		return err
 	}
 	defer n.close()
+	l := newLive(c.nodeFlags, n, s)
 	srv := &http.Server{
-		Handler:           server.New(n.Engine, server.Options{Log: slog.New(slog.NewTextHandler(s.err, nil))}),
-		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: 64 << 10,
+		Handler: l, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: 64 << 10,
 	}
 	n.Start()
 	fmt.Fprintf(s.err, "listening on http://%s\n", ln.Addr())
-	return serveUntil(ctx, srv, ln)
+	ctx, stop := context.WithCancel(ctx)
+	failed := make(chan error, 1)
+	go func() {
+		failed <- l.watch(ctx)
+		stop()
+	}()
+	err = serveUntil(ctx, srv, ln)
+	stop()
+	return errors.Join(err, <-failed)
 }
 
 func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener) error {

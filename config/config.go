@@ -92,6 +92,13 @@ type Options struct {
 	Env map[string]*jsonpos.Node
 }
 
+func (o Options) orDefault() Options {
+	if o.Profile == "" {
+		o.Profile = "test"
+	}
+	return o
+}
+
 func finding(at jsonpos.Span, rule, help, format string, args ...any) diag.Finding {
 	return diag.Finding{Rule: rule, Severity: diag.Error, Span: at, Help: help, Message: fmt.Sprintf(format, args...)}
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 )
 
+// metadataFile is the node's metadata in its folder.
+const metadataFile = "node-metadata.conf.json"
+
 // maxFile bounds a configuration file, in bytes.
 const maxFile = 16 << 20
 
@@ -22,10 +25,7 @@ const maxFile = 16 << 20
 // checks can add theirs. The configuration may be run only if no finding is an
 // error.
 func Load(paths []string, o Options) (*Config, diag.List) {
-	l := &loader{o: o}
-	if o.Profile == "" {
-		l.o.Profile = "test"
-	}
+	l := &loader{o: o.orDefault()}
 	var files []string
 	for _, p := range paths {
 		files = append(files, l.discover(p)...)
@@ -77,7 +77,7 @@ func (l *loader) discover(path string) []string {
 	for _, sub := range []string{"pipes", "systems"} {
 		files = append(files, l.walk(filepath.Join(path, sub))...)
 	}
-	if meta := filepath.Join(path, "node-metadata.conf.json"); exists(meta) {
+	if meta := filepath.Join(path, metadataFile); exists(meta) {
 		files = append(files, meta)
 	}
 	if files == nil {
@@ -178,9 +178,15 @@ func parse(name string, data []byte) parsed {
 	return parsed{n, finds}
 }
 
+func (l *loader) envFile(dir string) string { return filepath.Join(dir, l.o.Profile+"-env.json") }
+
+func (l *loader) secretsFile(dir string) string {
+	return filepath.Join(dir, l.o.Profile+"-secrets.json")
+}
+
 // besides reads the env and secrets files that stand in a folder.
 func (l *loader) besides(dir string) {
-	if env := l.optional(filepath.Join(dir, l.o.Profile+"-env.json")); env != nil {
+	if env := l.optional(l.envFile(dir)); env != nil {
 		if l.env == nil {
 			l.env = map[string]*jsonpos.Node{}
 		}
@@ -188,7 +194,7 @@ func (l *loader) besides(dir string) {
 			l.env[m.Key] = m.Value
 		}
 	}
-	if secrets := l.optional(filepath.Join(dir, l.o.Profile+"-secrets.json")); secrets != nil {
+	if secrets := l.optional(l.secretsFile(dir)); secrets != nil {
 		l.secrets = append(l.secrets, secrets)
 	}
 }

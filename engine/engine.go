@@ -4,6 +4,7 @@
 package engine
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -50,6 +51,9 @@ type Options struct {
 	Now func() time.Time
 	// Log receives what operators should know; nil is silent.
 	Log *slog.Logger
+	// After is the closed node whose place this one takes: pumps of pipes that
+	// are as they were go on where they were, rather than starting up.
+	After *Engine
 }
 
 // ConfigError is a configuration that cannot be run, with all its findings.
@@ -109,6 +113,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 			return nil, err
 		}
 	}
+	e.o.After = nil // nodes that followed one another are not kept all
 	return e, nil
 }
 
@@ -126,8 +131,28 @@ func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) error {
 	if err := p.Load(ctx); err != nil {
 		return err
 	}
-	e.mu.runs[p.ID()] = &pumpState{pipe: p, fresh: !completed, disabled: !enabled}
+	s := &pumpState{pipe: p, fresh: !completed, disabled: !enabled}
+	if before := e.before(p.ID()); before != nil {
+		s.kept, s.fresh, s.due, s.rescan = true, before.fresh, before.due, before.rescan
+		s.waiting, s.last, s.lastErr = before.waiting, before.last, before.lastErr
+	}
+	e.mu.runs[p.ID()] = s
 	return nil
+}
+
+// before returns the state a pump had in the node before this one, nil if
+// there was none or its pipe was another.
+func (e *Engine) before(id string) *pumpState {
+	if e.o.After == nil {
+		return nil
+	}
+	was, is := e.o.After.Component(id), e.Component(id)
+	if was == nil || !bytes.Equal(was.Effective.AppendJSON(nil), is.Effective.AppendJSON(nil)) {
+		return nil
+	}
+	e.o.After.mu.Lock()
+	defer e.o.After.mu.Unlock()
+	return e.o.After.mu.runs[id]
 }
 
 // Check says everything that can be known of a configuration before it runs.

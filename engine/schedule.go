@@ -18,6 +18,7 @@ const maxRuns = 50
 type pumpState struct {
 	pipe     *pipes.Pipe
 	fresh    bool // never completed a run
+	kept     bool // it went on from the node before this one
 	disabled bool
 	running  bool
 	again    bool // signalled while running
@@ -49,7 +50,7 @@ func (e *Engine) Start() {
 // firstDue decides when a pump first runs after the node started.
 func (e *Engine) firstDue(s *pumpState, now time.Time) {
 	p := s.pipe
-	if _, receiver := p.Receiver(); receiver || p.Def.Pump.Mode != "scheduled" {
+	if _, receiver := p.Receiver(); receiver || p.Def.Pump.Mode != "scheduled" || s.kept && !s.due.IsZero() {
 		return
 	}
 	if p.Def.Pump.RescanCron != "" {
@@ -179,7 +180,7 @@ func (e *Engine) finished(s *pumpState, stats pipes.Stats, err error) {
 	scheduled := s.pipe.Def.Pump.Mode == "scheduled"
 	if scheduled {
 		s.due = nextDue(s.pipe, now)
-		if s.again {
+		if s.again || e.ctx.Err() != nil { // what was cut short is taken up at once
 			s.due = now
 		}
 	}

@@ -1,158 +1,17 @@
-// Package webhooks_test drives the example as its users would: the real
-// binary, real HTTP, and kill -9.
 package webhooks_test
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sluiceio/sluice/examples/webhooks/vendorsim"
 )
-
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "sluice-e2e")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "sluice")
-	out, err := exec.Command("go", "build", "-o", bin, "../../cmd/sluice").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return bin, nil
-})
-
-// token and secret are those of test-secrets.json.
-const (
-	token  = "an-example-token-that-opens-nothing"
-	secret = "an-example-secret-that-protects-nothing"
-)
-
-// fixture is a shop and a node folder that knows it.
-type fixture struct {
-	t       *testing.T
-	shop    *vendorsim.Vendor
-	dir     string
-	listen  string
-	url     string
-	process *exec.Cmd
-}
-
-func setUp(t *testing.T) *fixture {
-	t.Helper()
-	f := &fixture{t: t, shop: vendorsim.New(vendorsim.Options{Token: token}), dir: t.TempDir()}
-	srv := httptest.NewServer(f.shop.Handler())
-	t.Cleanup(srv.Close)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.listen = ln.Addr().String()
-	ln.Close()
-	for _, sub := range []string{"pipes", "systems"} {
-		if err := os.CopyFS(filepath.Join(f.dir, sub), os.DirFS(sub)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	secrets, _ := os.ReadFile("test-secrets.json")
-	f.file("test-secrets.json", string(secrets))
-	f.file("test-env.json", fmt.Sprintf(`{"shop_url":%q,"service_url":"http://%s/api"}`, srv.URL+"/", f.listen))
-	t.Cleanup(f.kill)
-	return f
-}
-
-func (f *fixture) file(name, text string) {
-	f.t.Helper()
-	if err := os.WriteFile(filepath.Join(f.dir, name), []byte(text), 0o600); err != nil {
-		f.t.Fatal(err)
-	}
-}
-
-func (f *fixture) start() {
-	f.t.Helper()
-	bin, err := binary()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.process = exec.Command(bin, "serve", f.dir, "--listen", f.listen, "--allow-internal")
-	stderr, err := f.process.StderrPipe()
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	if err := f.process.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	var said []string
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		if at, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-			f.url = at
-			go io.Copy(io.Discard, stderr)
-			return
-		}
-		said = append(said, lines.Text())
-	}
-	f.t.Fatalf("the node did not start: %s", strings.Join(said, "\n"))
-}
-
-// kill is kill -9.
-func (f *fixture) kill() {
-	if f.process != nil {
-		f.process.Process.Kill()
-		f.process.Wait()
-		f.process = nil
-	}
-}
-
-func (f *fixture) receiver() string { return f.url + "/api/receivers/cloverleaf-order-event/entities" }
-
-func (f *fixture) entities(dataset string) map[string]map[string]any {
-	f.t.Helper()
-	resp, err := http.Get(f.url + "/api/datasets/" + dataset + "/entities?history=false")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var all []map[string]any
-	if resp.StatusCode == http.StatusOK {
-		if err := json.NewDecoder(resp.Body).Decode(&all); err != nil {
-			f.t.Fatal(err)
-		}
-	}
-	byID := map[string]map[string]any{}
-	for _, e := range all {
-		byID[e["_id"].(string)] = e
-	}
-	return byID
-}
-
-func (f *fixture) eventually(what string, ok func() bool) {
-	f.t.Helper()
-	end := time.After(30 * time.Second)
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for !ok() {
-		select {
-		case <-tick.C:
-		case <-end:
-			f.t.Fatalf("this did not happen: %s", what)
-		}
-	}
-}
 
 func TestTour(t *testing.T) {
 	bin, err := binary()
@@ -215,18 +74,13 @@ func TestKill(t *testing.T) {
 		rounds = 5
 	}
 	f.start()
-	f.eventually("the registration is stored", func() bool {
-		return f.entities("cloverleaf-order-registerwebhook")["order-create"] != nil
-	})
+	f.registered()
 	acknowledged := map[string]bool{}
 	for round := range rounds {
 		for i := range 1 + random.IntN(5) {
 			id := fmt.Sprintf("order-%d-%d", round, i)
 			f.shop.SetOrder(vendorsim.Order{ID: id, Customer: "Eve", Total: float64(i), Status: "open"})
-			status, err := f.shop.Deliver(context.Background(), f.receiver(), vendorsim.Event{ID: id, Type: "order.creation"})
-			if err != nil || status != http.StatusOK {
-				t.Fatalf("%s: %d %v", id, status, err)
-			}
+			f.deliver(id, "order.creation")
 			acknowledged[id] = true
 		}
 		for range random.IntN(6) { // the kill falls somewhere in the work downstream
@@ -253,4 +107,176 @@ func TestKill(t *testing.T) {
 	if _, n := f.shop.Webhooks(); n != 1 {
 		t.Errorf("registered %d times", n)
 	}
+}
+
+// TestDroppedAnswer: the shop registers, but its answer does not arrive. The
+// node cannot know, and asks again; what it gets then it keeps, also when the
+// node is restarted or the shop is told of by a reset pipe.
+func TestDroppedAnswer(t *testing.T) {
+	f := setUp(t)
+	f.shop.Fail(vendorsim.Fault{Request: "POST /webhooks", Drop: true})
+	f.start()
+	f.registered()
+	if _, n := f.shop.Webhooks(); n != 2 {
+		t.Fatalf("registered %d times, want once more after the answer that was lost", n)
+	}
+	answer, _ := f.entities("cloverleaf-order-registerwebhook")["order-create"]["insert_response"].(map[string]any)
+	if value, _ := answer["value"].(map[string]any); value["id"] != "wh-2" {
+		t.Errorf("kept: %v, want the answer of the second", answer)
+	}
+	for range 3 {
+		f.kill()
+		f.start()
+		f.operate("cloverleaf-order-registerwebhook", "start")
+		f.deliver("order-1", "order.propertyChange")
+		f.eventually("events are looked up", func() bool { return f.entities("cloverleaf-order-event2")["order-1"] != nil })
+	}
+	if _, n := f.shop.Webhooks(); n != 2 {
+		t.Errorf("registered %d times after restarts", n)
+	}
+}
+
+// TestKilledWhileRegistering: the node dies between the shop's answer and its
+// own commit. That once it has to ask again.
+func TestKilledWhileRegistering(t *testing.T) {
+	f := setUp(t)
+	handled, killed := make(chan struct{}), make(chan struct{})
+	f.shop.Fail(vendorsim.Fault{Request: "POST /webhooks", Then: func() {
+		close(handled)
+		<-killed
+	}})
+	f.start()
+	<-handled
+	f.kill()
+	close(killed)
+	f.start()
+	f.registered()
+	if _, n := f.shop.Webhooks(); n != 2 {
+		t.Errorf("registered %d times, want 2", n)
+	}
+}
+
+// TestLookups: what event2 makes of events, and collect of what event2 and the
+// full scan say, whichever is newer.
+func TestLookups(t *testing.T) {
+	f := setUp(t)
+	f.start()
+	f.registered()
+	collected := func(id, key string) any { return f.entities("cloverleaf-order-collect")[id][key] }
+	f.eventually("the scan is through", func() bool { return collected("order-2", "status") == "open" })
+
+	f.shop.SetOrder(vendorsim.Order{ID: "order-2", Customer: "Bo", Total: 80, Status: "paid"})
+	f.deliver("order-2", "order.propertyChange")
+	f.eventually("the event is newer than the scan", func() bool { return collected("order-2", "status") == "paid" })
+
+	f.shop.SetOrder(vendorsim.Order{ID: "order-2", Customer: "Bo", Total: 80, Status: "sent"})
+	f.operate("cloverleaf-order-all", "start")
+	f.eventually("the second scan is newer than the event", func() bool { return collected("order-2", "status") == "sent" })
+
+	f.shop.DeleteOrder("order-3")
+	f.deliver("unheard-of", "order.propertyChange") // found nowhere: discarded
+	f.deliver("unknown", "order.deletion")          // a tombstone
+	f.deliver("order-3", "order.deletion")
+	f.eventually("the last event is through", func() bool { return collected("order-3", "_deleted") == true })
+	looked := f.entities("cloverleaf-order-event2")
+	if looked["unknown"]["_deleted"] != true {
+		t.Errorf("the deletion of an unknown order came to %v, want a tombstone", looked["unknown"])
+	}
+	if e := looked["unheard-of"]; e != nil {
+		t.Errorf("the change of an unknown order is kept: %v", e)
+	}
+}
+
+// TestWipe: it deletes by hand only, and only webhooks whose address matches.
+func TestWipe(t *testing.T) {
+	f := setUp(t)
+	f.start()
+	f.registered()
+	f.operate("cloverleaf-webhook-collect", "start")
+	f.eventually("the webhooks are collected", func() bool {
+		return f.entities("cloverleaf-webhook-collect")[vendorsim.OldWebhook] != nil
+	})
+	f.kill()
+	f.start()
+	f.deliver("order-1", "order.propertyChange")
+	f.eventually("the node is at work", func() bool { return f.entities("cloverleaf-order-event2")["order-1"] != nil })
+	if deletions := f.shop.Requests("DELETE"); len(deletions) != 0 {
+		t.Fatalf("deleted without being told: %v", deletions)
+	}
+	f.operate("cloverleaf-webhook-wipe", "start")
+	f.eventually("the old webhook is deleted", func() bool { return len(f.shop.Requests("DELETE")) > 0 })
+	f.eventually("the answer is stored", func() bool {
+		return f.entities("cloverleaf-webhook-wipe")[vendorsim.OldWebhook]["status_code"] != nil
+	})
+	if got := f.shop.Requests("DELETE"); len(got) != 1 || got[0] != "DELETE /webhooks/"+vendorsim.OldWebhook+" 204" {
+		t.Errorf("deleted: %v", got)
+	}
+}
+
+// TestReload: changed files are taken up by a node that runs, whole or not at
+// all, and without starting over.
+func TestReload(t *testing.T) {
+	f := setUp(t)
+	f.start()
+	f.registered()
+	f.file("pipes/more.conf.json", `{"_id": "more", "type": "pipe", "source": {"type": "embedded", "entities": [{"_id": "a"}]}, "pump": {"run_at_startup": true}}`)
+	f.hears("the configuration was reloaded: 9 pipes")
+	f.eventually("the new pipe runs", func() bool { return f.entities("more")["a"] != nil })
+	f.file("pipes/more.conf.json", `{"_id": "more", "type": "pipe", "source": {"type": "embeded"}}`)
+	f.hears("did you mean \"embedded\"?")
+	f.hears("the node goes on with the configuration it has")
+	f.deliver("order-1", "order.propertyChange")
+	f.eventually("the node works as before", func() bool { return f.entities("cloverleaf-order-event2")["order-1"] != nil })
+	if scans := f.shop.Requests("GET /orders 200"); len(scans) != 1 {
+		t.Errorf("scanned %d times; a reload is no start-up", len(scans))
+	}
+	if _, n := f.shop.Webhooks(); n != 1 {
+		t.Errorf("registered %d times", n)
+	}
+}
+
+// TestLargeEntity: 10 MB come through, and what is over the limit is refused.
+func TestLargeEntity(t *testing.T) {
+	f := setUp(t)
+	f.start()
+	post := func(id string, size int) int {
+		body := fmt.Appendf(nil, `{"_id":%q,"eventType":"order.creation","text":%q}`, id, strings.Repeat("x", size))
+		status, err := vendorsim.Post(t.Context(), f.receiver(), body,
+			http.Header{vendorsim.SignatureHeader: {vendorsim.Sign(secret, body)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return status
+	}
+	if status := post("large", 10<<20); status != http.StatusOK {
+		t.Fatalf("10 MB: %d", status)
+	}
+	if text, _ := f.entities("cloverleaf-order-event")["large"]["text"].(string); len(text) != 10<<20 {
+		t.Errorf("%d bytes came out", len(text))
+	}
+	if status := post("too-large", 100<<20); status != http.StatusRequestEntityTooLarge {
+		t.Errorf("over 100 MB: %d", status)
+	}
+}
+
+// TestTwoNodes: a second node on the same address or data folder says so and
+// leaves the first alone.
+func TestTwoNodes(t *testing.T) {
+	f := setUp(t)
+	f.start()
+	bin, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ name, listen, want string }{
+		{"port in use", f.listen, "is another node running? choose another address with --listen"},
+		{"folder in use", "127.0.0.1:0", "another sluice is using it"},
+	} {
+		out, err := exec.Command(bin, "serve", f.dir, "--listen", c.listen).CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 2 || !strings.Contains(string(out), c.want) {
+			t.Errorf("%s: %v\n%s", c.name, err, out)
+		}
+	}
+	f.registered()
 }
