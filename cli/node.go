@@ -178,7 +178,9 @@ func (c *runCmd) Run(ctx context.Context, s *stdio) error {
 		return err
 	}
 	defer n.close()
-	results, err := n.RunAll(ctx, c.Pipe, nil)
+	shown := newProgress(s.err)
+	results, err := n.RunAll(ctx, c.Pipe, shown.pipe)
+	shown.end()
 	if errors.Is(err, engine.ErrNoPipe) {
 		return usage("%w", err)
 	}

@@ -88,8 +88,9 @@ type PipeResult struct {
 
 // RunAll runs pumps until nothing is left to do: those on schedule, or the
 // ones named, in the order data flows. Each pipe's result is told to done as
-// soon as it has run for the first time; all results are returned.
-func (e *Engine) RunAll(ctx context.Context, only []string, done func(PipeResult)) ([]PipeResult, error) {
+// soon as it has run for the first time, with the number of pipes to run; all
+// results are returned.
+func (e *Engine) RunAll(ctx context.Context, only []string, done func(r PipeResult, of int)) ([]PipeResult, error) {
 	chosen, err := e.choose(only)
 	if err != nil {
 		return nil, err
@@ -113,7 +114,7 @@ func (e *Engine) RunAll(ctx context.Context, only []string, done func(PipeResult
 			pending[i] = false
 			n := e.runOnce(ctx, p, &results[i])
 			if results[i].Runs == 1 && done != nil {
-				done(results[i])
+				done(results[i], len(chosen))
 			}
 			if n > 0 {
 				worked = true
