@@ -23,7 +23,7 @@ const Start Offset = -1
 var (
 	ErrNoDataset = errors.New("no such dataset")
 	ErrNoIndex   = errors.New("no such index")
-	ErrLocked    = errors.New("data folder is in use by another process")
+	ErrLocked    = errors.New("the data folder is in use by another process")
 	ErrCorrupt   = errors.New("stored data does not match its checksum")
 	ErrConflict  = errors.New("state was changed by somebody else")
 	ErrTooLarge  = errors.New("entity is larger than the limit")

@@ -231,13 +231,6 @@ func TestWaitingIsSignalled(t *testing.T) {
 	})
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // A thousand pipes need few goroutines, however many are idle.
 func TestManyPipes(t *testing.T) {
 	var b strings.Builder

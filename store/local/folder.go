@@ -26,11 +26,11 @@ const (
 	tmpSuffix  = ".tmp"
 )
 
-func lockedError(dir string, cause error) error {
+func lockedError(cause error) error {
 	if errors.Is(cause, syscall.EWOULDBLOCK) {
-		return fmt.Errorf("data folder %s: %w", dir, store.ErrLocked)
+		return store.ErrLocked
 	}
-	return fmt.Errorf("data folder %s cannot be locked: %w", dir, cause)
+	return fmt.Errorf("the data folder cannot be locked: %w", cause)
 }
 
 // openFormat reads the FORMAT file and returns the identity of the store, or

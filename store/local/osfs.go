@@ -3,7 +3,6 @@ package local
 import (
 	"io"
 	"os"
-	"path/filepath"
 )
 
 // osFS is the file system of the machine.
@@ -53,7 +52,7 @@ func (osFS) Lock(name string) (io.Closer, error) {
 	}
 	if err := lockFile(f); err != nil {
 		f.Close()
-		return nil, lockedError(filepath.Dir(name), err)
+		return nil, lockedError(err)
 	}
 	return f, nil
 }
