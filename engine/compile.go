@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -60,7 +59,7 @@ func compile(ctx context.Context, o Options) (*graph, diag.List) {
 
 func (g *graph) addSystem(c *config.Component, o Options) diag.List {
 	s, finds := o.Sets.Systems.Build(systems.Env{
-		ID: c.ID, Node: c.Effective, Transport: o.Transport, Now: o.Now, Sleep: sleep,
+		ID: c.ID, Node: c.Effective, Transport: o.Transport, Now: o.Now,
 		Secret: func(name string) (string, bool) { return o.Config.Secrets.Lookup(c.ID, name) },
 	})
 	for i := range finds {
@@ -83,19 +82,8 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 			}
 			return nil
 		},
-		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: sleep, Context: ctx,
+		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
 		JWKS: systems.NewJWKS(o.Transport, o.Now),
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

@@ -1,29 +1,19 @@
 package sinks
 
 import (
-	"slices"
-
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
-	"github.com/sluiceio/sluice/systems"
 )
 
+// Type is one kind of sink.
+type Type = spec.Type[Sink, Env]
+
 // Set is an immutable set of types, handed to whoever compiles pipes.
-type Set struct{ types []Type }
+type Set struct{ spec.Set[Sink, Env] }
 
 // NewSet returns a set of the types; of one name the last counts.
-func NewSet(types ...Type) Set {
-	var s Set
-	for _, t := range types {
-		if i := slices.IndexFunc(s.types, func(h Type) bool { return h.Name == t.Name }); i >= 0 {
-			s.types[i] = t
-			continue
-		}
-		s.types = append(s.types, t)
-	}
-	return s
-}
+func NewSet(types ...Type) Set { return Set{spec.NewSet("sink", Documented(), types)} }
 
 // Standard returns all types that Sluice has.
 func Standard() []Type { return []Type{datasetType(), restType(), nullType(), conditionalType()} }
@@ -36,28 +26,6 @@ func Documented() []string {
 		"kafka", "elasticsearch", "mail", "sms", "solr", "sparql", "sdshare",
 	}
 }
-
-// Lookup returns the type of that name.
-func (s Set) Lookup(name string) (Type, bool) {
-	for _, t := range s.types {
-		if t.Name == name {
-			return t, true
-		}
-	}
-	return Type{}, false
-}
-
-// Names returns the names of all types, in the order given.
-func (s Set) Names() []string {
-	names := make([]string, len(s.types))
-	for i, t := range s.types {
-		names[i] = t.Name
-	}
-	return names
-}
-
-// Types returns the types, in the order given.
-func (s Set) Types() []Type { return slices.Clone(s.types) }
 
 // Build compiles the sink env.Node, nested ones included. A nil node, and one
 // without a type, is a dataset sink. The sink is nil if there are errors.
@@ -76,16 +44,5 @@ func (s Set) Build(env Env) (Sink, diag.List) {
 	if !ok {
 		name = "dataset"
 	}
-	t, ok := s.Lookup(name)
-	if !ok {
-		return nil, systems.UnknownType("sink", env.Node, s.Names(), Documented())
-	}
-	cfg := t.Config()
-	diags := spec.Decode(env.Node, cfg)
-	sink, more := t.Build(cfg, env)
-	diags.Add(more...)
-	if diags.HasErrors() {
-		return nil, diags
-	}
-	return sink, diags
+	return s.Make(name, env.Node, env)
 }

@@ -114,16 +114,3 @@ type Env struct {
 	// Build compiles a nested sink (conditional's alternatives).
 	Build func(n *jsonpos.Node) (Sink, diag.List)
 }
-
-// Type is one kind of sink.
-type Type struct {
-	// Name is the value of the sink's `type`.
-	Name string
-	// Doc is one sentence for the reference.
-	Doc string
-	// Config returns a new configuration struct for internal/spec to fill.
-	Config func() any
-	// Build makes the sink from its filled configuration, reaching nothing
-	// outside, and reports every problem.
-	Build func(cfg any, env Env) (Sink, diag.List)
-}

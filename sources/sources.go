@@ -81,16 +81,3 @@ type Env struct {
 	// Build compiles a nested source (conditional's alternatives).
 	Build func(n *jsonpos.Node) (Source, diag.List)
 }
-
-// Type is one kind of source.
-type Type struct {
-	// Name is the value of the source's `type`.
-	Name string
-	// Doc is one sentence for the reference.
-	Doc string
-	// Config returns a new configuration struct for internal/spec to fill.
-	Config func() any
-	// Build makes the source from its filled configuration, reaching nothing
-	// outside, and reports every problem.
-	Build func(cfg any, env Env) (Source, diag.List)
-}

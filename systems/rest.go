@@ -92,7 +92,7 @@ func build(cfg *urlConfig, env Env) (*REST, diag.List) {
 		r.maxResponse = defaultMaxResponse
 	}
 	if r.env.Sleep == nil {
-		r.env.Sleep = sleep
+		r.env.Sleep = Sleep
 	}
 	r.set.sinceName, r.set.sinceLocation = "since", "query"
 	roots := r.check(cfg, co)
@@ -205,8 +205,8 @@ func (r *REST) now() time.Time {
 	return r.env.Now()
 }
 
-// sleep waits on the wall clock for whoever gave no other.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits on the wall clock, or ends early with the context's error.
+func Sleep(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 )
 
@@ -41,17 +40,4 @@ type Env struct {
 	Tokens TokenStore
 	// MaxResponse bounds the bytes of one response; 0 means 128 MiB.
 	MaxResponse int64
-}
-
-// Type is one kind of system: `system:<name>`.
-type Type struct {
-	// Name is the value of the component's `type`.
-	Name string
-	// Doc is one sentence for the reference.
-	Doc string
-	// Config returns a new configuration struct for internal/spec to fill.
-	Config func() any
-	// Build makes the system from its filled configuration. It reaches nothing
-	// outside and reports every problem.
-	Build func(cfg any, env Env) (System, diag.List)
 }

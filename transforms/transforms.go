@@ -64,16 +64,3 @@ type Env struct {
 	// Build compiles a nested transform or list of them (chained, conditional).
 	Build func(n *jsonpos.Node) (Transform, diag.List)
 }
-
-// Type is one kind of transform.
-type Type struct {
-	// Name is the value of the transform's `type`.
-	Name string
-	// Doc is one sentence for the reference.
-	Doc string
-	// Config returns a new configuration struct for internal/spec to fill.
-	Config func() any
-	// Build makes the transform from its filled configuration, reaching nothing
-	// outside, and reports every problem.
-	Build func(cfg any, env Env) (Transform, diag.List)
-}
