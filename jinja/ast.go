@@ -134,8 +134,9 @@ type (
 		params   []string
 		defaults []expr // of the last parameters
 		body     []stmt
-		varargs  bool // the body speaks of varargs
+		varargs  bool // the body speaks of varargs, kwargs, caller
 		kwargs   bool
+		caller   bool
 		pos      int
 	}
 	filterBlock struct {

@@ -12,6 +12,6 @@
 // a webhook gets in: [Validation.Check] asks it, and [Validation.Probe] tells
 // beforehand whether it would let a forged request in.
 //
-// Left out, each with an error at compile time: include, import, extends,
-// block, call and autoescape.
+// There is no loader: include, import and extends are errors at compile time,
+// and a block is a part of its template.
 package jinja

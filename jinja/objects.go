@@ -108,6 +108,9 @@ type macro struct {
 
 func (m *macro) function() *Func {
 	f := &Func{params: m.s.params, star: m.s.varargs, dstar: m.s.kwargs, do: m.call}
+	if m.s.caller {
+		f.params = append(slices.Clip(f.params), "caller")
+	}
 	return f
 }
 
@@ -123,6 +126,9 @@ func (m *macro) call(c *Call) Value {
 		for i, p := range m.s.params {
 			st.define(p, m.argument(c, i))
 		}
+		if m.s.caller {
+			st.define("caller", m.callerOf(c))
+		}
 		if m.s.varargs {
 			st.define("varargs", Tuple(slices.Clone(c.rest)...))
 		}
@@ -133,6 +139,14 @@ func (m *macro) call(c *Call) Value {
 	})
 	st.scope = outer
 	return v
+}
+
+// callerOf is the body of the call statement that called, undefined if none.
+func (m *macro) callerOf(c *Call) Value {
+	if i := len(m.s.params); c.Has(i) {
+		return c.args[i]
+	}
+	return Value{k: kUndef, o: &undef{name: "caller"}}
 }
 
 func (m *macro) argument(c *Call, i int) Value {

@@ -19,6 +19,8 @@ type parser struct {
 	i     int
 	depth int
 	err   error
+	// blocks are the names of the blocks so far.
+	blocks map[string]bool
 }
 
 func (p *parser) template() []stmt {

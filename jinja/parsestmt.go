@@ -86,6 +86,12 @@ func (p *parser) statement(end []string) stmt {
 		return p.macroStmt(t.pos)
 	case "filter":
 		return p.filterStmt()
+	case "call":
+		return p.callStmt(t.pos)
+	case "block":
+		return p.blockStmt(t.pos)
+	case "autoescape":
+		return p.autoescapeStmt()
 	case "print":
 		s := &outputStmt{p.tuple(tupleRules{}), t.pos}
 		p.endTag()
@@ -97,10 +103,8 @@ func (p *parser) statement(end []string) stmt {
 
 func (p *parser) noStatement(t token, end []string) {
 	switch t.s {
-	case "include", "import", "from", "extends", "block":
+	case "include", "import", "from", "extends":
 		p.failAt(t.pos, "templates here stand alone and cannot load others", "the statement %q is not available", t.s)
-	case "call", "autoescape":
-		p.failAt(t.pos, "", "the statement %q is not available", t.s)
 	case "do", "break", "continue":
 		p.failAt(t.pos, "", "the statement %q belongs to a Jinja extension that is not available", t.s)
 	default:
@@ -222,6 +226,21 @@ func (p *parser) withStmt() stmt {
 func (p *parser) macroStmt(pos int) stmt {
 	s := &macroStmt{name: p.expectName(), pos: pos}
 	p.expectOp("(")
+	p.params(s)
+	p.endTag()
+	from := p.i
+	s.body = p.block("endmacro")
+	for _, t := range p.toks[from:min(p.i, len(p.toks))] {
+		s.varargs = s.varargs || t.k == tName && t.s == "varargs"
+		s.kwargs = s.kwargs || t.k == tName && t.s == "kwargs"
+		s.caller = s.caller || t.k == tName && t.s == "caller"
+	}
+	p.close()
+	return s
+}
+
+// params reads the parameters of a macro, behind the parenthesis.
+func (p *parser) params(s *macroStmt) {
 	for p.err == nil && !p.isOp(")") {
 		if len(s.params) > 0 {
 			p.expectOp(",")
@@ -234,15 +253,6 @@ func (p *parser) macroStmt(pos int) stmt {
 		}
 	}
 	p.expectOp(")")
-	p.endTag()
-	from := p.i
-	s.body = p.block("endmacro")
-	for _, t := range p.toks[from:min(p.i, len(p.toks))] {
-		s.varargs = s.varargs || t.k == tName && t.s == "varargs"
-		s.kwargs = s.kwargs || t.k == tName && t.s == "kwargs"
-	}
-	p.close()
-	return s
 }
 
 func (p *parser) filterStmt() stmt {

@@ -10,7 +10,7 @@ func (s *outputStmt) run(st *state) {
 	}
 	text, secret := st.text(v)
 	st.printedSecret = st.printedSecret || secret
-	st.write(text)
+	st.write(st.escaped(v, text))
 }
 
 func (s *ifStmt) run(st *state) {
@@ -56,6 +56,9 @@ func (st *state) captured(body []stmt) Value {
 	v := Str(st.capture(body))
 	if st.printedSecret {
 		v.f |= flagSecret
+	}
+	if st.escaping {
+		v.f |= flagSafe // what was written is escaped already
 	}
 	st.printedSecret = outer
 	return v
@@ -175,10 +178,13 @@ func (s *forStmt) selected(st *state, items []Value) []Value {
 }
 
 func (s *macroStmt) run(st *state) {
-	m := &macro{s: s, scope: st.scope, defaults: make([]Value, len(s.defaults))}
 	if st.scope == nil {
 		st.define(s.name, Value{})
-		m.scope = st.scope
 	}
-	st.define(s.name, Value{k: kFunc, o: &callable{fn: m.function(), name: s.name}})
+	st.define(s.name, st.macro(s).value(s.name))
+}
+
+// macro closes a macro over the names in sight.
+func (st *state) macro(s *macroStmt) *Func {
+	return (&macro{s: s, scope: st.scope, defaults: make([]Value, len(s.defaults))}).function()
 }

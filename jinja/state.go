@@ -52,6 +52,7 @@ type state struct {
 	out           []byte
 	piped         Value
 	printedSecret bool
+	escaping      bool // what is written is escaped as HTML
 }
 
 const checkEvery = 1000
