@@ -62,8 +62,8 @@ func decode(a *Arena, src string, o DecodeOptions) (Value, error) {
 		return d.run()
 	}
 	d := &a.decoder
-	values, members := d.values[:0], d.members[:0]
-	*d = decoder{arena: a, src: src, o: o, values: values, members: members}
+	*d = decoder{arena: a, src: src, o: o, values: d.values[:0], members: d.members[:0], root: d.root, shapes: d.shapes}
+	d.slot = &d.root
 	v, err := d.run()
 	d.src = ""
 	return v, err
@@ -82,6 +82,9 @@ type decoder struct {
 	loose   bool // white space since the current container began
 	tagged  bool // a transit value since the current container began
 	err     *SyntaxError
+	root    *shape  // of the outermost dict
+	slot    **shape // where the shape of the next dict is kept, or nil
+	shapes  int     // keys of all shapes
 }
 
 func (d *decoder) run() (Value, error) {
@@ -187,10 +190,11 @@ func (d *decoder) nested(read func(*decoder, int) Value) Value {
 }
 
 func (d *decoder) array(start int) Value {
-	base := len(d.values)
+	base, slot := len(d.values), d.slot
 	d.space()
 	if d.peek() != ']' {
 		for {
+			d.slot = slot
 			v := d.value()
 			d.values = append(d.values, v)
 			if d.space(); d.peek() != ',' {
@@ -229,25 +233,28 @@ func (d *decoder) peek() byte {
 }
 
 func (d *decoder) object(start int) Value {
-	base := len(d.members)
+	base, slot := len(d.members), d.slot
+	var expected *shape
+	if slot != nil {
+		expected = *slot
+	}
 	var bloom uint64
-	suspect := false
+	suspect, fits, at := false, true, 0
 	d.space()
 	if d.peek() != '}' {
 		for {
-			if d.peek() != '"' {
-				d.fail(d.pos, "json/key", "a key in double quotes is expected")
-				return Value{}
+			known, key := expected.key(d, &at)
+			var bit uint64
+			if known != nil {
+				bit, d.slot = known.bit, &known.inner
+			} else {
+				if key = d.key(); d.err != nil {
+					return Value{}
+				}
+				bit, d.slot, fits = keyBit(key), nil, false
 			}
-			key, _ := d.str()
-			bit := keyBit(key)
 			suspect = suspect || bloom&bit != 0
 			bloom |= bit
-			if d.space(); d.peek() != ':' {
-				d.fail(d.pos, "json/colon", "a colon is expected after the key")
-				return Value{}
-			}
-			d.pos++
 			d.space()
 			v := d.value()
 			d.members = append(d.members, Member{key, v})
@@ -266,8 +273,27 @@ func (d *decoder) object(start int) Value {
 	o := d.arena.NewObject(len(d.members) - base)
 	o.members = append(o.members, d.members[base:]...)
 	d.members = d.members[:base]
-	d.finish(o, start, suspect)
+	// Keys that came in the order of a shape are all different.
+	d.finish(o, start, suspect && !fits)
+	if slot != nil && d.err == nil {
+		d.noteShape(slot, o.members, fits)
+	}
 	return o.Value()
+}
+
+// key reads a key and its colon.
+func (d *decoder) key() string {
+	if d.peek() != '"' {
+		d.fail(d.pos, "json/key", "a key in double quotes is expected")
+		return ""
+	}
+	key, _ := d.str()
+	if d.space(); d.peek() != ':' {
+		d.fail(d.pos, "json/colon", "a colon is expected after the key")
+		return ""
+	}
+	d.pos++
+	return key
 }
 
 // finish gives a dict its index and its bytes, and looks for a repeated key if

@@ -32,7 +32,10 @@ func (d *decoder) number() Value {
 		return Value{}
 	}
 	if c := d.peek(); c == '.' || c|0x20 == 'e' {
-		return d.fraction(start)
+		if neg {
+			return d.fraction(start, -1, n, digits)
+		}
+		return d.fraction(start, 1, n, digits)
 	}
 	if digits > 18 {
 		return d.bigInt(d.src[start:d.pos])
@@ -52,8 +55,9 @@ func (d *decoder) bigInt(text string) Value {
 	return v
 }
 
-// fraction reads on from the point or exponent of the number begun at start.
-func (d *decoder) fraction(start int) Value {
+// fraction reads on from the point or exponent of the number begun at start,
+// whose digits so far make n.
+func (d *decoder) fraction(start int, sign int64, n uint64, digits int) Value {
 	point := d.pos
 	zero := true
 	if d.peek() == '.' {
@@ -61,8 +65,10 @@ func (d *decoder) fraction(start int) Value {
 		from := d.pos
 		for d.pos < len(d.src) && d.src[d.pos]-'0' < 10 {
 			zero = zero && d.src[d.pos] == '0'
+			n = n*10 + uint64(d.src[d.pos]-'0')
 			d.pos++
 		}
+		digits += d.pos - from
 		if d.pos == from {
 			d.fail(from, "json/number", "digits are expected after the decimal point")
 			return Value{}
@@ -85,6 +91,7 @@ func (d *decoder) fraction(start int) Value {
 	case plain && len(text) < 300:
 		v := textValue(Float, text)
 		v.flags |= flagText
+		v.setAmount(sign, n, digits, d.pos-point-1)
 		return v
 	}
 	f, err := strconv.ParseFloat(text, 64)
@@ -94,6 +101,16 @@ func (d *decoder) fraction(start int) Value {
 	v := textValue(Float, text)
 	v.flags |= flagText
 	return v
+}
+
+// setAmount notes the amount of a plain literal in its value, sign * n /
+// 10^scale, where both are exact as doubles: then their quotient is the double
+// nearest to the literal, and the literal need not be read again.
+func (v *Value) setAmount(sign int64, n uint64, digits, scale int) {
+	if digits <= 18 && n < 1<<53 && n > 0 && scale < len(powersOfTen) {
+		v.num = uint64(sign * int64(n))
+		v.flags |= uint8(scale+1) << scaleShift
+	}
 }
 
 func (d *decoder) exponent() {

@@ -2,6 +2,7 @@ package entity
 
 import (
 	"encoding/base64"
+	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -52,6 +53,9 @@ func appendFloat(dst []byte, v Value) []byte {
 	}
 	from := len(dst)
 	f := v.Float64()
+	if out, ok := appendShort(dst, f); ok {
+		return out
+	}
 	format := byte('f')
 	if abs := max(f, -f); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
 		format = 'e'
@@ -63,6 +67,32 @@ func appendFloat(dst []byte, v Value) []byte {
 		}
 	}
 	return append(dst, ".0"...)
+}
+
+// appendShort appends a float that has at most six decimals and fifteen digits,
+// which takes a fraction of the general search for the shortest text: among
+// doubles, decimals that short are all different, so no shorter one is meant.
+func appendShort(dst []byte, f float64) ([]byte, bool) {
+	const scale, most = 1_000_000, 1_000_000_000_000_000
+	m := math.Abs(f) * scale
+	if !(m >= 1 && m < most) {
+		return dst, false
+	}
+	n := uint64(m + 0.5)
+	if float64(n)/scale != math.Abs(f) {
+		return dst, false
+	}
+	if f < 0 {
+		dst = append(dst, '-')
+	}
+	dst = append(strconv.AppendUint(dst, n/scale, 10), '.')
+	digits := n % scale
+	for unit := uint64(scale / 10); ; unit /= 10 {
+		dst = append(dst, '0'+byte(digits/unit))
+		if digits %= unit; digits == 0 {
+			return dst, true
+		}
+	}
 }
 
 func appendDict(dst []byte, o *Object, tags bool) []byte {

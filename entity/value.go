@@ -38,7 +38,18 @@ const (
 	flagText               // Float: its literal in p instead of bits in num
 	flagRaw                // List: its JSON is the String behind the last element
 	flagTagged             // List: a transit value is somewhere inside
+
+	// A Float with flagText has from this bit on 1 more than the decimals of
+	// its amount, which num holds as a whole number; 0 if only the literal has
+	// it.
+	scaleShift = 3
 )
+
+// powersOfTen are those that doubles hold exactly.
+var powersOfTen = [...]float64{
+	1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+	1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+}
 
 // Kind returns what the value is.
 func (v Value) Kind() Kind { return v.kind }
@@ -149,8 +160,7 @@ func (v Value) Float64() float64 {
 	switch v.kind {
 	case Float:
 		if v.flags&flagText != 0 {
-			f, _ := strconv.ParseFloat(v.text(), 64)
-			return f
+			return v.literal()
 		}
 		return math.Float64frombits(v.num)
 	case Int:
@@ -165,6 +175,15 @@ func (v Value) Float64() float64 {
 	default:
 		return 0
 	}
+}
+
+// literal is the amount of a Float that has its literal.
+func (v Value) literal() float64 {
+	if scale := v.flags >> scaleShift; scale > 0 {
+		return float64(int64(v.num)) / powersOfTen[scale-1]
+	}
+	f, _ := strconv.ParseFloat(v.text(), 64)
+	return f
 }
 
 // Decimal returns the exact amount of an Int or Decimal, and of a Float the
