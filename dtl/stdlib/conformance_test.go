@@ -2,6 +2,7 @@ package stdlib_test
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -154,13 +155,26 @@ func checkCase(t *testing.T, l *dtl.Lib, c *conformance) {
 	if decErr != nil {
 		t.Fatalf("%s: %v", c.ID, decErr)
 	}
-	same := sameResult(got, want, c.ExpectKind == "unordered")
+	same := sameResult(got, want, c.ExpectKind == "unordered") || nearby(got, want, c.ConfigFields.Tolerance)
 	if c.ExpectKind == "nondeterministic" {
 		same = sameShape(got, want)
 	}
 	if err != "" || !same {
 		t.Errorf("%s: %s\n  got  %v %s\n  want %v\n  note: %s", c.ID, c.Expr, got, err, want, c.Note)
 	}
+}
+
+// nearby compares numbers, or lists of them, within a tolerance.
+func nearby(got, want entity.Value, tolerance float64) bool {
+	if want.Kind() == entity.List && got.Len() == want.Len() {
+		for i, e := range want.Elems() {
+			if !nearby(got.Elems()[i], e, tolerance) {
+				return false
+			}
+		}
+		return true
+	}
+	return got.IsNumber() && math.Abs(got.Float64()-want.Float64()) < tolerance
 }
 
 // sameShape compares kinds and lengths alone.

@@ -18,7 +18,7 @@ import (
 func Lib() (*dtl.Lib, error) {
 	return dtl.NewLib(
 		booleanLogic(), booleans(), comparisons(), conditionals(), dictionaries(),
-		hops(), lists(), mapping(), maths(), misc(), nulls(), numbers(), sets(), stringFuncs(),
+		hops(), lists(), mapping(), maths(), misc(), nulls(), numbers(), rounding(), sets(), stringFuncs(),
 		transforms(), shaping(), uris(),
 	)
 }

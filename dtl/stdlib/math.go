@@ -25,10 +25,16 @@ func maths() []dtl.Func {
 	return []dtl.Func{
 		pair("+", "Adds two numbers.", []dtl.Example{{`["+", 1, 2]`, `3`}, {`["+", 1, null]`, `null`}}, &addition),
 		pair("-", "Subtracts the second number from the first.", []dtl.Example{{`["-", 3, 0.5]`, `2.5`}, {`["-", null, 1]`, `null`}}, &subtraction),
+		pair("/", "Divides the first number by the second; two integers give a decimal, a division by zero null.", []dtl.Example{{`["/", 1, 4]`, `"~f0.25"`}, {`["/", 1.0, 4]`, `0.25`}, {`["/", 5, 0]`, `null`}}, &division),
+		pair("%", "Returns the remainder of dividing the first number by the second.", []dtl.Example{{`["%", 5, 3]`, `2`}, {`["%", -5, 3]`, `1`}, {`["%", 5, 0]`, `null`}}, &remainder),
+		pair("^", "Raises the first number to the power of the second.", []dtl.Example{{`["^", 5, 2]`, `25`}, {`["^", 2, -1]`, `0.5`}, {`["^", -8, 0.5]`, `null`}}, &power),
 		pair("*", "Multiplies two numbers.", []dtl.Example{{`["*", 4, 2.5]`, `10.0`}, {`["*", "a", 1]`, `null`}}, &multiplication),
 		each("plus", "Adds a number to values.", []dtl.Example{{`["plus", 1, ["list", 1, "a"]]`, `[2]`}, {`["plus", 1, null]`, `null`}}, &addition),
 		each("minus", "Subtracts a number from values.", []dtl.Example{{`["minus", 1, 3]`, `2`}, {`["minus", 1, null]`, `null`}}, &subtraction),
 		each("multiply", "Multiplies values by a number.", []dtl.Example{{`["multiply", 2, ["list", 1, 2]]`, `[2,4]`}, {`["multiply", 2, null]`, `null`}}, &multiplication),
+		each("divide", "Divides values by a number.", []dtl.Example{{`["divide", 2.0, ["list", 1, "a"]]`, `[0.5]`}, {`["divide", 0, 1]`, `null`}}, &division),
+		each("mod", "Returns the remainders of dividing values by a number.", []dtl.Example{{`["mod", 3, ["list", 5, 6]]`, `[2,0]`}, {`["mod", 0, 1]`, `null`}}, &remainder),
+		each("pow", "Raises values to a power.", []dtl.Example{{`["pow", 2, ["list", 3, "a"]]`, `[9]`}, {`["pow", 2, null]`, `null`}}, &power),
 		{Name: "sum", Args: "VALUES(value-expression{1})",
 			Doc:      "Adds all numbers of a list.",
 			Examples: []dtl.Example{{`["sum", ["list", 1, "a", 2]]`, `3`}, {`["sum", null]`, `0`}, {`["sum", 5]`, `5`}},
@@ -50,7 +56,8 @@ type arithmetic struct {
 	op       byte                           // '+', '-' or '*', which need no call of floats
 	ints     func(a, b int64) (int64, bool) // false on overflow
 	bigs     func(z, a, b *big.Int) *big.Int
-	floats   func(a, b float64) float64 // of any other op
+	exact    func(c *dtl.Ctx, a, b value) value // of two integers, in place of ints and bigs
+	floats   func(a, b float64) float64         // of any other op
 	decimals func(c *apd.Context, d, a, b *apd.Decimal) (apd.Condition, error)
 }
 
@@ -118,6 +125,8 @@ func (f *arithmetic) apply(c *dtl.Ctx, a, b value) value {
 	x, okX := a.Int64()
 	y, okY := b.Int64()
 	switch {
+	case f.exact != nil && a.Kind() == entity.Int && b.Kind() == entity.Int:
+		return f.exact(c, a, b)
 	case okX && okY:
 		if r, ok := f.ints(x, y); ok {
 			return entity.NewInt(r)
@@ -130,25 +139,28 @@ func (f *arithmetic) apply(c *dtl.Ctx, a, b value) value {
 		}
 		return entity.NewBig(r)
 	default:
-		ctx := apd.BaseContext.WithPrecision(uint32(min(4000, a.Decimal().NumDigits()+b.Decimal().NumDigits()+40)))
-		d := new(apd.Decimal)
-		if _, err := f.decimals(ctx, d, a.Decimal(), b.Decimal()); err != nil {
-			return null
-		}
-		return entity.NewDecimal(d)
+		return f.onDecimals(a.Decimal(), b.Decimal())
 	}
 }
 
-func numbers() []dtl.Func {
-	is := func(name, what string, k entity.Kind, yes, no string) dtl.Func {
-		return dtl.Func{Name: name, Args: "VALUES(value-expression{1})",
-			Doc:      "Tells whether the value, or the first of a list, is " + what + ".",
-			Examples: []dtl.Example{{`["` + name + `", ` + yes + `]`, `true`}, {`["` + name + `", ["list", ` + no + `]]`, `false`}, {`["` + name + `", null]`, `false`}},
-			Call1:    firstIs(func(v value) bool { return v.Kind() == k })}
+func (f *arithmetic) onDecimals(a, b *apd.Decimal) value {
+	ctx := apd.BaseContext.WithPrecision(f.precision(a, b))
+	d := new(apd.Decimal)
+	if _, err := f.decimals(ctx, d, a, b); err != nil || d.Exponent > maxDecimalExponent || d.Exponent < -maxDecimalExponent {
+		return null
 	}
-	return []dtl.Func{
-		is("is-integer", "an integer", entity.Int, "1", "1.0"),
-		is("is-float", "a float", entity.Float, "1.0", "1"),
-		is("is-decimal", "a decimal", entity.Decimal, `"~f1.0"`, "1.0"),
+	return entity.NewDecimal(d)
+}
+
+// maxDecimalExponent bounds the digits that a decimal can be written with.
+const maxDecimalExponent = 4000
+
+// precision is enough digits for sums, differences and products to be exact,
+// unless they are absurdly long; quotients and powers have Python's 28.
+func (f *arithmetic) precision(a, b *apd.Decimal) uint32 {
+	if f.exact != nil {
+		return 28
 	}
+	spread := max(a.Exponent, b.Exponent) - min(a.Exponent, b.Exponent)
+	return uint32(min(maxDecimalExponent, a.NumDigits()+b.NumDigits()+int64(spread)+2))
 }
