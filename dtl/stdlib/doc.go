@@ -17,7 +17,7 @@ import (
 // and is checked by the tests.
 func Lib() (*dtl.Lib, error) {
 	return dtl.NewLib(
-		booleanLogic(), booleans(), comparisons(), conditionals(), dictionaries(),
+		booleanLogic(), booleans(), comparisons(), conditionals(), dates(), dictionaries(),
 		hops(), lists(), mapping(), maths(), misc(), nulls(), numbers(), rounding(), sets(), stringFuncs(),
 		transforms(), shaping(), uris(),
 	)
