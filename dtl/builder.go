@@ -28,6 +28,7 @@ type Builder struct {
 	refs     map[string]bool // variables read by the expression being compiled
 	facts    Facts
 	applies  []application
+	prefixes *Prefixes
 }
 
 // Expr is a compiled expression.

@@ -22,6 +22,12 @@ type Host interface {
 	Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error)
 }
 
+// Completeness is the ability of hosts that know up to when a dataset has come
+// through another one.
+type Completeness interface {
+	Completeness(via, dataset string) (time.Time, bool)
+}
+
 // Dataset is what hops and look-ups need of a dataset: latest versions only.
 type Dataset interface {
 	// Get returns the latest version of id, deleted or not; false if unknown.
@@ -40,6 +46,14 @@ type MemHost struct {
 	Clock    func() time.Time
 	// Earlier versions of source entities by _id.
 	Earlier map[string]entity.Value
+	// Complete has the times of completeness, by VIA and dataset.
+	Complete map[string]map[string]time.Time
+}
+
+// Completeness looks into Complete.
+func (h *MemHost) Completeness(via, dataset string) (time.Time, bool) {
+	t, ok := h.Complete[via][dataset]
+	return t, ok
 }
 
 // Now returns the clock's time, or the zero time without a clock.

@@ -47,6 +47,9 @@ func Decode(a *Arena, data []byte, o DecodeOptions) (Value, error) {
 	return decode(a, unsafe.String(unsafe.SliceData(data), len(data)), o)
 }
 
+// DecodeText is [Decode] of a string.
+func DecodeText(a *Arena, s string, o DecodeOptions) (Value, error) { return decode(a, s, o) }
+
 // DecodeString is [Decode] of a string onto the heap with default options.
 func DecodeString(s string) (Value, error) { return decode(nil, s, DecodeOptions{}) }
 

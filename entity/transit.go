@@ -17,7 +17,7 @@ func parseTag(a *Arena, s string) (Value, bool) {
 	case 'r':
 		return NewURI(body), true
 	case ':':
-		return NewNI(body), strings.Contains(body, ":")
+		return NewNI(body), body != ""
 	case 't':
 		return ParseDatetime(body)
 	case 'u':

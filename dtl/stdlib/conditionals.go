@@ -186,7 +186,9 @@ func isChanged(c *dtl.Ctx, f dtl.Eval) value {
 	case entity.Deleted(prev) || entity.Deleted(c.Source()):
 		return boolean(true)
 	}
-	return boolean(!entity.Equal(f(c), c.WithSource(prev, f)))
+	now := c.With(c.Source(), f)
+	before := c.WithSource(prev, func(c *dtl.Ctx) value { return c.With(prev, f) })
+	return boolean(!entity.Equal(now, before))
 }
 
 func tuples(c *dtl.Ctx, a []value) value {

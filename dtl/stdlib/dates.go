@@ -2,6 +2,7 @@ package stdlib
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 	_ "time/tzdata" // zones where the machine has none
@@ -185,8 +186,13 @@ func parseDatePart(s string) (datePart, error) {
 			return datePartSizes[i], nil
 		}
 	}
-	if near := textdist.Nearest(s, datePartNames[:]); near != "" {
-		return datePart{}, fmt.Errorf("there is no date part %q; did you mean %q?", s, near)
+	return datePart{}, unknownWord("date part", s, datePartNames[:])
+}
+
+// unknownWord says that a word is none of those known.
+func unknownWord(what, word string, known []string) error {
+	if near := textdist.Nearest(word, known); near != "" {
+		return fmt.Errorf("there is no %s %q; did you mean %q?", what, word, near)
 	}
-	return datePart{}, fmt.Errorf("there is no date part %q; there are year, month, week, day, hour, minute, second, millisecond, microsecond and nanosecond", s)
+	return fmt.Errorf("there is no %s %q; there are %s", what, word, strings.Join(known, ", "))
 }

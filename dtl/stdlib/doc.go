@@ -17,9 +17,9 @@ import (
 // and is checked by the tests.
 func Lib() (*dtl.Lib, error) {
 	return dtl.NewLib(
-		booleanLogic(), booleans(), comparisons(), conditionals(), dates(), dictionaries(),
-		hops(), lists(), mapping(), maths(), misc(), nulls(), numbers(), rounding(), sets(), stringFuncs(),
-		transforms(), shaping(), uris(),
+		booleanLogic(), booleans(), comparisons(), conditionals(), dates(), dictionaries(), encryption(), hashes(), identifiers(),
+		hops(), jsons(), lists(), mapping(), maths(), misc(), nulls(), numbers(), octets(), phones(), rounding(), sets(), stringFuncs(),
+		transforms(), shaping(), uris(), uuids(),
 	)
 }
 

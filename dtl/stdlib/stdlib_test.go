@@ -74,6 +74,9 @@ func TestDeclarationsAreComplete(t *testing.T) {
 	}
 }
 
+// random functions never answer the same twice.
+var random = map[string]bool{"uuid": true, "encrypt": true, "encrypt-pgp": true, "encrypt-pki": true}
+
 // TestOddValues calls every function with every combination of odd values:
 // none may panic, and each answers the same twice.
 func TestOddValues(t *testing.T) {
@@ -92,7 +95,7 @@ func TestOddValues(t *testing.T) {
 					if args == "" {
 						src = `["` + name + `"]`
 					}
-					if one, two := eval(t, l, src), eval(t, l, src); one != two {
+					if one, two := eval(t, l, src), eval(t, l, src); one != two && !random[name] {
 						t.Fatalf("%s: %s and then %s", src, one, two)
 					}
 				}
@@ -112,7 +115,7 @@ func FuzzRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, rules, source string) {
 		n, errs := jsonpos.Parse("f", []byte(rules))
 		v, err := entity.DecodeString(source)
-		if errs != nil || err != nil || v.Kind() != entity.Dict || strings.Contains(rules, "sleep!") {
+		if errs != nil || err != nil || v.Kind() != entity.Dict || strings.Contains(rules, "sleep!") || strings.Contains(rules, "crypt") || strings.Contains(rules, "uuid") {
 			return
 		}
 		p, _ := dtl.CompileRules(n, dtl.Options{Lib: l, Limits: dtl.Limits{Steps: 20000, List: 10000, Text: 1 << 16}})
