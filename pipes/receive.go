@@ -36,9 +36,8 @@ func (in *Inlet) Receive(ctx context.Context, b *entity.Batch) (Stats, error) {
 		if step == nil {
 			step = in.p.transform.Start(transforms.Run{Host: in.p.host()})
 		}
-		err := step.Apply(ctx, b)
-		in.steps.Put(step)
-		if err != nil {
+		defer in.steps.Put(step) // what it has made is in use until it is written
+		if err := step.Apply(ctx, b); err != nil {
 			return s, err
 		}
 	}

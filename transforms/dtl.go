@@ -2,6 +2,8 @@ package transforms
 
 import (
 	"context"
+	"runtime"
+	"sync"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
@@ -63,39 +65,89 @@ func (t *dtlTransform) SideEffects() bool { return t.effects }
 
 // Start implements Transform.
 func (t *dtlTransform) Start(r Run) Step {
+	return &dtlStep{t: t, r: r, cores: runtime.GOMAXPROCS(0)}
+}
+
+// dtlStep spreads a batch over lanes, one for each core, and keeps the order.
+type dtlStep struct {
+	t     *dtlTransform
+	r     Run
+	cores int
+	lanes []*dtlLane
+}
+
+// laneSize is how many entities are worth a lane: fewer are done sooner than a
+// goroutine is started.
+const laneSize = 25
+
+// Apply implements Step. What the lanes make stays valid until the next call.
+func (s *dtlStep) Apply(ctx context.Context, b *entity.Batch) error {
+	n := max(1, min(s.cores, len(b.Entities)/laneSize))
+	for len(s.lanes) < n {
+		s.lanes = append(s.lanes, s.t.lane(s.r))
+	}
+	lanes := s.lanes[:n]
+	lanes[0].out.Arena = b.Arena
+	var others sync.WaitGroup
+	for i, l := range lanes {
+		l.in = b.Entities[len(b.Entities)*i/n : len(b.Entities)*(i+1)/n]
+		if i > 0 {
+			l.out.Arena.Reset()
+			others.Go(func() { l.err = l.apply(ctx) })
+		}
+	}
+	lanes[0].err = lanes[0].apply(ctx)
+	others.Wait()
+	total := 0
+	for _, l := range lanes {
+		if l.err != nil {
+			return l.err
+		}
+		total += len(l.out.Entities)
+	}
+	out := b.Arena.Values(total)
+	for _, l := range lanes {
+		out = append(out, l.out.Entities...)
+	}
+	b.Entities = out
+	return nil
+}
+
+// dtlLane transforms a part of a batch in a goroutine of its own.
+type dtlLane struct {
+	run     *dtl.Run
+	trigger *triggerRun
+	in      []entity.Value
+	out     entity.Batch
+	err     error
+}
+
+func (t *dtlTransform) lane(r Run) *dtlLane {
 	run := dtl.NewRun(t.program, r.Host)
 	if !r.Params.IsNull() {
 		run.SetParams(r.Params)
 	}
-	return &dtlStep{run: run, trigger: t.trigger.start(r)}
+	return &dtlLane{run: run, trigger: t.trigger.start(r), out: entity.Batch{Arena: entity.NewArena()}}
 }
 
-type dtlStep struct {
-	run     *dtl.Run
-	trigger *triggerRun
-	one     entity.Batch
-}
-
-// Apply implements Step. What an earlier transform has filtered stays as it
-// is: rules would make it an entity again.
-func (s *dtlStep) Apply(ctx context.Context, b *entity.Batch) error {
-	out := entity.Batch{Arena: b.Arena, Entities: b.Arena.Values(len(b.Entities))}
-	s.one.Arena = b.Arena
-	for i := range b.Entities {
-		e := b.Entities[i]
-		ok, err := s.trigger.fires(ctx, e, b.Arena)
+// apply leaves what an earlier transform has filtered as it is: rules would
+// make it an entity again.
+func (l *dtlLane) apply(ctx context.Context) error {
+	l.out.Entities = l.out.Entities[:0]
+	one := entity.Batch{Arena: l.out.Arena}
+	for i, e := range l.in {
+		ok, err := l.trigger.fires(ctx, e, one.Arena)
 		if err != nil {
 			return err
 		}
 		if !ok || entity.Filtered(e) {
-			out.Entities = append(out.Entities, e)
+			l.out.Entities = append(l.out.Entities, e)
 			continue
 		}
-		s.one.Entities = b.Entities[i : i+1]
-		if err := s.run.Transform(ctx, &s.one, &out); err != nil {
+		one.Entities = l.in[i : i+1]
+		if err := l.run.Transform(ctx, &one, &l.out); err != nil {
 			return err
 		}
 	}
-	b.Entities = out.Entities
 	return nil
 }

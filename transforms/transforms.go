@@ -23,8 +23,9 @@ type Transform interface {
 
 // Step is a transform in one run; it serves one goroutine.
 type Step interface {
-	// Apply replaces b.Entities by the transformed ones, in order. New values
-	// go into b.Arena. On an error nothing of the batch may be used.
+	// Apply replaces b.Entities by the transformed ones, in order. They are
+	// valid until the next call, and as long as b.Arena is. On an error nothing
+	// of the batch may be used.
 	Apply(ctx context.Context, b *entity.Batch) error
 }
 
