@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -27,6 +28,19 @@ func handEngine(task string) (engine, error) {
 			return nil, err
 		}
 		out, err := sonic.Marshal(f(o))
+		return append(dst, out...), err
+	}, nil
+}
+
+// handStandard is handEngine with the standard library's JSON.
+func handStandard(task string) (engine, error) {
+	f := handMaps[task]
+	return func(dst, line []byte) ([]byte, error) {
+		var o object
+		if err := json.Unmarshal(line, &o); err != nil {
+			return nil, err
+		}
+		out, err := json.Marshal(f(o))
 		return append(dst, out...), err
 	}, nil
 }
