@@ -47,7 +47,11 @@ func main() {
 	slice := flag.Duration("slice", 60*time.Millisecond, "CPU time an engine gets in a round")
 	flag.Parse()
 	runtime.GOMAXPROCS(1)
-	if err := run(*rounds, *slice); err != nil {
+	err := run(*rounds, *slice)
+	if err == nil {
+		err = compareJoins(max(1, *rounds/3))
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

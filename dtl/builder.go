@@ -23,6 +23,7 @@ type Builder struct {
 	slots    int      // most aliases in scope at once
 	hints    int
 	copies   int
+	memos    int
 	depth    int
 	impure   int             // uses so far of what a constant cannot be made of
 	refs     map[string]bool // variables read by the expression being compiled

@@ -51,6 +51,7 @@ type Ctx struct {
 	stack    []entity.Value // argument values
 	hints    []int          // where paths found their keys last
 	copies   []copyCache
+	memos    []memo // what hops have found, by hop
 	out      *entity.Batch
 	params   entity.Value // "_B."
 	key      []byte

@@ -28,6 +28,7 @@ type hop struct {
 	index   *Index // nil looks up by _id
 	subset  *Subset
 	filters []Eval // conditions all of whose aliases are bound now
+	memo    int    // place in the run's memory of what was found
 }
 
 const defaultMaxDepth = 10
@@ -147,7 +148,8 @@ func (b *Builder) hopsPlan(n *jsonpos.Node, s *hopsSpec, datasets [][2]string, b
 		}
 		alias := datasets[i][1]
 		bound[alias] = true
-		h := hop{slot: base + i, dataset: datasets[i][0], subset: subsets[alias]}
+		h := hop{slot: base + i, dataset: datasets[i][0], subset: subsets[alias], memo: b.memos}
+		b.memos++
 		j.used = true
 		h.keys = j.sides[1-side].Eval
 		if text := j.nodes[side].Text; text != alias+"._id" {

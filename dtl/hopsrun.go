@@ -113,12 +113,22 @@ func (h *hop) find(c *Ctx) []entity.Value {
 		c.FailCause("dtl/hops-dataset", "cannot hop to "+h.dataset, err)
 		return nil
 	}
-	var found []entity.Value
 	keys := h.keys(c)
+	if keys.Kind() != entity.List || keys.Len() == 1 {
+		if found, ok := c.memos[h.memo].find(c, h, ds, First(keys)); ok {
+			return found
+		}
+	}
+	return h.read(c, ds, keys, c.arena)
+}
+
+// read finds entities in the dataset; they live in the arena a.
+func (h *hop) read(c *Ctx, ds Dataset, keys entity.Value, a *entity.Arena) (found []entity.Value) {
+	var err error
 	if h.index == nil {
-		found, err = getByID(c, ds, keys)
+		found, err = getByID(c, ds, keys, a)
 	} else {
-		err = ds.Find(c.ctx, h.index, indexKeys(keys), c.arena, func(e entity.Value) bool {
+		err = ds.Find(c.ctx, h.index, indexKeys(keys), a, func(e entity.Value) bool {
 			found = append(found, e)
 			return c.Room(len(found))
 		})
@@ -140,14 +150,14 @@ func indexKeys(v entity.Value) [][]byte {
 	return keys
 }
 
-func getByID(c *Ctx, ds Dataset, ids entity.Value) (found []entity.Value, err error) {
+func getByID(c *Ctx, ds Dataset, ids entity.Value, a *entity.Arena) (found []entity.Value, err error) {
 	seen := map[string]bool{}
 	EachElem(ids, func(v entity.Value) bool {
 		if v.Kind() != entity.String || seen[v.Text()] {
 			return true
 		}
 		seen[v.Text()] = true
-		e, ok, getErr := ds.Get(c.ctx, v.Text(), c.arena)
+		e, ok, getErr := ds.Get(c.ctx, v.Text(), a)
 		if ok && !entity.Deleted(e) {
 			found = append(found, e)
 		}

@@ -39,6 +39,18 @@ type Dataset interface {
 	Scan(ctx context.Context, a *entity.Arena, yield func(entity.Value) bool) error
 }
 
+// Headed is the ability of datasets that can tell cheaply whether they have
+// changed: as long as their head stays, so does what is found in them.
+type Headed interface {
+	Head(ctx context.Context) (Head, error)
+}
+
+// Head is a state of a dataset.
+type Head struct {
+	Generation [16]byte
+	Last       int64
+}
+
 // MemHost is a Host over entities in memory: for the prompt and for tests.
 type MemHost struct {
 	Datasets map[string][]entity.Value

@@ -62,7 +62,7 @@ type Program struct {
 }
 
 // sizes are what a run reserves.
-type sizes struct{ hints, copies, slots int }
+type sizes struct{ hints, copies, slots, memos int }
 
 type rule struct {
 	name    string
@@ -116,7 +116,7 @@ func (b *Builder) addRule(name string, n *jsonpos.Node) {
 }
 
 func (b *Builder) program() *Program {
-	return &Program{o: b.o, rules: b.rules, facts: b.facts, size: sizes{b.hints, b.copies, b.slots}}
+	return &Program{o: b.o, rules: b.rules, facts: b.facts, size: sizes{b.hints, b.copies, b.slots, b.memos}}
 }
 
 // Expression is a compiled expression on its own, immutable and shared.
@@ -164,6 +164,7 @@ func NewRun(p *Program, h Host) *Run {
 	r.c = Ctx{
 		host: h, limits: p.o.Limits.orDefault(),
 		hints: make([]int, p.size.hints), copies: make([]copyCache, p.size.copies), alias: make([]entity.Value, p.size.slots),
+		memos: make([]memo, p.size.memos),
 	}
 	return r
 }

@@ -45,6 +45,12 @@ type dataset struct {
 	name  string
 }
 
+// Head implements dtl.Headed.
+func (d dataset) Head(ctx context.Context) (dtl.Head, error) {
+	generation, last, err := d.store.Head(ctx, d.name)
+	return dtl.Head{Generation: generation, Last: int64(last)}, err
+}
+
 // Get returns the latest version of an id.
 func (d dataset) Get(ctx context.Context, id string, a *entity.Arena) (entity.Value, bool, error) {
 	found, err := d.store.Get(ctx, d.name, []string{id}, a)

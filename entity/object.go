@@ -65,6 +65,16 @@ func (o *Object) Members() []Member {
 	return o.members
 }
 
+// Size returns how many bytes of JSON a Dict was read from; a guess if it was
+// made or has changed since, and 0 for every other kind.
+func (v Value) Size() int {
+	o := v.Object()
+	if o == nil {
+		return 0
+	}
+	return max(len(o.raw), 32*len(o.members))
+}
+
 // Get returns the value of key, and whether the dictionary has it.
 func (o *Object) Get(key string) (Value, bool) {
 	if i := o.find(key); i >= 0 {

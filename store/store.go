@@ -38,6 +38,10 @@ type Store interface {
 	Datasets(ctx context.Context) ([]Info, error)
 	// Info describes one dataset; ErrNoDataset if there is none.
 	Info(ctx context.Context, dataset string) (Info, error)
+	// Head returns the dataset's generation and the offset of its newest
+	// version: as long as they stay, everything read from it stays the same.
+	// It costs next to nothing.
+	Head(ctx context.Context, dataset string) (generation [16]byte, last Offset, err error)
 	// Create makes an empty, unpopulated dataset unless it exists.
 	Create(ctx context.Context, dataset string) (Info, error)
 	// Drop removes a dataset with its indexes; it is no error if there is none.

@@ -71,6 +71,19 @@ func (s *Store) Datasets(context.Context) ([]store.Info, error) {
 	return infos, nil
 }
 
+// Head implements store.Store.
+func (s *Store) Head(_ context.Context, name string) (generation [16]byte, last store.Offset, err error) {
+	if err := s.enter(); err != nil {
+		return generation, 0, err
+	}
+	defer s.leave()
+	d, err := s.dataset(name)
+	if err != nil {
+		return generation, 0, err
+	}
+	return d.gen, store.Offset(s.lastOf(d)), nil
+}
+
 // Info implements store.Store.
 func (s *Store) Info(_ context.Context, name string) (store.Info, error) {
 	if err := s.enter(); err != nil {
