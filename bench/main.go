@@ -49,6 +49,7 @@ func main() {
 	runtime.GOMAXPROCS(1)
 	err := run(*rounds, *slice)
 	if err == nil {
+		runtime.GOMAXPROCS(runtime.NumCPU()) // end to end, as it is run
 		err = compareJoins(max(1, *rounds/3))
 	}
 	if err != nil {

@@ -36,6 +36,7 @@ type commands struct {
 	Serve    serveCmd    `cmd:"" help:"Run the node: pumps on schedule, receivers, API."`
 	DTL      dtlCmd      `cmd:"" name:"dtl" help:"DTL at the prompt."`
 	Jinja    jinjaCmd    `cmd:"" help:"A template at the prompt."`
+	Explain  explainCmd  `cmd:"" help:"Say what a DTL function or a rule is."`
 	Datasets datasetsCmd `cmd:"" help:"Look into the store."`
 	New      newCmd      `cmd:"" help:"Scaffold a node or a pipe."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`

@@ -5,22 +5,42 @@
 // manual's notation, one sentence, examples and a body. Call gets values;
 // Build gets the arguments as written and compiles them itself; Step makes a
 // transform. Arity checks, documentation, help and the tests of the examples
-// follow. To add a section, write its file and name it in [Lib].
+// follow. To add a section, write its file and name it in [Families].
 package stdlib
 
 import (
+	"slices"
+
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 )
 
+// Family is a section of the manual with its functions.
+type Family struct {
+	Name  string // as in the names of files: "date-and-time"
+	Funcs []dtl.Func
+}
+
+// Families returns all functions, by section.
+func Families() []Family {
+	return []Family{
+		{"boolean-logic", booleanLogic()}, {"booleans", booleans()}, {"bytes", octets()}, {"comparisons", comparisons()},
+		{"conditionals", conditionals()}, {"date-and-time", dates()}, {"dictionaries", dictionaries()}, {"encryption", encryption()},
+		{"hops", hops()}, {"json", jsons()}, {"lists", slices.Concat(lists(), mapping())}, {"math", slices.Concat(maths(), rounding())},
+		{"misc", slices.Concat(misc(), hashes())}, {"namespaced-identifiers", identifiers()}, {"nulls", nulls()}, {"numbers", numbers()},
+		{"phonenumbers", phones()}, {"sets", sets()}, {"strings", stringFuncs()}, {"transforms", slices.Concat(transforms(), shaping())},
+		{"uris", uris()}, {"uuids", uuids()},
+	}
+}
+
 // Lib returns the standard functions. The error is a mistake in a declaration
 // and is checked by the tests.
 func Lib() (*dtl.Lib, error) {
-	return dtl.NewLib(
-		booleanLogic(), booleans(), comparisons(), conditionals(), dates(), dictionaries(), encryption(), hashes(), identifiers(),
-		hops(), jsons(), lists(), mapping(), maths(), misc(), nulls(), numbers(), octets(), phones(), rounding(), sets(), stringFuncs(),
-		transforms(), shaping(), uris(), uuids(),
-	)
+	var all [][]dtl.Func
+	for _, f := range Families() {
+		all = append(all, f.Funcs)
+	}
+	return dtl.NewLib(all...)
 }
 
 // value is short for what everything here works on.

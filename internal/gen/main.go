@@ -1,5 +1,6 @@
-// Command gen writes what follows from the configuration structs: the JSON
-// Schemas in schemas/ and the reference in docs/reference/components.md.
+// Command gen writes what follows from the declarations: from the configuration
+// structs the JSON Schemas in schemas/ and docs/reference/components.md, from
+// the DTL functions docs/reference/dtl.
 package main
 
 import (
@@ -66,7 +67,7 @@ func run() error {
 			return err
 		}
 	}
-	if err := os.MkdirAll("docs/reference", 0o755); err != nil {
+	if err := functions(); err != nil { // makes the folder, too
 		return err
 	}
 	return os.WriteFile("docs/reference/components.md", page.Bytes(), 0o644)

@@ -29,7 +29,12 @@ type cacheRow struct {
 // lines of the processor's cache.
 const cacheWays = 8
 
-const cacheFirst = 1 << 10
+// The cache begins small, and while it is it grows fast: to place everything
+// anew costs more than the room.
+const (
+	cacheFirst = 1 << 14
+	cacheSmall = 1 << 18
+)
 
 func newLatestCache(most int) *latestCache {
 	most = max(most, cacheWays)
@@ -115,10 +120,14 @@ func (c *latestCache) place(k cacheKey) (at int, free bool) {
 	return at, at >= 0
 }
 
-// grow doubles the room.
+// grow doubles the room, or more.
 func (c *latestCache) grow() {
 	keys, rows := c.keys, c.rows // half full at the most afterwards: nothing is evicted
-	c.keys, c.rows = make([]cacheKey, 2*len(keys)), make([]cacheRow, 2*len(rows))
+	size := 2 * len(keys)
+	if len(keys) < cacheSmall && 2*size <= c.most {
+		size *= 2
+	}
+	c.keys, c.rows = make([]cacheKey, size), make([]cacheRow, size)
 	for i, k := range keys {
 		if k != (cacheKey{}) {
 			c.put(k, rows[i])
