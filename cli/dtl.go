@@ -70,7 +70,10 @@ func (p *prompt) node(name, arg string) (*jsonpos.Node, error) {
 	n, errs := jsonpos.Parse(name, data)
 	if errs != nil {
 		e := errs[0]
-		return nil, failed(fmt.Errorf("%w %s", e, e.Help))
+		if e.Help != "" {
+			return nil, failed(fmt.Errorf("%w; %s", e, e.Help))
+		}
+		return nil, failed(e)
 	}
 	return n, nil
 }

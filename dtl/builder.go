@@ -168,6 +168,13 @@ func (b *Builder) call(n *jsonpos.Node) *Expr {
 
 func (b *Builder) lookup(at *jsonpos.Node, name string) *declared {
 	f := b.o.Lib.funcs[name]
+	if successor, help := oldName(name); f == nil && help != "" {
+		if f = b.o.Lib.funcs[successor]; f == nil {
+			b.Errorf(at, "dtl/deprecated", help, "the function %q was taken out of the language", name)
+			return nil
+		}
+		b.Warnf(at, "dtl/deprecated", help, "the function %q is deprecated", name)
+	}
 	if f == nil {
 		help := "`sluice dtl --list` names all functions"
 		if near := textdist.Nearest(name, b.o.Lib.names); near != "" {

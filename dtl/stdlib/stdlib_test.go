@@ -104,6 +104,28 @@ func TestOddValues(t *testing.T) {
 	}
 }
 
+// TestBombs: what would take all time or memory ends with an error, and soon.
+func TestBombs(t *testing.T) {
+	l := lib(t)
+	for src, want := range map[string]string{
+		`["range", 0, 1000000000000]`:                                                      "is longer than",
+		`["tuples", ["range", 0, 90000], ["range", 0, 90000]]`:                             "is longer than",
+		`["^", 10, ["^", 10, 10]]`:                                                         "a million bits",
+		`["^", ["decimal", "1.1"], ["decimal", "1e12"]]`:                                   "null",
+		`["decimal", "1e999999999"]`:                                                       "null",
+		`["round", -1000, ["decimal", "1e4000"]]`:                                          "1",
+		`["integer", ["decimal", "1e1000000"]]`:                                            "null",
+		`["datetime-plus", "year", 99999999999, "~t2015-01-01T00:00:00Z"]`:                 "null",
+		`["datetime-plus", "nanosecond", 9223372036854775807, "~t9999-12-31T00:00:00Z"]`:   "null",
+		`["matches", "*a*a*a*a*a*a*a*a*a*a*a*a*a*b", "` + strings.Repeat("a", 5000) + `"]`: "false",
+		`["json-parse", "` + strings.Repeat("[", 5000) + `"]`:                              "null",
+	} {
+		if got := eval(t, l, src); !strings.Contains(got, want) {
+			t.Errorf("%.80s: %.200s, want %s", src, got, want)
+		}
+	}
+}
+
 func FuzzRules(f *testing.F) {
 	l, err := stdlib.Lib()
 	if err != nil {
