@@ -50,12 +50,24 @@ func main() {
 	err := run(*rounds, *slice)
 	if err == nil {
 		runtime.GOMAXPROCS(runtime.NumCPU()) // end to end, as it is run
-		err = compareJoins(max(1, *rounds/3))
+		err = compareEnds(*rounds)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// compareEnds measures what uses all cores.
+func compareEnds(rounds int) error {
+	lines, err := readLines("orders.ndjson")
+	if err != nil {
+		return err
+	}
+	if err := compareCores(lines, rounds); err != nil {
+		return err
+	}
+	return compareJoins(max(1, rounds/3))
 }
 
 func run(rounds int, slice time.Duration) error {
