@@ -95,7 +95,10 @@ func run(rounds int, slice time.Duration) error {
 		}
 		fmt.Fprintln(w)
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return compareParsed(lines, rounds, slice)
 }
 
 // compare measures every contender on a task and returns its cells.
