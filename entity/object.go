@@ -123,6 +123,13 @@ func (o *Object) Set(key string, v Value) {
 	o.push(Member{key, v})
 }
 
+// Add gives a new key a value: Set for a caller that knows that the dictionary
+// does not have the key.
+func (o *Object) Add(key string, v Value) {
+	o.raw = ""
+	o.push(Member{key, v})
+}
+
 // push adds a member whose key is known to be new.
 func (o *Object) push(m Member) {
 	if len(o.members) == cap(o.members) {

@@ -1,6 +1,8 @@
 package stdlib
 
 import (
+	"slices"
+
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 )
@@ -93,11 +95,12 @@ func dictionaries() []dtl.Func {
 	}
 }
 
-// constantKeys are the keys of a dict whose keys are all constant texts.
+// constantKeys are the keys of a dict whose keys are all constant texts, no two
+// of them the same.
 func constantKeys(args []*dtl.Expr) (keys []string, ok bool) {
 	for i := 0; i+1 < len(args); i += 2 {
 		key, ok := text(dtl.First(args[i].Value))
-		if !ok || !args[i].Const {
+		if !ok || !args[i].Const || slices.Contains(keys, key) {
 			return nil, false
 		}
 		keys = append(keys, key)
@@ -108,7 +111,7 @@ func constantKeys(args []*dtl.Expr) (keys []string, ok bool) {
 func record(c *dtl.Ctx, keys []string, args []*dtl.Expr) value {
 	o := c.Arena().NewObject(len(keys))
 	for i, key := range keys {
-		o.Set(key, args[2*i+1].Eval(c))
+		o.Add(key, args[2*i+1].Eval(c))
 	}
 	return o.Value()
 }
