@@ -78,7 +78,7 @@ func (z *zones) zone(name string) (*time.Location, error) {
 	if err != nil || name == "" || name == "Local" {
 		return nil, fmt.Errorf("there is no time zone %q; names are such as \"Europe/Oslo\"", name)
 	}
-	z.known.Store(name, l)
+	z.known.Store(strings.Clone(name), l) // the name may stand in memory that is used again
 	return l, nil
 }
 
