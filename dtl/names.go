@@ -18,13 +18,13 @@ type nameMatch struct {
 func (b *Builder) nameMatch(key string) nameMatch {
 	switch {
 	case !b.o.NamespacedIdentifiers:
-		return nameMatch{exact: key}
+		return nameMatch{exact: entity.Key(key)}
 	case strings.HasPrefix(key, "::"):
-		return nameMatch{exact: key[2:]}
+		return nameMatch{exact: entity.Key(key[2:])}
 	case strings.HasPrefix(key, ":"):
-		return nameMatch{exact: b.o.PropertyNS + key}
+		return nameMatch{exact: entity.Key(b.o.PropertyNS + key)}
 	case key == "" || isNamespaced(key) || key[0] == '_' || key[0] == '$':
-		return nameMatch{exact: key}
+		return nameMatch{exact: entity.Key(key)}
 	default:
 		return nameMatch{local: key}
 	}

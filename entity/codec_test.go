@@ -176,7 +176,7 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 	line, _ := os.ReadFile("../testdata/perf/orders.ndjson")
 	line = line[:bytes.IndexByte(line, '\n')]
 	a, dst := NewArena(), make([]byte, 0, 1<<16)
-	n := testing.AllocsPerRun(100, func() {
+	once := func() {
 		a.Reset()
 		v, err := Decode(a, line, DecodeOptions{})
 		if err != nil {
@@ -184,7 +184,11 @@ func TestDecodeAllocatesNothing(t *testing.T) {
 		}
 		dst = AppendJSON(dst[:0], v)
 		Hash(v)
-	})
+	}
+	for range 10 {
+		once() // shapes are learnt from the outside inwards, a level a time
+	}
+	n := testing.AllocsPerRun(100, once)
 	if n != 0 {
 		t.Errorf("%v allocations an entity", n)
 	}

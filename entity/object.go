@@ -36,6 +36,21 @@ func (a *Arena) NewObject(size int) *Object {
 	return o
 }
 
+// NewRecord returns a dictionary with the given keys, all different, and null
+// for each; [Object.Fill] gives them values.
+func (a *Arena) NewRecord(keys []string) *Object {
+	o := a.NewObject(len(keys))
+	o.members = o.members[:len(keys)]
+	for i, k := range keys {
+		o.members[i] = Member{Key: k}
+	}
+	o.buildIndex()
+	return o
+}
+
+// Fill gives the i-th key of a record its value.
+func (o *Object) Fill(i int, v Value) { o.members[i].Value = v }
+
 // NewDict returns a Dict of the given members; of a repeated key the last
 // value stands at the first one's place.
 func NewDict(members ...Member) Value {

@@ -1,6 +1,9 @@
 package entity
 
-import "strings"
+import (
+	"strings"
+	"unique"
+)
 
 // shape is what the dict at one place of a text looked like last time. Texts
 // that follow one another are mostly of one shape, and to see that the
@@ -16,6 +19,7 @@ type shape struct {
 // shape of the dicts in its value.
 type shapeKey struct {
 	quoted string
+	key    string
 	bit    uint64
 	inner  *shape
 }
@@ -25,6 +29,10 @@ const (
 	shapeWidth  = 64   // keys of a dict worth remembering
 	shapeBudget = 2048 // keys that one decoder remembers in all
 )
+
+// Key returns the one copy of a property name that dicts of a familiar shape
+// are read with. Who asks for it by that copy is spared comparing the letters.
+func Key(name string) string { return unique.Make(name).Value() }
 
 // key returns the key at *at or a little behind, if it comes next, and steps
 // behind its colon: of the keys expected some may be missing, others come
@@ -38,7 +46,7 @@ func (s *shape) key(d *decoder, at *int) (k *shapeKey, key string) {
 		if k = &s.keys[i]; strings.HasPrefix(rest, k.quoted) {
 			*at = i + 1
 			d.pos += len(k.quoted)
-			return k, rest[1 : len(k.quoted)-2]
+			return k, k.key
 		}
 	}
 	return nil, ""
@@ -71,7 +79,7 @@ func (d *decoder) learn(slot **shape, members []Member) {
 		if end, _ := scanText(m.Key, 0); end < len(m.Key) {
 			break // its text is escaped
 		}
-		s.keys = append(s.keys, shapeKey{quoted: `"` + m.Key + `":`, bit: keyBit(m.Key)})
+		s.keys = append(s.keys, shapeKey{quoted: `"` + m.Key + `":`, key: Key(m.Key), bit: keyBit(m.Key)})
 	}
 	d.shapes += len(s.keys)
 }

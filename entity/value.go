@@ -71,13 +71,17 @@ func NewBool(b bool) Value {
 // NewInt returns an Int.
 func NewInt(i int64) Value { return Value{tag: tag{kind: Int}, num: uint64(i)} }
 
+// infinite are the exponent bits that NaN and the infinities alone have.
+const infinite = 0x7ff << 52
+
 // NewFloat returns a Float; NaN and the infinities, which the wire form cannot
 // express, become null.
 func NewFloat(f float64) Value {
-	if math.IsNaN(f) || math.IsInf(f, 0) {
+	bits := math.Float64bits(f)
+	if bits&infinite == infinite {
 		return Value{}
 	}
-	return Value{tag: tag{kind: Float}, num: math.Float64bits(f)}
+	return Value{tag: tag{kind: Float}, num: bits}
 }
 
 // NewString returns a String that shares s.
@@ -157,6 +161,13 @@ func (v Value) Big() *big.Int {
 // Float64 returns the amount of a Float; of an Int or Decimal the nearest
 // double; 0 for every other kind.
 func (v Value) Float64() float64 {
+	if v.tag == (tag{kind: Int}) {
+		return float64(int64(v.num))
+	}
+	return v.float64()
+}
+
+func (v Value) float64() float64 {
 	switch v.kind {
 	case Float:
 		if v.flags&flagText != 0 {
@@ -164,9 +175,6 @@ func (v Value) Float64() float64 {
 		}
 		return math.Float64frombits(v.num)
 	case Int:
-		if v.flags&flagBig == 0 {
-			return float64(int64(v.num))
-		}
 		f, _ := new(big.Float).SetInt(v.Big()).Float64()
 		return f
 	case Decimal:

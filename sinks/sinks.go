@@ -33,6 +33,20 @@ type Writer interface {
 	Finish(ctx context.Context, f Finish, save []store.StateWrite) (Written, error)
 }
 
+// Ahead is the ability of writers that can be handed a batch and be asked
+// later whether it is safe, so that the next one is made in the meantime.
+type Ahead interface {
+	// Begin hands over a batch like Write; its entities may be used again when
+	// it returns. Only one batch may be on its way.
+	Begin(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error)
+}
+
+// Pending is a batch on its way.
+type Pending interface {
+	// Wait returns what Write would have.
+	Wait(ctx context.Context) (Written, error)
+}
+
 // RunKind says how a run came about.
 type RunKind uint8
 

@@ -39,33 +39,71 @@ type datasetWriter struct {
 
 // Write implements Writer.
 func (w *datasetWriter) Write(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Written, error) {
-	ops, err := w.ops(b)
+	p, err := w.Begin(ctx, b, save)
 	if err != nil {
 		return Written{}, err
 	}
-	if (w.s.prevent != "" || w.s.children) && len(ops) > 0 {
+	return p.Wait(ctx)
+}
+
+// Begin implements Ahead. What depends on the versions stored is waited for
+// here.
+func (w *datasetWriter) Begin(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error) {
+	ops, err := w.ops(b)
+	if err != nil {
+		return nil, err
+	}
+	compares := (w.s.prevent != "" || w.s.children) && len(ops) > 0
+	if compares {
 		w.single.Lock()
 		defer w.single.Unlock()
 		if ops, err = w.compare(ctx, ops, b.Arena); err != nil {
-			return Written{}, err
+			return nil, err
 		}
 	}
 	batch := &store.Batch{State: save}
 	if len(ops) > 0 {
 		batch.Writes = []store.Write{{Dataset: w.s.dataset, Ops: ops}}
 	}
-	return w.commit(ctx, batch)
+	if compares {
+		written, err := w.commit(ctx, batch)
+		return settled(written), err
+	}
+	return w.begin(ctx, batch)
+}
+
+// settled is a batch that is safe already.
+type settled Written
+
+// Wait implements Pending.
+func (s settled) Wait(context.Context) (Written, error) { return Written(s), nil }
+
+// handed is a batch the store has taken.
+type handed struct{ store.Pending }
+
+// Wait implements Pending.
+func (h handed) Wait(ctx context.Context) (Written, error) {
+	res, err := h.Pending.Wait(ctx)
+	return Written{Changed: res.Changed, Revs: res.Revs}, err
+}
+
+func (w *datasetWriter) begin(ctx context.Context, b *store.Batch) (Pending, error) {
+	if len(b.Writes) == 0 && len(b.State) == 0 && len(b.Populate) == 0 {
+		return settled{}, nil
+	}
+	p, err := w.s.store.Append(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	return handed{p}, nil
 }
 
 func (w *datasetWriter) commit(ctx context.Context, b *store.Batch) (Written, error) {
-	if len(b.Writes) == 0 && len(b.State) == 0 && len(b.Populate) == 0 {
-		return Written{}, nil
-	}
-	res, err := commit(ctx, w.s.store, b)
+	p, err := w.begin(ctx, b)
 	if err != nil {
 		return Written{}, err
 	}
-	return Written{Changed: res.Changed, Revs: res.Revs}, nil
+	return p.Wait(ctx)
 }
 
 // ops turns entities into changes and notes which ids were seen.

@@ -91,6 +91,9 @@ func (d *dataset) Datasets() []string { return []string{d.cfg.Dataset} }
 // the default of a sink's suppress_filtered.
 func (d *dataset) LatestOnly() bool { return !d.cfg.IncludePreviousVersions }
 
+// Alternates implements Alternating.
+func (d *dataset) Alternates() {}
+
 // Populated implements Populator. A dataset that does not exist is not.
 func (d *dataset) Populated(ctx context.Context) (bool, error) {
 	info, err := d.store.Info(ctx, d.cfg.Dataset)
@@ -117,8 +120,9 @@ func (d *dataset) Read(ctx context.Context, since string, size int) iter.Seq2[*e
 		if errors.Is(err, store.ErrNoDataset) {
 			return
 		}
-		batch := &entity.Batch{Arena: entity.NewArena()}
-		for err == nil && !batch.Last {
+		batch, next := &entity.Batch{Arena: entity.NewArena()}, &entity.Batch{Arena: entity.NewArena()}
+		for last := false; err == nil && !last; last = batch.Last {
+			batch, next = next, batch
 			batch.Arena.Reset()
 			before := q.Since
 			err = d.page(ctx, &q, batch)

@@ -48,6 +48,11 @@ type Previous interface {
 	Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error)
 }
 
+// Alternating is the ability of sources whose batches stay as they are not only
+// until the next one is asked for, but until the next but one: each is read into
+// the other of two arenas.
+type Alternating interface{ Alternates() }
+
 // Bare is the ability of sources whose entities come without namespaces: where
 // identifiers have namespaces, pipes add them unless told not to.
 type Bare interface {

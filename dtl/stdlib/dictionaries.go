@@ -103,15 +103,15 @@ func constantKeys(args []*dtl.Expr) (keys []string, ok bool) {
 		if !ok || !args[i].Const || slices.Contains(keys, key) {
 			return nil, false
 		}
-		keys = append(keys, key)
+		keys = append(keys, entity.Key(key))
 	}
 	return keys, len(args) > 1
 }
 
 func record(c *dtl.Ctx, keys []string, args []*dtl.Expr) value {
-	o := c.Arena().NewObject(len(keys))
-	for i, key := range keys {
-		o.Add(key, args[2*i+1].Eval(c))
+	o := c.Arena().NewRecord(keys)
+	for i := range keys {
+		o.Fill(i, args[2*i+1].Eval(c))
 	}
 	return o.Value()
 }

@@ -232,10 +232,34 @@ func parsed(k value) value {
 	return k
 }
 
+// fewKeys is how many keys are sorted by insertion.
+const fewKeys = 24
+
+// insertFloats is insertion for keys that are all floats, which is what most
+// lists are sorted by that are not sorted by text; false if they are not.
+func insertFloats(keys, order []value, sign int) bool {
+	var amounts [fewKeys]float64
+	for i, k := range keys {
+		if k.Kind() != entity.Float {
+			return false
+		}
+		amounts[i] = float64(sign) * k.Float64()
+	}
+	for i := 1; i < len(keys); i++ {
+		k, v := amounts[i], order[i]
+		j := i
+		for ; j > 0 && amounts[j-1] > k; j-- {
+			amounts[j], order[j] = amounts[j-1], order[j-1]
+		}
+		amounts[j], order[j] = k, v
+	}
+	return true
+}
+
 // insertionOrMerge sorts order by keys, stably: by insertion if short, else
 // through an index.
 func insertionOrMerge(keys, order []value, sign int) {
-	if len(keys) > 24 {
+	if len(keys) > fewKeys {
 		index := make([]int, len(keys))
 		for i := range index {
 			index[i] = i
@@ -245,6 +269,9 @@ func insertionOrMerge(keys, order []value, sign int) {
 		for i, j := range index {
 			order[i] = from[j]
 		}
+		return
+	}
+	if insertFloats(keys, order, sign) {
 		return
 	}
 	for i := 1; i < len(keys); i++ {
