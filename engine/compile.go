@@ -169,14 +169,20 @@ func mention(n *jsonpos.Node, dataset string) jsonpos.Span {
 	return found
 }
 
-// checkCycles names each loop of pipes that feed one another.
-func (g *graph) checkCycles() diag.List {
-	writer := map[string]*pipes.Pipe{}
+// writers are the pipes by the dataset they write.
+func (g *graph) writers() map[string]*pipes.Pipe {
+	all := map[string]*pipes.Pipe{}
 	for _, p := range g.pipes {
 		if p.Output() != "" {
-			writer[p.Output()] = p
+			all[p.Output()] = p
 		}
 	}
+	return all
+}
+
+// checkCycles names each loop of pipes that feed one another.
+func (g *graph) checkCycles() diag.List {
+	writer := g.writers()
 	var finds diag.List
 	done, path := map[*pipes.Pipe]bool{}, []*pipes.Pipe{}
 	var visit func(p *pipes.Pipe)

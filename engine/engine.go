@@ -74,11 +74,21 @@ func (e *ConfigError) Error() string {
 type Engine struct {
 	o     Options
 	graph *graph
-	mu    struct {
+	// writers are the pipes by the dataset they write.
+	writers map[string]*pipes.Pipe
+	mu      struct {
 		sync.Mutex
 		runs    map[string]*pumpState
 		inlets  map[string]*pipes.Inlet
 		started bool
+		agenda  agenda
+		waiters waiters
+		// heard counts the changes heard of; changes says when each dataset last
+		// changed by that count.
+		heard   uint64
+		changes map[string]uint64
+		seen    time.Time // on the clock, last
+		wakeAt  time.Time // when the scheduler looks again by itself
 	}
 	wake   chan struct{}
 	ctx    context.Context
@@ -103,10 +113,10 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if finds.HasErrors() {
 		return nil, &ConfigError{finds}
 	}
-	e := &Engine{o: o, graph: g, wake: make(chan struct{}, 1)}
+	e := &Engine{o: o, graph: g, writers: g.writers(), wake: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(ctx)
-	e.mu.runs = map[string]*pumpState{}
-	e.mu.inlets = map[string]*pipes.Inlet{}
+	e.mu.runs, e.mu.inlets = map[string]*pumpState{}, map[string]*pipes.Inlet{}
+	e.mu.agenda.pools, e.mu.waiters, e.mu.changes = map[string]*pool{}, waiters{}, map[string]uint64{}
 	for _, p := range g.pipes {
 		if err := e.ready(ctx, p); err != nil {
 			e.cancel()
@@ -124,20 +134,32 @@ func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) error {
 	if err != nil {
 		return err
 	}
-	enabled, err := e.loadEnabled(ctx, p.ID())
+	disabled, off, err := loadSwitch(ctx, e.o.Store, p.ID())
 	if err != nil {
 		return err
 	}
 	if err := p.Load(ctx); err != nil {
 		return err
 	}
-	s := &pumpState{pipe: p, fresh: !completed, disabled: !enabled}
+	s := &pumpState{pipe: p, fresh: !completed, disabled: disabled, off: off}
+	e.mu.agenda.join(s, e.workers)
 	if before := e.before(p.ID()); before != nil {
 		s.kept, s.fresh, s.due, s.rescan = true, before.fresh, before.due, before.rescan
-		s.waiting, s.last, s.lastErr = before.waiting, before.last, before.lastErr
+		s.last, s.lastErr, s.failed = before.last, before.lastErr, before.failed
+		if before.wait != nil {
+			e.mu.waiters.add(s, before.wait)
+		}
 	}
 	e.mu.runs[p.ID()] = s
 	return nil
+}
+
+// workers is how many pumps may use a system at once.
+func (e *Engine) workers(system string) int {
+	if w, ok := e.graph.systems[system].(systems.Workers); ok {
+		return w.Workers()
+	}
+	return systems.DefaultWorkers
 }
 
 // before returns the state a pump had in the node before this one, nil if
@@ -224,10 +246,7 @@ func (e *Engine) Close() {
 // order sorts pipes so that a dataset is written before it is read; within a
 // cycle the order of the configuration stays.
 func order(all []*pipes.Pipe) []*pipes.Pipe {
-	writer := map[string]*pipes.Pipe{}
-	for _, p := range all {
-		writer[p.Output()] = p
-	}
+	writer := (&graph{pipes: all}).writers()
 	var out []*pipes.Pipe
 	seen := map[*pipes.Pipe]bool{}
 	var visit func(p *pipes.Pipe)

@@ -6,18 +6,13 @@ import (
 	"fmt"
 
 	"github.com/sluiceio/sluice/pipes"
-	"github.com/sluiceio/sluice/store"
 )
 
-func enabledKey(id string) string { return "enabled/" + id }
+// ErrStopped is how a run ends that somebody stopped.
+var ErrStopped = errors.New("it was stopped by hand")
 
-func (e *Engine) loadEnabled(ctx context.Context, id string) (bool, error) {
-	data, _, err := e.o.Store.State(ctx, enabledKey(id))
-	return string(data) != "false", err
-}
-
-// StartPump starts a pump at once, also one that is manual or disabled; full
-// asks for a full rescan.
+// StartPump starts a pump as soon as it has a slot, also one that is manual or
+// disabled; full asks for a full rescan.
 func (e *Engine) StartPump(id string, full bool) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -34,48 +29,68 @@ func (e *Engine) StartPump(id string, full bool) error {
 		return errors.New("a receiver has no pump to start: post to it")
 	}
 	s.full = s.full || full
-	e.launchLocked(s)
+	s.byHand = true
+	e.mu.agenda.queue(s)
+	e.dispatchLocked()
 	return nil
 }
 
-// StopPump ends a run after the batch in hand.
+// StopPump ends a run after the batch in hand, or takes a pump that waits for
+// a slot out of its queue.
 func (e *Engine) StopPump(id string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.mu.runs[id]
-	if s == nil {
+	switch {
+	case s == nil:
 		return ErrNoPipe
-	}
-	if s.cancel != nil {
+	case s.running:
+		s.stopped = true
 		s.cancel()
+	case s.ticket != 0:
+		e.mu.agenda.unqueue(s)
+		s.byHand = false
+		if s.scheduled() {
+			e.scheduleLocked(s, false)
+		}
 	}
 	return nil
 }
 
 // SetEnabled switches a pump on or off, for restarts too. A run that is on its
 // way is not ended.
-func (e *Engine) SetEnabled(ctx context.Context, id string, enabled bool, comment string) error {
+func (e *Engine) SetEnabled(ctx context.Context, id string, enabled bool, sw Switch) error {
 	p, ok := e.Pipe(id)
 	if !ok {
 		return ErrNoPipe
 	}
-	pending, err := e.o.Store.Append(ctx, &store.Batch{State: []store.StateWrite{
-		{Key: enabledKey(id), Value: fmt.Append(nil, enabled), IfRev: store.AnyRev}}})
-	if err != nil {
-		return err
-	}
-	if _, err := pending.Wait(ctx); err != nil {
+	off := switchedOff{Switch: sw, At: e.now()}
+	if err := saveSwitch(ctx, e.o.Store, id, enabled, off); err != nil {
 		return err
 	}
 	e.mu.Lock()
-	s := e.mu.runs[id]
-	s.disabled = !enabled
-	if enabled && s.pipe.Def.Pump.Mode == "scheduled" && s.due.IsZero() && e.mu.started {
-		e.firstDue(s, e.o.Now())
-	}
+	e.switchLocked(e.mu.runs[id], enabled, off)
 	e.mu.Unlock()
+	return p.LogEnabled(ctx, enabled, sw.Comment)
+}
+
+func (e *Engine) switchLocked(s *pumpState, enabled bool, off switchedOff) {
+	s.disabled, s.off = !enabled, off
+	if !enabled {
+		e.mu.agenda.undate(s)
+		if s.ticket != 0 && !s.byHand {
+			e.mu.agenda.unqueue(s)
+		}
+		return
+	}
+	if !e.mu.started || !s.scheduled() {
+		return
+	}
+	if s.due.IsZero() {
+		e.firstDue(s, e.now())
+	}
+	e.mu.agenda.date(s)
 	e.nudge()
-	return p.LogEnabled(ctx, enabled, comment)
 }
 
 // PipeResult is what RunAll did with one pipe.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -11,8 +10,14 @@ import (
 	"github.com/sluiceio/sluice/store"
 )
 
-// maxRuns is how many pumps run at once.
-const maxRuns = 50
+const (
+	// longestSleep is how long the scheduler sleeps at most: it is how soon it
+	// sees that the clock was set.
+	longestSleep = 30 * time.Second
+	// shortestInterval keeps a pump with an interval of nothing from running
+	// without a pause.
+	shortestInterval = 100 * time.Millisecond
+)
 
 // pumpState is what the scheduler knows of a pump.
 type pumpState struct {
@@ -20,44 +25,75 @@ type pumpState struct {
 	fresh    bool // never completed a run
 	kept     bool // it went on from the node before this one
 	disabled bool
+	off      switchedOff // who disabled it
 	running  bool
 	again    bool // signalled while running
+	byHand   bool // somebody asked for the run
+	stopped  bool // … or for its end
 	full     bool // the next run is a full one
 	due      time.Time
 	rescan   time.Time
 	cancel   context.CancelFunc
-	waiting  string
+	started  time.Time
+	begun    uint64 // how many changes had been heard of when it started
+	wait     *pipes.WaitError
 	last     pipes.Stats
 	lastErr  error
+	failed   time.Time
+
+	pool   *pool
+	at     time.Time // by which it is filed
+	place  int       // in the heap, -1 outside
+	ticket uint64    // in the queue, 0 outside
 }
+
+func (s *pumpState) scheduled() bool { return s.pipe.Def.Pump.Mode == "scheduled" }
+
+// now is the node's clock on the wall: schedules speak of it, and a clock that
+// is set must be noticed.
+func (e *Engine) now() time.Time { return e.o.Now().Round(0) }
 
 // Start begins to run pumps on schedule and on signals.
 func (e *Engine) Start() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.mu.started {
+	if e.mu.started || e.schedulerOff() {
 		return
 	}
 	e.mu.started = true
-	now := e.o.Now()
-	for _, s := range e.mu.runs {
-		e.firstDue(s, now)
+	// What changes from here on is heard of; what changed before is read by
+	// the first runs.
+	w := e.o.Store.Watch()
+	e.mu.seen = e.now()
+	for _, p := range e.graph.pipes {
+		s := e.mu.runs[p.ID()]
+		e.firstDue(s, e.mu.seen)
+		e.mu.agenda.date(s)
 	}
 	e.tasks.Go(e.loop)
-	e.tasks.Go(e.listen)
+	e.tasks.Go(func() { e.listen(w) })
+}
+
+// schedulerOff tells whether the node's metadata lets no pump start by itself.
+func (e *Engine) schedulerOff() bool {
+	tasks := e.o.Config.Metadata().Get("task_manager")
+	return tasks.Get("disable_pump_scheduler").IsTrue() || tasks.Get("disable_user_pipes").IsTrue()
 }
 
 // firstDue decides when a pump first runs after the node started.
 func (e *Engine) firstDue(s *pumpState, now time.Time) {
 	p := s.pipe
-	if _, receiver := p.Receiver(); receiver || p.Def.Pump.Mode != "scheduled" || s.kept && !s.due.IsZero() {
+	if _, receiver := p.Receiver(); receiver || !s.scheduled() {
 		return
 	}
-	if p.Def.Pump.RescanCron != "" {
+	if p.Def.Pump.RescanCron != "" && s.rescan.IsZero() {
 		s.rescan = nextTick(p.Def.Pump.RescanCron, now)
 	}
 	switch {
-	case p.Def.Pump.RunAtStartup, s.fresh && p.RunsIfNotPopulated(), p.Signalled():
+	case p.Signalled():
+		s.due = now // also after a reload: a signal may have gone to the node before
+	case s.kept && !s.due.IsZero():
+	case p.Def.Pump.RunAtStartup, s.fresh && p.RunsIfNotPopulated():
 		s.due = now
 	default:
 		s.due = e.missedDue(p, now)
@@ -67,14 +103,26 @@ func (e *Engine) firstDue(s *pumpState, now time.Time) {
 // missedDue is the time remembered from before the node stopped, for schedules
 // long enough to remember, else the next one.
 func (e *Engine) missedDue(p *pipes.Pipe, now time.Time) time.Time {
-	if persists(p) {
-		if data, _, err := e.o.Store.State(e.ctx, dueKey(p.ID())); err == nil {
-			if due, err := time.Parse(time.RFC3339, string(data)); err == nil {
-				return due
-			}
-		}
+	next := nextDue(p, now)
+	if !persists(p) {
+		return next
 	}
-	return nextDue(p, now)
+	if due := storedDue(e.ctx, e.o.Store, p); !due.IsZero() {
+		return earlier(due, next)
+	}
+	return next
+}
+
+func storedDue(ctx context.Context, st store.Store, p *pipes.Pipe) time.Time {
+	data, _, err := st.State(ctx, dueKey(p.ID()))
+	if err != nil {
+		return time.Time{}
+	}
+	due, err := time.Parse(time.RFC3339, string(data))
+	if err != nil {
+		return time.Time{}
+	}
+	return due
 }
 
 func persists(p *pipes.Pipe) bool { return p.Def.Pump.Cron != "" || p.Interval() > time.Hour }
@@ -87,7 +135,7 @@ func nextDue(p *pipes.Pipe, now time.Time) time.Time {
 	if p.Def.Pump.Cron != "" {
 		return nextTick(p.Def.Pump.Cron, now)
 	}
-	interval := p.Interval()
+	interval := max(p.Interval(), shortestInterval)
 	return now.Add(time.Duration(float64(interval) * (0.95 + 0.1*rand.Float64())))
 }
 
@@ -103,57 +151,84 @@ func nextTick(cron string, now time.Time) time.Time {
 	return t
 }
 
-// loop starts what is due, until the node closes.
+// loop starts what is due by its time, until the node closes. What is due by a
+// signal or waits for a slot is started where the signal or the slot comes
+// from.
 func (e *Engine) loop() {
+	timer := time.NewTimer(e.startDue())
+	defer timer.Stop()
 	for {
-		timer := time.NewTimer(e.startDue())
 		select {
 		case <-e.ctx.Done():
-			timer.Stop()
 			return
 		case <-e.wake:
-			timer.Stop()
 		case <-timer.C:
 		}
+		timer.Reset(e.startDue())
 	}
 }
 
-// startDue starts every pump that is due and returns how long to wait for the
-// next.
+// startDue queues every pump whose time has come, starts as many as have slots,
+// and returns how long to wait for the next.
 func (e *Engine) startDue() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	now := e.o.Now()
-	wait, running := time.Hour, 0
-	for _, s := range e.mu.runs {
-		if s.running {
-			running++
-		}
+	now := e.now()
+	if now.Before(e.mu.seen) {
+		e.replanLocked(now)
 	}
-	for _, s := range e.mu.runs {
-		if s.running || s.disabled {
-			continue
-		}
+	e.mu.seen = now
+	a := &e.mu.agenda
+	at, ok := a.next()
+	for ; ok && !at.After(now); at, ok = a.next() {
+		s := a.dated[0]
 		if !s.rescan.IsZero() && !s.rescan.After(now) {
 			s.rescan = nextTick(s.pipe.Def.Pump.RescanCron, now)
 			s.full, s.due = true, now
 		}
-		for _, t := range []time.Time{s.due, s.rescan} {
-			if !t.IsZero() {
-				wait = min(wait, max(t.Sub(now), time.Millisecond))
-			}
-		}
-		if !s.due.IsZero() && !s.due.After(now) && running < maxRuns {
-			running++
-			e.launchLocked(s)
-		}
+		a.queue(s)
 	}
+	e.dispatchLocked()
+	wait := longestSleep
+	if ok {
+		wait = min(wait, max(at.Sub(now), time.Millisecond))
+	}
+	e.mu.wakeAt = now.Add(wait)
 	return wait
 }
 
-// launchLocked runs a pump in a goroutine of its own.
+// replanLocked is for a clock that was set back: what is due at a time of the
+// clock before would come late by as much.
+func (e *Engine) replanLocked(now time.Time) {
+	for _, s := range e.mu.runs {
+		if s.place < 0 {
+			continue
+		}
+		if !s.due.IsZero() {
+			s.due = earlier(s.due, nextDue(s.pipe, now))
+		}
+		if !s.rescan.IsZero() {
+			s.rescan = earlier(s.rescan, nextTick(s.pipe.Def.Pump.RescanCron, now))
+		}
+		e.mu.agenda.date(s)
+	}
+}
+
+// dispatchLocked starts pumps as long as there are slots for them.
+func (e *Engine) dispatchLocked() {
+	if e.ctx.Err() != nil {
+		return
+	}
+	for s := e.mu.agenda.take(); s != nil; s = e.mu.agenda.take() {
+		e.launchLocked(s)
+	}
+}
+
+// launchLocked runs a pump that has its slot in a goroutine of its own.
 func (e *Engine) launchLocked(s *pumpState) {
-	s.running, s.again, s.due, s.waiting = true, false, time.Time{}, ""
+	e.mu.waiters.remove(s)
+	s.running, s.again, s.byHand, s.due = true, false, false, time.Time{}
+	s.started, s.begun = e.now(), e.mu.heard
 	full := s.full
 	s.full = false
 	ctx, cancel := context.WithCancel(e.ctx)
@@ -167,32 +242,63 @@ func (e *Engine) launchLocked(s *pumpState) {
 
 // finished notes how a run ended and when the next one is due.
 func (e *Engine) finished(s *pumpState, stats pipes.Stats, err error) {
-	now := e.o.Now()
 	e.mu.Lock()
-	s.running, s.cancel, s.last, s.lastErr = false, nil, stats, err
-	var wait *pipes.WaitError
-	if errors.As(err, &wait) {
-		s.waiting, s.lastErr = wait.Reason, nil
+	e.mu.agenda.give(s.pool)
+	wait := e.noteLocked(s, stats, err)
+	closing := e.ctx.Err() != nil
+	if s.scheduled() {
+		e.scheduleLocked(s, s.again || closing) // what was cut short is taken up at once
 	}
-	if err == nil {
-		s.fresh = false
-	}
-	scheduled := s.pipe.Def.Pump.Mode == "scheduled"
-	if scheduled {
-		s.due = nextDue(s.pipe, now)
-		if s.again || e.ctx.Err() != nil { // what was cut short is taken up at once
-			s.due = now
-		}
-	}
-	due := s.due
+	e.dispatchLocked()
+	due, failed := s.due, s.lastErr
 	e.mu.Unlock()
-	if err != nil && wait == nil && e.ctx.Err() == nil {
+	if err != nil && wait == nil && !closing && !errors.Is(failed, ErrStopped) {
 		e.o.Log.Error("run failed", "pipe", s.pipe.ID(), "error", err)
 	}
-	if scheduled && persists(s.pipe) && e.ctx.Err() == nil {
+	if s.scheduled() && persists(s.pipe) && !closing && !due.IsZero() {
 		e.save(dueKey(s.pipe.ID()), due.UTC().Format(time.RFC3339))
 	}
-	e.nudge()
+}
+
+// noteLocked keeps how a run ended; it returns what the pump waits for, if it
+// could not run.
+func (e *Engine) noteLocked(s *pumpState, stats pipes.Stats, err error) *pipes.WaitError {
+	if s.stopped && errors.Is(err, context.Canceled) {
+		err = ErrStopped
+	}
+	s.running, s.stopped, s.cancel, s.last, s.lastErr = false, false, nil, stats, err
+	var wait *pipes.WaitError
+	switch {
+	case errors.As(err, &wait):
+		s.lastErr = nil
+		e.mu.waiters.add(s, wait)
+		// The dataset may have changed while the pump was looking at it.
+		s.again = s.again || e.mu.changes[wait.Dataset] > s.begun
+	case err == nil:
+		s.fresh = false
+	default:
+		s.failed = e.now()
+	}
+	return wait
+}
+
+// scheduleLocked files a pump for its next time, or at once.
+func (e *Engine) scheduleLocked(s *pumpState, atOnce bool) {
+	now := e.now()
+	if s.due = nextDue(s.pipe, now); atOnce {
+		s.due = now
+	}
+	if !e.mu.started || s.disabled {
+		return
+	}
+	if atOnce {
+		e.mu.agenda.queue(s)
+		return
+	}
+	e.mu.agenda.date(s)
+	if s.place >= 0 && s.at.Before(e.mu.wakeAt) {
+		e.nudge()
+	}
 }
 
 func (e *Engine) save(key, value string) {
@@ -207,97 +313,5 @@ func (e *Engine) nudge() {
 	select {
 	case e.wake <- struct{}{}:
 	default:
-	}
-}
-
-// listen turns changes of datasets into signals for the pipes that read them,
-// and for those that wait for them.
-func (e *Engine) listen() {
-	w := e.o.Store.Watch()
-	defer w.Close()
-	readers := map[string][]string{}
-	for _, p := range e.graph.pipes {
-		for _, d := range p.Inputs() {
-			if p.Signalled() {
-				readers[d] = append(readers[d], p.ID())
-			}
-		}
-	}
-	for {
-		changed, err := w.Next(e.ctx)
-		if err != nil {
-			return
-		}
-		e.signal(changed, readers)
-	}
-}
-
-func (e *Engine) signal(changed []string, readers map[string][]string) {
-	e.mu.Lock()
-	now := e.o.Now()
-	for _, d := range changed {
-		for _, id := range readers[d] {
-			s := e.mu.runs[id]
-			if s.pipe.Def.Pump.Mode != "scheduled" {
-				continue
-			}
-			if s.running {
-				s.again = true
-			} else {
-				s.due = now
-			}
-		}
-	}
-	for _, s := range e.mu.runs {
-		if s.waiting != "" && !s.running && s.pipe.Def.Pump.Mode == "scheduled" {
-			s.due = now
-		}
-	}
-	e.mu.Unlock()
-	e.nudge()
-}
-
-// Status is the state of a pump at one moment.
-type Status struct {
-	Running  bool
-	Disabled bool
-	Mode     string
-	Due      time.Time // of the next scheduled run; zero if none
-	// Why says in one sentence why the pipe is not running; "" if it is.
-	Why     string
-	Last    pipes.Stats
-	LastErr error
-}
-
-// Status returns the state of a pipe's pump.
-func (e *Engine) Status(id string) (Status, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	s := e.mu.runs[id]
-	if s == nil {
-		return Status{}, ErrNoPipe
-	}
-	st := Status{Running: s.running, Disabled: s.disabled, Mode: s.pipe.Def.Pump.Mode, Due: s.due, Last: s.last, LastErr: s.lastErr}
-	st.Why = s.why()
-	return st, nil
-}
-
-func (s *pumpState) why() string {
-	_, receiver := s.pipe.Receiver()
-	switch {
-	case s.running:
-		return ""
-	case s.disabled:
-		return "it is disabled"
-	case receiver:
-		return "it runs when something is posted to it"
-	case s.pipe.Def.Pump.Mode != "scheduled":
-		return fmt.Sprintf("its mode is %q", s.pipe.Def.Pump.Mode)
-	case s.waiting != "":
-		return "it " + s.waiting
-	case s.due.IsZero():
-		return "it is not scheduled"
-	default:
-		return "it is due at " + s.due.UTC().Format(time.RFC3339)
 	}
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/sluiceio/sluice/transforms"
 )
 
-// WaitError says in one sentence why a pipe does not run yet.
-type WaitError struct{ Reason string }
+// WaitError says in one sentence why a pipe does not run yet. A change of the
+// dataset, if one is named, lets it look again.
+type WaitError struct{ Reason, Dataset string }
 
 // Error returns the sentence.
 func (w *WaitError) Error() string { return w.Reason }
@@ -57,6 +58,23 @@ func (p *Pipe) Run(ctx context.Context, full bool) (Stats, error) {
 
 // ready checks the preconditions of a run and readies the indexes of hops.
 func (p *Pipe) ready(ctx context.Context) error {
+	if err := p.Waits(ctx); err != nil {
+		return err
+	}
+	for _, h := range p.facts.Hops {
+		if h.Index != nil {
+			ix := store.Index{Name: h.Index.Name, Keys: h.Index.Keys}
+			if err := p.env.Store.EnsureIndex(ctx, h.Dataset, ix); err != nil {
+				return fmt.Errorf("index of dataset %s: %w", h.Dataset, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Waits returns the *WaitError that keeps the pipe from running, nil if nothing
+// does. It changes nothing.
+func (p *Pipe) Waits(ctx context.Context) error {
 	for _, l := range p.facts.Lookups {
 		if err := p.populated(ctx, l.Name); err != nil {
 			return err
@@ -65,12 +83,6 @@ func (p *Pipe) ready(ctx context.Context) error {
 	for _, h := range p.facts.Hops {
 		if err := p.populated(ctx, h.Dataset); err != nil {
 			return err
-		}
-		if h.Index != nil {
-			ix := store.Index{Name: h.Index.Name, Keys: h.Index.Keys}
-			if err := p.env.Store.EnsureIndex(ctx, h.Dataset, ix); err != nil {
-				return fmt.Errorf("index of dataset %s: %w", h.Dataset, err)
-			}
 		}
 	}
 	if g, ok := p.source.(sources.Gated); ok {
@@ -92,11 +104,11 @@ func (p *Pipe) populated(ctx context.Context, dataset string) error {
 	info, err := p.env.Store.Info(ctx, dataset)
 	switch {
 	case errors.Is(err, store.ErrNoDataset):
-		return &WaitError{fmt.Sprintf("waits for dataset %q, which does not exist yet", dataset)}
+		return &WaitError{fmt.Sprintf("waits for dataset %q, which does not exist yet", dataset), dataset}
 	case err != nil:
 		return err
 	case !info.Populated:
-		return &WaitError{fmt.Sprintf("waits for dataset %q to be populated", dataset)}
+		return &WaitError{fmt.Sprintf("waits for dataset %q to be populated", dataset), dataset}
 	}
 	return nil
 }

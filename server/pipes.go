@@ -1,11 +1,14 @@
 package server
 
 import (
+	"net"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/store"
 )
 
 func (s *server) pipes(w http.ResponseWriter, r *http.Request) {
@@ -32,20 +35,36 @@ func (s *server) pipe(w http.ResponseWriter, r *http.Request) {
 
 // describe is a pipe as the API shows it: configuration and runtime.
 func (s *server) describe(r *http.Request, id string) (map[string]any, error) {
-	st, err := s.engine.Status(id)
+	st, err := s.engine.Status(r.Context(), id)
 	if err != nil {
 		return nil, err
 	}
 	p, _ := s.engine.Pipe(id)
 	c := s.engine.Component(id)
+	runtime, err := s.runtime(r, p, st)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{
+		"_id": id, "type": "pipe", "runtime": runtime, "storage": map[string]any{"dataset": p.Output()},
+		"config": map[string]any{"original": rawJSON(c.Original.AppendJSON(nil)), "effective": rawJSON(c.Effective.AppendJSON(nil))},
+	}, nil
+}
+
+// runtime is the state of a pipe's pump.
+func (s *server) runtime(r *http.Request, p *pipes.Pipe, st engine.Status) (map[string]any, error) {
 	offset, err := p.Offset(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	runtime := map[string]any{
-		"is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true, "mode": st.Mode,
-		"why-not-running": st.Why, "last-seen": offset,
+		"state": "Deployed", "is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true,
+		"config-errors": []any{}, "mode": st.Mode, "last-seen": offset, "queues": s.queues(r, p, offset),
+		"why-not-running": st.Why.Text, "why": describeReason(st.Why),
 		"supported-operations": []string{"start", "start-rescan", "stop", "enable", "disable", "update-last-seen"},
+	}
+	if !st.Due.IsZero() {
+		runtime["next-run"] = st.Due.UTC().Format(time.RFC3339Nano)
 	}
 	if st.LastErr != nil {
 		runtime["last-error"] = st.LastErr.Error()
@@ -54,10 +73,39 @@ func (s *server) describe(r *http.Request, id string) (map[string]any, error) {
 		runtime["last-run"] = map[string]any{"started": st.Last.Start.UTC().Format(time.RFC3339Nano), "sync_type": st.Last.Kind,
 			"entities": st.Last.Read, "changes": st.Last.Changed, "deleted": st.Last.Deleted}
 	}
-	return map[string]any{
-		"_id": id, "type": "pipe", "runtime": runtime, "storage": map[string]any{"dataset": p.Output()},
-		"config": map[string]any{"original": rawJSON(c.Original.AppendJSON(nil)), "effective": rawJSON(c.Effective.AppendJSON(nil))},
-	}, nil
+	return runtime, nil
+}
+
+func describeReason(r engine.Reason) map[string]any {
+	m := map[string]any{"code": r.Code, "text": r.Text}
+	for key, value := range map[string]string{"dataset": r.Dataset, "system": r.System, "pipe": r.Pipe} {
+		if value != "" {
+			m[key] = value
+		}
+	}
+	return m
+}
+
+// queues says how many versions the source has that the pipe has not read, if
+// it reads one dataset on from where it was; null where that is not known.
+func (s *server) queues(r *http.Request, p *pipes.Pipe, offset string) map[string]any {
+	q := map[string]any{"source": nil, "dependencies": map[string]any{}}
+	in := p.Inputs()
+	if len(in) != 1 {
+		return q
+	}
+	since := int64(store.Start)
+	if offset != "" {
+		n, err := strconv.ParseInt(offset, 10, 64)
+		if err != nil {
+			return q
+		}
+		since = n
+	}
+	if _, last, err := s.engine.Store().Head(r.Context(), in[0]); err == nil {
+		q["source"] = max(int64(last)-since, 0)
+	}
+	return q
 }
 
 // rawJSON is JSON text that is written as it stands.
@@ -72,7 +120,7 @@ func (s *server) pump(w http.ResponseWriter, r *http.Request) {
 		s.failFor(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, p["runtime"])
+	reply(w, http.StatusOK, map[string]any{"_id": p["_id"], "runtime": p["runtime"]})
 }
 
 // operate carries out an operation of the pump.
@@ -104,14 +152,23 @@ func (s *server) apply(r *http.Request, id string, p *pipes.Pipe, operation stri
 	case "stop":
 		return s.engine.StopPump(id)
 	case "enable":
-		return s.engine.SetEnabled(r.Context(), id, true, "")
+		return s.engine.SetEnabled(r.Context(), id, true, engine.Switch{})
 	case "disable":
-		return s.engine.SetEnabled(r.Context(), id, false, r.Form.Get("comment"))
+		return s.engine.SetEnabled(r.Context(), id, false, engine.Switch{By: caller(r), Comment: r.Form.Get("comment")})
 	case "update-last-seen":
 		return p.SetOffset(r.Context(), r.Form.Get("last-seen"))
 	default:
 		return unknownOperation(operation)
 	}
+}
+
+// caller is who called, as far as a node without authentication can know.
+func caller(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return "the API"
+	}
+	return "the API, called from " + host
 }
 
 type unknownOperation string

@@ -76,6 +76,9 @@ func urlType() Type {
 	}
 }
 
+// Workers implements Workers.
+func (r *REST) Workers() int { return cap(r.slots) }
+
 func build(cfg *urlConfig, env Env) (*REST, diag.List) {
 	co := &compiler{secrets: true}
 	r := &REST{

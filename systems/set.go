@@ -45,3 +45,10 @@ type Linker interface {
 type SecretHolder interface {
 	Secret(name string) (string, bool)
 }
+
+// DefaultWorkers is worker_threads unless a system says otherwise.
+const DefaultWorkers = 10
+
+// Workers is the ability of systems that say how many pipes may use them at
+// once.
+type Workers interface{ Workers() int }

@@ -110,9 +110,9 @@ func (s *scenario) nodeStep(verb, rest, arg, more string) {
 	case "log":
 		s.log(arg)
 	case "status":
-		st, err := s.e.Status(arg)
+		st, err := s.e.Status(s.t.Context(), arg)
 		s.fail(err)
-		fmt.Fprintf(&s.out, "%s\n", st.Why)
+		fmt.Fprintf(&s.out, "%s\n", st.Why.Text)
 	default:
 		s.t.Fatalf("the script has no step %q", verb)
 	}

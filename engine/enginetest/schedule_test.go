@@ -63,11 +63,11 @@ func (w *world) want(pipe string, times ...int) {
 
 func (w *world) why(pipe string) string {
 	w.t.Helper()
-	s, err := w.e.Status(pipe)
+	s, err := w.e.Status(w.t.Context(), pipe)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return s.Why
+	return s.Why.Text
 }
 
 func TestCron(t *testing.T) {
@@ -216,10 +216,10 @@ func TestWaitingIsSignalled(t *testing.T) {
 		put(t, w.st, "in", entities(t, `{"_id": "1"}`), false)
 		w.e.Start()
 		w.pass(1500 * time.Millisecond)
-		if why := w.why("p"); why != `it waits for dataset "names", which does not exist yet` {
+		if why := w.why("p"); why != `it waits for dataset "names", which does not exist yet; no pipe writes it` {
 			t.Error(why)
 		}
-		if why := w.why("rare"); why != `it waits for dataset "in" to be populated` {
+		if why := w.why("rare"); why != `it waits for dataset "in" to be populated; no pipe writes it` {
 			t.Error(why)
 		}
 		put(t, w.st, "names", nil, true)
