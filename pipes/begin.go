@@ -1,0 +1,112 @@
+package pipes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/transforms"
+)
+
+// WaitError says in one sentence why a pipe does not run yet. A change of the
+// dataset, if one is named, lets it look again.
+type WaitError struct{ Reason, Dataset string }
+
+// Error returns the sentence.
+func (w *WaitError) Error() string { return w.Reason }
+
+// ready checks the preconditions of a run and readies the indexes of hops.
+func (p *Pipe) ready(ctx context.Context) error {
+	if err := p.Waits(ctx); err != nil {
+		return err
+	}
+	for _, h := range p.facts.Hops {
+		if h.Index != nil {
+			ix := store.Index{Name: h.Index.Name, Keys: h.Index.Keys}
+			if err := p.env.Store.EnsureIndex(ctx, h.Dataset, ix); err != nil {
+				return fmt.Errorf("index of dataset %s: %w", h.Dataset, err)
+			}
+		}
+	}
+	return nil
+}
+
+// Waits returns the *WaitError that keeps the pipe from running, nil if nothing
+// does. It changes nothing.
+func (p *Pipe) Waits(ctx context.Context) error {
+	for _, l := range p.facts.Lookups {
+		if err := p.populated(ctx, l.Name); err != nil {
+			return err
+		}
+	}
+	for _, h := range p.facts.Hops {
+		if err := p.populated(ctx, h.Dataset); err != nil {
+			return err
+		}
+	}
+	if g, ok := p.source.(sources.Gated); ok {
+		on, given := g.RequirePopulatedInput()
+		if !given {
+			on = p.env.Metadata.Get("global_defaults").Get("require_populated_input").IsTrue()
+		}
+		for _, d := range p.Inputs() {
+			if err := p.populated(ctx, d); on && err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// populated returns why a dataset cannot be looked into yet.
+func (p *Pipe) populated(ctx context.Context, dataset string) error {
+	info, err := p.env.Store.Info(ctx, dataset)
+	switch {
+	case errors.Is(err, store.ErrNoDataset):
+		return &WaitError{fmt.Sprintf("waits for dataset %q, which does not exist yet", dataset), dataset}
+	case err != nil:
+		return err
+	case !info.Populated:
+		return &WaitError{fmt.Sprintf("waits for dataset %q to be populated", dataset), dataset}
+	}
+	return nil
+}
+
+// begin decides the kind of the run and opens writer and transforms.
+func (r *run) begin(ctx context.Context, full bool) (err error) {
+	p := r.p
+	if r.state, err = p.loadState(ctx); err != nil {
+		return err
+	}
+	since := p.source.Since()
+	r.chrono = since.Supports && since.Chronological
+	continues := since.Supports && (since.Chronological || since.Comparable)
+	r.kind = sinks.Incremental
+	n := p.Def.Pump.RescanCount
+	rescan := full || n > 0 && r.state.Runs%n == 0 && r.state.Completed
+	switch {
+	case rescan:
+		// A rescan that was cut short begins anew: only a whole one knows what
+		// is absent.
+		r.kind, r.state.Offset = sinks.Full, ""
+	case !continues || r.state.Offset == "":
+		r.kind = sinks.Full
+	}
+	if !continues {
+		r.state.Offset = ""
+	}
+	typ := p.text("source", "type")
+	latest := typ == "dataset" && !p.Def.Source.Get("include_previous_versions").IsTrue()
+	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.kind, LatestOnly: latest}); err != nil {
+		return err
+	}
+	if p.transform != nil {
+		r.step = p.transform.Start(transforms.Run{Host: p.host()})
+	}
+	r.stats = Stats{Kind: r.kind.String(), Start: p.env.Now()}
+	r.largest = r.state.Offset
+	return nil
+}
