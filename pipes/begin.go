@@ -103,6 +103,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.kind, LatestOnly: latest}); err != nil {
 		return err
 	}
+	r.ahead = r.mayRunAhead()
 	if p.transform != nil {
 		r.step = p.transform.Start(transforms.Run{Host: p.host()})
 	}

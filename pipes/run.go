@@ -1,6 +1,7 @@
 package pipes
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -24,7 +25,8 @@ type run struct {
 	writer  sinks.Writer
 	stats   Stats
 	logged  bool
-	keep    []entity.Value // the batch before transforms, for another try
+	jobs    [2]job      // the batch in hand, and the one before it
+	ahead   sinks.Ahead // nil if each batch waits for the one before
 }
 
 // Run runs the pump once: reads what is new, or everything if full is asked
@@ -44,23 +46,24 @@ func (p *Pipe) Run(ctx context.Context, full bool) (Stats, error) {
 	return r.stats, err
 }
 
-func (r *run) readAll(ctx context.Context) error {
+func (r *run) readAll(ctx context.Context) (err error) {
 	work, stop := graceful(ctx)
 	defer stop()
-	for b, err := range r.p.source.Read(work, r.state.Offset, r.p.batchSize()) {
-		if err != nil {
-			return &readError{err}
+	for b, readErr := range r.p.source.Read(work, r.state.Offset, r.p.batchSize()) {
+		switch {
+		case readErr != nil:
+			err = &readError{readErr}
+		case len(b.Entities) > 0 || b.Since != "":
+			err = r.batch(work, b)
 		}
-		if len(b.Entities) > 0 || b.Since != "" {
-			if err := r.batch(work, b); err != nil {
-				return err
-			}
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err != nil || ctx.Err() != nil {
+			break
 		}
 	}
-	return ctx.Err()
+	if _, landErr := r.land(work); landErr != nil {
+		return landErr
+	}
+	return cmp.Or(err, ctx.Err())
 }
 
 // graceful returns a context that outlives ctx by the grace period, so that
@@ -79,20 +82,34 @@ func graceful(ctx context.Context) (context.Context, func()) {
 
 // deliver transforms and writes a batch and saves the state with it.
 func (r *run) deliver(ctx context.Context, b *entity.Batch, next state) error {
-	if r.step != nil {
-		if err := r.step.Apply(ctx, b); err != nil {
-			return err
-		}
-	}
-	var save []store.StateWrite
-	if next.Offset != r.state.Offset {
-		save = r.p.write(next)
-	}
-	w, err := r.writer.Write(ctx, b, save)
-	if err != nil {
+	if err := r.apply(ctx, b); err != nil {
 		return err
 	}
-	if save != nil {
+	w, err := r.writer.Write(ctx, b, r.save(next))
+	if err == nil {
+		r.wrote(ctx, w, next)
+	}
+	return err
+}
+
+func (r *run) apply(ctx context.Context, b *entity.Batch) error {
+	if r.step == nil {
+		return nil
+	}
+	return r.step.Apply(ctx, b)
+}
+
+// save is what must be written to come from the present state to next.
+func (r *run) save(next state) []store.StateWrite {
+	if next.Offset == r.state.Offset {
+		return nil
+	}
+	return r.p.write(next)
+}
+
+// wrote notes that a batch and the state after it are safe.
+func (r *run) wrote(ctx context.Context, w sinks.Written, next state) {
+	if len(w.Revs) > 0 {
 		next.rev = w.Revs[0]
 		r.state = next
 	}
@@ -100,5 +117,4 @@ func (r *run) deliver(ctx context.Context, b *entity.Batch, next state) error {
 		r.logStart(ctx)
 	}
 	r.stats.Changed += w.Changed
-	return nil
 }
