@@ -10,7 +10,7 @@ import (
 // check compares an engine's output with the expected lines: members in any
 // order, numbers within 1e-9 of their size.
 func check(task string, lines [][]byte, e engine) error {
-	want, err := readLines(strings.ToLower(task) + ".expected.ndjson")
+	want, err := expected(task, lines)
 	if err != nil {
 		return err
 	}
@@ -18,6 +18,9 @@ func check(task string, lines [][]byte, e engine) error {
 		got, err := e(nil, line)
 		if err != nil {
 			return fmt.Errorf("line %d: %w", i+1, err)
+		}
+		if len(want[i]) == 0 && len(got) == 0 {
+			continue
 		}
 		var g, w any
 		if err := json.Unmarshal(got, &g); err != nil {
@@ -31,6 +34,20 @@ func check(task string, lines [][]byte, e engine) error {
 		}
 	}
 	return nil
+}
+
+// expected are the results of a task; those of T6 the hand-written ones, which
+// all must agree with.
+func expected(task string, lines [][]byte) ([][]byte, error) {
+	if task != eventTask {
+		return readLines(strings.ToLower(task) + ".expected.ndjson")
+	}
+	e, err := handEngine(task)
+	want := make([][]byte, len(lines))
+	for i := 0; i < len(lines) && err == nil; i++ {
+		want[i], err = e(nil, lines[i])
+	}
+	return want, err
 }
 
 func same(a, b any) bool {

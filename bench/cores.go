@@ -14,6 +14,7 @@ func compareCores(lines [][]byte, rounds int) error {
 	cores := runtime.GOMAXPROCS(0)
 	fmt.Printf("\n%d cores against one, stored entities, wall time (median)\n", cores)
 	for _, task := range tasks {
+		lines := inputs(task, lines)
 		lanes := make([]engine, cores)
 		for i := range lanes {
 			e, err := sluiceStored(task)

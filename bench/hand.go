@@ -17,7 +17,7 @@ type object = map[string]any
 
 // handMaps is the hand-written form of each task.
 var handMaps = map[string]func(o object) object{
-	"T1": handT1, "T2": handT2, "T3": handT3, "T4": handT4,
+	"T1": handT1, "T2": handT2, "T3": handT3, "T4": handT4, eventTask: handEvent,
 }
 
 func handEngine(task string) (engine, error) {
@@ -27,7 +27,11 @@ func handEngine(task string) (engine, error) {
 		if err := sonic.Unmarshal(line, &o); err != nil {
 			return nil, err
 		}
-		out, err := sonic.Marshal(f(o))
+		mapped := f(o)
+		if mapped == nil {
+			return dst, nil
+		}
+		out, err := sonic.Marshal(mapped)
 		return append(dst, out...), err
 	}, nil
 }
@@ -40,7 +44,11 @@ func handStandard(task string) (engine, error) {
 		if err := json.Unmarshal(line, &o); err != nil {
 			return nil, err
 		}
-		out, err := json.Marshal(f(o))
+		mapped := f(o)
+		if mapped == nil {
+			return dst, nil
+		}
+		out, err := json.Marshal(mapped)
 		return append(dst, out...), err
 	}, nil
 }

@@ -30,6 +30,9 @@ var jqQueries = map[string]string{
 		object: (if .eventType | test("^(contact|company|deal)\\.(creation|propertyChange)$")
 			then (.eventType | split(".")[0]) else "other" end),
 		score: (.internal_score | tostring)}`,
+	eventTask: `(.subscriptionType == "deal.deletion") as $gone |
+		({_id, id} + if $gone then {_deleted: true} else {} end) as $out |
+		if .status != 404 then $out + .response elif $gone then $out else empty end`,
 }
 
 func jqEngine(task string) (engine, error) {
@@ -47,8 +50,11 @@ func jqEngine(task string) (engine, error) {
 			return nil, err
 		}
 		v, ok := code.Run(in).Next()
-		if err, bad := v.(error); !ok || bad {
-			return nil, fmt.Errorf("jq: %v", err)
+		if !ok {
+			return dst, nil
+		}
+		if err, bad := v.(error); bad {
+			return nil, fmt.Errorf("jq: %w", err)
 		}
 		out, err := json.Marshal(v)
 		return append(dst, out...), err

@@ -1,5 +1,5 @@
 // Command bench compares Sluice with what its users could pick instead, on the
-// mapping tasks T1-T4, bytes in to bytes out, in one run on one core. It prints
+// mapping tasks T1-T4 and T6, bytes in to bytes out, in one run on one core. It prints
 // ratios of CPU time, garbage collection included, to hand-written Go on maps
 // with sonic: medians over interleaved rounds, with quartiles.
 package main
@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -40,7 +41,7 @@ var contenders = []contender{
 	{"sonic decode + encode, no mapping", sonicOnly, false},
 }
 
-var tasks = []string{"T1", "T2", "T3", "T4"}
+var tasks = []string{"T1", "T2", "T3", "T4", eventTask}
 
 func main() {
 	rounds := flag.Int("rounds", 15, "interleaved rounds")
@@ -77,10 +78,10 @@ func run(rounds int, slice time.Duration) error {
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "bytes to bytes, speed as a multiple of hand-written Go (median, quartiles)")
-	fmt.Fprintln(w, "engine\tT1\tT2\tT3\tT4")
+	fmt.Fprintln(w, "engine\t"+strings.Join(tasks, "\t"))
 	table := make([][]string, len(contenders))
 	for _, task := range tasks {
-		cells, err := compare(task, lines, rounds, slice)
+		cells, err := compare(task, inputs(task, lines), rounds, slice)
 		if err != nil {
 			return err
 		}

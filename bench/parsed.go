@@ -32,6 +32,7 @@ var mappers = []struct {
 func compareParsed(lines [][]byte, rounds int, slice time.Duration) error {
 	fmt.Println("\nparsed to parsed, speed as a multiple of hand-written Go on maps (median)")
 	for _, task := range tasks {
+		lines := inputs(task, lines)
 		ratios := make([][]float64, len(mappers))
 		built := make([]mapper, len(mappers))
 		for i, m := range mappers {
@@ -95,7 +96,7 @@ func handMapper(task string, lines [][]byte) (mapper, error) {
 	var out object
 	return func(i int) error {
 		out = f(in[i])
-		if len(out) == 0 {
+		if len(out) == 0 && task != eventTask {
 			return fmt.Errorf("nothing came out")
 		}
 		return nil

@@ -33,6 +33,9 @@ var exprSources = map[string]string{
 		"phone_norm": p, "is_mobile": p matches "^\\+47[49][0-9]{7}$",
 		"object": o.eventType matches "^(contact|company|deal)\\.(creation|propertyChange)$" ? split(o.eventType, ".")[0] : "other",
 		"score": string(o.internal_score)}`,
+	eventTask: `let gone = o.subscriptionType == "deal.deletion";
+		let out = concat([["_id", o._id], ["id", o.id]], gone ? [["_deleted", true]] : []);
+		o.status != 404 ? object(concat(out, toPairs(o.response))) : gone ? object(out) : nil`,
 }
 
 func exprEngine(task string) (engine, error) {
@@ -46,8 +49,8 @@ func exprEngine(task string) (engine, error) {
 			return nil, err
 		}
 		v, err := expr.Run(program, map[string]any{"o": o})
-		if err != nil {
-			return nil, err
+		if v == nil || err != nil {
+			return dst, err
 		}
 		out, err := json.Marshal(v)
 		return append(dst, out...), err
@@ -145,6 +148,9 @@ var jsSources = map[string]string{
 			phone_norm: p, is_mobile: /^\+47[49]\d{7}$/.test(p),
 			object: /^(contact|company|deal)\.(creation|propertyChange)$/.test(o.eventType) ? o.eventType.split(".")[0] : "other",
 			score: String(o.internal_score)}`,
+	eventTask: `const gone = o.subscriptionType === "deal.deletion", out = {_id: o._id, id: o.id};
+		if (gone) out._deleted = true;
+		return o.status !== 404 ? {...out, ...o.response} : gone ? out : undefined`,
 }
 
 func jsEngine(task string) (engine, error) {
@@ -159,8 +165,8 @@ func jsEngine(task string) (engine, error) {
 	}
 	return func(dst, line []byte) ([]byte, error) {
 		out, err := f(goja.Undefined(), vm.ToValue(string(line)))
-		if err != nil {
-			return nil, err
+		if err != nil || goja.IsUndefined(out) {
+			return dst, err
 		}
 		return append(dst, out.String()...), nil
 	}, nil

@@ -10,8 +10,12 @@ import (
 
 // order is what a programmer writes who knows every field beforehand.
 type order struct {
-	ID           string   `json:"_id"`
-	Updated      int64    `json:"_updated"`
+	ID      string `json:"_id"`
+	Updated int64  `json:"_updated"`
+	body
+}
+
+type body struct {
 	Number       string   `json:"orderNumber,omitempty"`
 	Status       string   `json:"status"`
 	Created      string   `json:"created"`
@@ -117,14 +121,14 @@ type contact struct {
 }
 
 // handStructs is the hand-written form of each task on structs.
-var handStructs = map[string]func(o *order) any{
-	"T1": func(o *order) any {
+var handStructs = map[string]func(text []byte) (any, error){
+	"T1": on(func(o *order) any {
 		o.OrderNo, o.Number, o.CurrencyCode, o.Currency = o.Number, "", o.Currency, ""
 		o.FullName = o.Customer.FirstName + " " + o.Customer.LastName
 		o.StatusUpper, o.TotalVAT = strings.ToUpper(o.Status), o.Total*1.25
 		return o
-	},
-	"T2": func(o *order) any {
+	}),
+	"T2": on(func(o *order) any {
 		s := summary{ID: o.ID, Size: size(o.Total), Lines: make([]shortLine, 0, len(o.Lines))}
 		for _, l := range o.Lines {
 			if l.Qty >= 2 {
@@ -136,8 +140,8 @@ var handStructs = map[string]func(o *order) any{
 			s.Lines = append(s.Lines, shortLine{l.SKU, l.Qty * l.Price})
 		}
 		return s
-	},
-	"T3": func(o *order) any {
+	}),
+	"T3": on(func(o *order) any {
 		s := shipped{o.ID, o.Updated, o.Number, o.Status, o.Created, o.Modified, o.Currency, o.Total, o.Priority, o.IsTest, o.EventType, o.Lines, o.Tags, shipping{}}
 		c := &o.Customer
 		s.Shipping.Name = c.FirstName + " " + c.LastName
@@ -145,8 +149,8 @@ var handStructs = map[string]func(o *order) any{
 		s.Shipping.Address.Postal = c.Address.Zip + " " + c.Address.City
 		s.Shipping.Contact.Email, s.Shipping.Contact.Phone = c.Email, c.Phone
 		return s
-	},
-	"T4": func(o *order) any {
+	}),
+	"T4": on(func(o *order) any {
 		phone := strings.ReplaceAll(o.Customer.Phone, " ", "")
 		email := o.Customer.Email
 		if o.WorkEmail != nil {
@@ -157,17 +161,29 @@ var handStructs = map[string]func(o *order) any{
 		}
 		return contact{"contact:" + strconv.FormatInt(o.Customer.ID, 10), strings.ToLower(email), phone, isMobile(phone),
 			eventObject(o.EventType), strconv.FormatFloat(o.Score, 'g', -1, 64)}
-	},
+	}),
+	eventTask: on(structEvent),
+}
+
+// on reads a text before f maps it; nil is nothing to write.
+func on[T any](f func(*T) any) func(text []byte) (any, error) {
+	return func(text []byte) (any, error) {
+		var in T
+		if err := sonic.Unmarshal(text, &in); err != nil {
+			return nil, err
+		}
+		return f(&in), nil
+	}
 }
 
 func structEngine(task string) (engine, error) {
 	f := handStructs[task]
 	return func(dst, text []byte) ([]byte, error) {
-		var o order
-		if err := sonic.Unmarshal(text, &o); err != nil {
-			return nil, err
+		v, err := f(text)
+		if v == nil || err != nil {
+			return dst, err
 		}
-		out, err := sonic.Marshal(f(&o))
+		out, err := sonic.Marshal(v)
 		return append(dst, out...), err
 	}, nil
 }
