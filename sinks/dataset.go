@@ -182,7 +182,8 @@ func (s *datasetSink) Start(ctx context.Context, r Run) (Writer, error) {
 	if s.suppress != nil {
 		w.suppress = *s.suppress
 	}
-	if r.Kind == Full && s.cfg.DeletionTracking {
+	w.tracks = r.Kind == Full && s.cfg.DeletionTracking
+	if w.tracks || r.Kind == Full && w.suppress {
 		w.seen = seenSet{}
 	}
 	if s.populates == "initially" && !info.Populated {

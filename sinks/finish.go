@@ -54,7 +54,7 @@ func (w *datasetWriter) completes(f Finish) bool {
 // deleteUnseen commits deletions in batches and returns those left over for
 // the last one. Only what was there when the run began counts.
 func (w *datasetWriter) deleteUnseen(ctx context.Context, total *Written) ([]store.Op, error) {
-	if w.seen == nil || w.last == store.Start {
+	if !w.tracks || w.last == store.Start {
 		return nil, nil
 	}
 	var ops []store.Op

@@ -30,7 +30,8 @@ type datasetWriter struct {
 	suppress  bool
 	last      store.Offset // of the dataset when the run began
 	populated bool
-	seen      seenSet    // nil without deletion tracking
+	tracks    bool       // deletions, by absence
+	seen      seenSet    // nil if neither deletions nor what is suppressed depend on it
 	buf       []store.Op // of the last batch, to be used again; not by requests
 	// single keeps together the look-up of stored versions and the write that
 	// depends on it.
@@ -118,7 +119,9 @@ func (w *datasetWriter) ops(b *entity.Batch) ([]store.Op, error) {
 			return nil, noID(i, len(b.Entities), e)
 		}
 		if entity.Filtered(e) {
-			if !w.suppress {
+			// What this run has written and then read again, changed so that it is
+			// filtered now, must not stay.
+			if !w.suppress || w.seen.has(id) {
 				ops = append(ops, store.Op{Kind: store.Delete, ID: id})
 			}
 			continue

@@ -21,7 +21,9 @@ type probe struct {
 	mu      sync.Mutex
 	reads   map[string][]time.Duration // since the test began, by pipe
 	running int
-	most    int // that ran at once
+	most    int            // that ran at once
+	onNow   map[string]int // by system
+	onMost  map[string]int
 	start   time.Time
 }
 
@@ -34,7 +36,9 @@ type probeConfig struct {
 	Fails   int     `spec:"fails" doc:"How often reading fails before it does not."`
 }
 
-func newProbe() *probe { return &probe{reads: map[string][]time.Duration{}, start: time.Now()} }
+func newProbe() *probe {
+	return &probe{reads: map[string][]time.Duration{}, onNow: map[string]int{}, onMost: map[string]int{}, start: time.Now()}
+}
 
 func (p *probe) in(s engine.Sets) engine.Sets {
 	s.Sources = sources.NewSet(append(s.Sources.Types(), sources.Type{
@@ -78,19 +82,35 @@ func (p *probe) counts() (pipes, most int) {
 	return len(p.reads), p.most
 }
 
-func (p *probe) begin(pipe string) (nth int) {
+// runningOn returns how many pipes use a system, mostOn how many did at once.
+func (p *probe) runningOn(system string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.onNow[system]
+}
+
+func (p *probe) mostOn(system string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.onMost[system]
+}
+
+func (p *probe) begin(pipe, system string) (nth int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.reads[pipe] = append(p.reads[pipe], time.Since(p.start))
 	p.running++
 	p.most = max(p.most, p.running)
+	p.onNow[system]++
+	p.onMost[system] = max(p.onMost[system], p.onNow[system])
 	return len(p.reads[pipe])
 }
 
-func (p *probe) end() {
+func (p *probe) end(system string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.running--
+	p.onNow[system]--
 }
 
 type probeSource struct {
@@ -103,8 +123,8 @@ func (s *probeSource) Since() sources.Since { return sources.Since{} }
 
 func (s *probeSource) Read(ctx context.Context, _ string, _ int) iter.Seq2[*entity.Batch, error] {
 	return func(yield func(*entity.Batch, error) bool) {
-		nth := s.p.begin(s.pipe)
-		defer s.p.end()
+		nth := s.p.begin(s.pipe, s.cfg.System)
+		defer s.p.end(s.cfg.System)
 		if nth <= s.cfg.Fails {
 			yield(nil, context.DeadlineExceeded)
 			return

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 )
 
@@ -39,9 +40,17 @@ func inWorld(t *testing.T, conf string, f func(t *testing.T, w *world)) {
 	})
 }
 
-func (w *world) open(conf string) {
+func (w *world) open(conf string) { w.openWith(conf, func(*engine.Options) {}) }
+
+func (w *world) openOn(conf string, st store.Store) {
+	w.openWith(conf, func(o *engine.Options) { o.Store = st })
+}
+
+func (w *world) openWith(conf string, set func(o *engine.Options)) {
 	w.t.Helper()
-	e, err := engine.Open(w.t.Context(), engine.Options{Config: parse(w.t, conf), Store: w.st, Sets: w.p.in(sets(w.t))})
+	o := engine.Options{Config: parse(w.t, conf), Store: w.st, Sets: w.p.in(sets(w.t))}
+	set(&o)
+	e, err := engine.Open(w.t.Context(), o)
 	if err != nil {
 		w.t.Fatal(err)
 	}

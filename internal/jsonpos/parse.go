@@ -42,6 +42,8 @@ type parser struct {
 	pos       int
 	line      int
 	lineStart int // offset where the current line begins
+	counted   int // offset whose column is known
+	col       int // … which is this, from 0
 	depth     int
 	failed    bool
 	errs      []*Error
@@ -82,9 +84,15 @@ func (p *parser) trailing() {
 // here is the current place.
 func (p *parser) here() Pos { return p.at(p.pos) }
 
-// at is the place of an offset on the current line.
+// at is the place of an offset on the current line. It counts on from the place
+// it was asked for last: files of one long line are common.
 func (p *parser) at(offset int) Pos {
-	return Pos{Line: p.line, Col: 1 + utf8.RuneCountInString(p.src[p.lineStart:offset])}
+	if p.counted < p.lineStart || p.counted > offset {
+		p.counted, p.col = p.lineStart, 0
+	}
+	p.col += utf8.RuneCountInString(p.src[p.counted:offset])
+	p.counted = offset
+	return Pos{Line: p.line, Col: 1 + p.col}
 }
 
 func (p *parser) span(start Pos) Span { return Span{File: p.file, Start: start, End: p.here()} }

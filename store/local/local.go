@@ -99,7 +99,11 @@ type Store struct {
 	failed     error // the writer's: why it stopped
 	encoders   sync.Pool
 
-	kick        chan struct{}
+	kick   chan struct{}
+	behind struct { // datasets whose indexes have not taken in all there is
+		sync.Mutex
+		set map[*dataset]bool
+	}
 	indexerDone chan struct{}
 	nextIndex   uint32 // guarded by applyMu
 
@@ -126,6 +130,7 @@ func Open(dir string, o Options) (*Store, error) {
 		kick: make(chan struct{}, 1), indexerDone: make(chan struct{}),
 	}
 	s.life.stop = make(chan struct{})
+	s.behind.set = map[*dataset]bool{}
 	s.encoders.New = func() any { return &encoder{} }
 	s.cache = newLatestCache(s.o.CacheEntries)
 	if err := s.open(); err != nil {

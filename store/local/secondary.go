@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -161,7 +162,13 @@ func (s *Store) advance(stop func() error, d *dataset, x *secondary, last int64)
 	return nil
 }
 
-func (s *Store) kickIndexer() {
+// kickIndexer tells the indexer which datasets have new versions.
+func (s *Store) kickIndexer(sections []*openSection) {
+	s.behind.Lock()
+	for _, sec := range sections {
+		s.behind.set[sec.d] = true
+	}
+	s.behind.Unlock()
 	select {
 	case s.kick <- struct{}{}:
 	default:
@@ -183,12 +190,10 @@ func (s *Store) runIndexer() {
 }
 
 func (s *Store) advanceAll() {
-	s.mu.RLock()
-	all := make([]*dataset, 0, len(s.datasets))
-	for _, d := range s.datasets {
-		all = append(all, d)
-	}
-	s.mu.RUnlock()
+	s.behind.Lock()
+	all := slices.Collect(maps.Keys(s.behind.set))
+	clear(s.behind.set)
+	s.behind.Unlock()
 	for _, d := range all {
 		for _, x := range d.allIndexes() {
 			s.advanceOne(d, x)

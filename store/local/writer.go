@@ -49,7 +49,7 @@ func (s *Store) settle(g *group) {
 	}
 	if err == nil && !g.empty() {
 		s.watches.tell(g.changed())
-		s.kickIndexer()
+		s.kickIndexer(g.sections)
 	}
 }
 
