@@ -34,6 +34,8 @@ type commands struct {
 	Validate validateCmd `cmd:"" help:"Say everything that can be known before running."`
 	Run      runCmd      `cmd:"" help:"Run all pumps until nothing is left to do."`
 	Serve    serveCmd    `cmd:"" help:"Run the node: pumps on schedule, receivers, API."`
+	Pipes    pipesCmd    `cmd:"" help:"List the pipes, and what each is doing."`
+	Why      whyCmd      `cmd:"" help:"Say why a pipe is not running."`
 	DTL      dtlCmd      `cmd:"" name:"dtl" help:"DTL at the prompt."`
 	Jinja    jinjaCmd    `cmd:"" help:"A template at the prompt."`
 	Explain  explainCmd  `cmd:"" help:"Say what a DTL function or a rule is."`

@@ -38,6 +38,11 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 		return err
 	}
 	defer n.close()
+	withdraw, err := announce(c.dataDir(), "http://"+ln.Addr().String())
+	if err != nil {
+		return err
+	}
+	defer withdraw()
 	l := newLive(c.nodeFlags, n, s)
 	srv := &http.Server{
 		Handler: l, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: 64 << 10,

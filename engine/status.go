@@ -11,6 +11,7 @@ import (
 
 // Status is the state of a pump at one moment.
 type Status struct {
+	Pipe     string
 	Running  bool
 	Disabled bool
 	Mode     string
@@ -33,7 +34,7 @@ func (e *Engine) Status(ctx context.Context, id string) (Status, error) {
 }
 
 func (v view) status(why Reason) Status {
-	return Status{Running: v.running, Disabled: v.disabled, Mode: v.pipe.Def.Pump.Mode, Due: v.due, Why: why, Last: v.last, LastErr: v.lastErr}
+	return Status{Pipe: v.pipe.ID(), Running: v.running, Disabled: v.disabled, Mode: v.pipe.Def.Pump.Mode, Due: v.due, Why: why, Last: v.last, LastErr: v.lastErr}
 }
 
 // view takes a picture of a pump. What was before the node started is in the

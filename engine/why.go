@@ -193,6 +193,8 @@ func (w *slotWait) text() string {
 	switch {
 	case w.system == "":
 		what = fmt.Sprintf("all %d slots of pipes between datasets are taken", w.limit)
+	case w.full && w.limit == 1:
+		what = fmt.Sprintf("the one worker thread of system %q is taken", w.system)
 	case w.full:
 		what = fmt.Sprintf("all %d worker_threads of system %q are taken", w.limit, w.system)
 	default:
@@ -203,7 +205,7 @@ func (w *slotWait) text() string {
 	} else if len(w.by) > 0 {
 		what += " by " + strings.Join(w.by, ", ")
 	}
-	return fmt.Sprintf("waits for a slot: %s; %d are before it", what, w.before)
+	return fmt.Sprintf("waits for a slot: %s; %d before it", what, w.before)
 }
 
 func clock(t time.Time) string { return t.UTC().Format(time.RFC3339) }

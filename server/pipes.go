@@ -3,7 +3,9 @@ package server
 import (
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/engine"
@@ -45,10 +47,24 @@ func (s *server) describe(r *http.Request, id string) (map[string]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{
+	return only(r.URL.Query().Get("fields"), map[string]any{
 		"_id": id, "type": "pipe", "runtime": runtime, "storage": map[string]any{"dataset": p.Output()},
 		"config": map[string]any{"original": rawJSON(c.Original.AppendJSON(nil)), "effective": rawJSON(c.Effective.AppendJSON(nil))},
-	}, nil
+	}), nil
+}
+
+// only keeps the parts of a pipe that were asked for, if any were.
+func only(fields string, pipe map[string]any) map[string]any {
+	if fields == "" {
+		return pipe
+	}
+	wanted := strings.Split(fields, ",")
+	for _, part := range []string{"runtime", "storage", "config"} {
+		if !slices.Contains(wanted, part) {
+			delete(pipe, part)
+		}
+	}
+	return pipe
 }
 
 // runtime is the state of a pipe's pump.
@@ -115,12 +131,21 @@ type rawJSON []byte
 func (r rawJSON) MarshalJSON() ([]byte, error) { return r, nil }
 
 func (s *server) pump(w http.ResponseWriter, r *http.Request) {
-	p, err := s.describe(r, r.PathValue("pipe"))
-	if err != nil {
-		s.failFor(w, r, err)
+	id := r.PathValue("pipe")
+	p, ok := s.engine.Pipe(id)
+	if !ok {
+		s.failFor(w, r, engine.ErrNoPipe)
 		return
 	}
-	reply(w, http.StatusOK, map[string]any{"_id": p["_id"], "runtime": p["runtime"]})
+	st, err := s.engine.Status(r.Context(), id)
+	if err == nil {
+		var runtime map[string]any
+		if runtime, err = s.runtime(r, p, st); err == nil {
+			reply(w, http.StatusOK, map[string]any{"_id": id, "runtime": runtime})
+			return
+		}
+	}
+	s.failFor(w, r, err)
 }
 
 // operate carries out an operation of the pump.
