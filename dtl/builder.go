@@ -24,6 +24,8 @@ type Builder struct {
 	hints    int
 	copies   int
 	memos    int
+	chained  bool // the hops being compiled begin with what others have found
+	ahead    []hop
 	depth    int
 	impure   int             // uses so far of what a constant cannot be made of
 	refs     map[string]bool // variables read by the expression being compiled

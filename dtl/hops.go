@@ -51,6 +51,7 @@ func (b *Builder) Hops(specs []*jsonpos.Node) Eval {
 	}
 	var chain []*hopsSpec
 	for i, n := range specs {
+		b.chained = i > 0
 		s := b.hopsSpec(n, i == len(specs)-1)
 		if s == nil {
 			return nil
@@ -158,6 +159,9 @@ func (b *Builder) hopsPlan(n *jsonpos.Node, s *hopsSpec, datasets [][2]string, b
 			if h.index == nil {
 				b.finds.Add(finds...)
 			}
+		}
+		if len(s.plan) == 0 && j.names[1-side] == "_S" {
+			b.readAhead(h, base)
 		}
 		b.facts.Hops = append(b.facts.Hops, HopsUse{h.dataset, h.index, track == nil || track.IsTrue(), n.Span, h.subset})
 		for _, other := range joins {

@@ -39,6 +39,16 @@ type Dataset interface {
 	Scan(ctx context.Context, a *entity.Arena, yield func(entity.Value) bool) error
 }
 
+// Bulk is the ability of datasets that answer for many keys in one go.
+type Bulk interface {
+	// FindEach yields, for each of keys, the live entities that have it in the
+	// index, in order of _id. Keys are best sorted.
+	FindEach(ctx context.Context, ix *Index, keys [][]byte, a *entity.Arena, yield func(key int, e entity.Value) bool) error
+	// GetEach returns the latest version of each id, deleted or not, null if
+	// unknown.
+	GetEach(ctx context.Context, ids []string, a *entity.Arena) ([]entity.Value, error)
+}
+
 // Headed is the ability of datasets that can tell cheaply whether they have
 // changed: as long as their head stays, so does what is found in them.
 type Headed interface {

@@ -12,6 +12,8 @@ type memo struct {
 	bytes  int
 	hits   int
 	wasted int // times it was forgotten
+	asked  int // by the entities prepared last
+	of     int // how many those were
 }
 
 const (
@@ -22,34 +24,53 @@ const (
 
 // find answers for one key; false if the memo cannot be used.
 func (m *memo) find(c *Ctx, h *hop, ds Dataset, key entity.Value) ([]entity.Value, bool) {
-	headed, ok := ds.(Headed)
-	if !ok || m.wasted >= memoWasted && m.hits < m.wasted {
+	m.asked++
+	if !m.current(c, ds) {
 		return nil, false
-	}
-	// The head is asked first: what is found later can only be newer, and is
-	// forgotten as soon as the newer head shows.
-	head, err := headed.Head(c.ctx)
-	if err != nil {
-		return nil, false // reading says why
-	}
-	if head != m.head || m.found == nil || m.bytes > memoBytes || len(m.found) > memoKeys {
-		m.forget(head)
 	}
 	c.key = AppendKey(c.key[:0], key)
 	if found, ok := m.found[string(c.key)]; ok {
 		m.hits++
 		return found, true
 	}
+	if m.full() {
+		m.forget(m.head)
+	}
 	k := string(c.key)
 	found := h.read(c, ds, key, m.arena)
 	if c.err == nil {
-		m.found[k] = found
-		m.bytes += len(k)
-		for _, e := range found {
-			m.bytes += e.Size()
-		}
+		m.keep(k, found)
 	}
 	return found, true
+}
+
+// current readies the memo for the dataset as it is; false if it cannot be
+// used.
+func (m *memo) current(c *Ctx, ds Dataset) bool {
+	headed, ok := ds.(Headed)
+	if !ok || m.wasted >= memoWasted && m.hits < m.wasted {
+		return false
+	}
+	// The head is asked first: what is found later can only be newer, and is
+	// forgotten as soon as the newer head shows.
+	head, err := headed.Head(c.ctx)
+	if err != nil {
+		return false // reading says why
+	}
+	if head != m.head || m.found == nil {
+		m.forget(head)
+	}
+	return true
+}
+
+func (m *memo) full() bool { return m.bytes > memoBytes || len(m.found) > memoKeys }
+
+func (m *memo) keep(key string, found []entity.Value) {
+	m.found[key] = found
+	m.bytes += len(key)
+	for _, e := range found {
+		m.bytes += e.Size()
+	}
 }
 
 func (m *memo) forget(head Head) {

@@ -59,6 +59,7 @@ type Program struct {
 	rules map[string]*rule
 	size  sizes
 	facts Facts
+	ahead []hop // hops that Prepare may look up beforehand
 }
 
 // sizes are what a run reserves.
@@ -116,7 +117,7 @@ func (b *Builder) addRule(name string, n *jsonpos.Node) {
 }
 
 func (b *Builder) program() *Program {
-	return &Program{o: b.o, rules: b.rules, facts: b.facts, size: sizes{b.hints, b.copies, b.slots, b.memos}}
+	return &Program{o: b.o, rules: b.rules, facts: b.facts, ahead: b.ahead, size: sizes{b.hints, b.copies, b.slots, b.memos}}
 }
 
 // Expression is a compiled expression on its own, immutable and shared.
@@ -156,6 +157,8 @@ type Run struct {
 	p    *Program
 	c    Ctx
 	root frame
+	// scratch is where Prepare works out keys.
+	scratch *entity.Arena
 }
 
 // NewRun returns a run of p that reaches the world through h.

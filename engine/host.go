@@ -60,24 +60,32 @@ func (d dataset) Get(ctx context.Context, id string, a *entity.Arena) (entity.Va
 	return found[0], !found[0].IsNull(), nil
 }
 
+// GetEach implements dtl.Bulk.
+func (d dataset) GetEach(ctx context.Context, ids []string, a *entity.Arena) ([]entity.Value, error) {
+	return d.store.Get(ctx, d.name, ids, a)
+}
+
+// FindEach implements dtl.Bulk. An index that nobody asked for before is built
+// first.
+func (d dataset) FindEach(ctx context.Context, ix *dtl.Index, keys [][]byte, a *entity.Arena, yield func(int, entity.Value) bool) error {
+	err := d.store.Find(ctx, d.name, ix.Name, keys, a, yield)
+	if errors.Is(err, store.ErrNoIndex) { // nothing has been yielded
+		if err = d.store.EnsureIndex(ctx, d.name, store.Index{Name: ix.Name, Keys: ix.Keys}); err == nil {
+			err = d.store.Find(ctx, d.name, ix.Name, keys, a, yield)
+		}
+	}
+	return err
+}
+
 // Find yields the live entities that have one of the keys, each once, in order
-// of _id. An index that nobody asked for before is built first.
+// of _id.
 func (d dataset) Find(ctx context.Context, ix *dtl.Index, keys [][]byte, a *entity.Arena, yield func(entity.Value) bool) error {
 	keys = slices.CompactFunc(slices.SortedFunc(slices.Values(keys), bytes.Compare), bytes.Equal)
 	var found []entity.Value
-	read := func() error {
-		found = found[:0]
-		return d.store.Find(ctx, d.name, ix.Name, keys, a, func(_ int, e entity.Value) bool {
-			found = append(found, e)
-			return true
-		})
-	}
-	err := read()
-	if errors.Is(err, store.ErrNoIndex) {
-		if err = d.store.EnsureIndex(ctx, d.name, store.Index{Name: ix.Name, Keys: ix.Keys}); err == nil {
-			err = read()
-		}
-	}
+	err := d.FindEach(ctx, ix, keys, a, func(_ int, e entity.Value) bool {
+		found = append(found, e)
+		return true
+	})
 	if err != nil {
 		return err
 	}

@@ -134,6 +134,7 @@ func (t *dtlTransform) lane(r Run) *dtlLane {
 // make it an entity again.
 func (l *dtlLane) apply(ctx context.Context) error {
 	l.out.Entities = l.out.Entities[:0]
+	l.run.Prepare(ctx, l.in)
 	one := entity.Batch{Arena: l.out.Arena}
 	for i, e := range l.in {
 		ok, err := l.trigger.fires(ctx, e, one.Arena)
