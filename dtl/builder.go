@@ -32,6 +32,11 @@ type Builder struct {
 	facts    Facts
 	applies  []application
 	prefixes *Prefixes
+
+	// What dependency tracking must know: see origin.
+	origins    map[string]*origin // by rule
+	origin     *origin            // within a hops, nil outside
+	aliasNodes []*hopNode         // by slot
 }
 
 // Expr is a compiled expression.

@@ -35,29 +35,47 @@ const defaultMaxDepth = 10
 
 // ApplyHops compiles hops whose results a rule is applied to.
 func (b *Builder) ApplyHops(rule *jsonpos.Node, specs []*jsonpos.Node) Eval {
-	found := b.Hops(specs)
+	found, results := b.hops(specs)
 	if found == nil {
 		return nil
 	}
-	_, eval := b.applied(rule, found)
+	r, eval := b.applied(rule, found)
+	if r != nil {
+		of := b.ruleOrigin(r.name)
+		of.also, of.callers = append(of.also, results), append(of.callers, b.here())
+	}
 	return eval
 }
 
 // Hops compiles a chain of HOPS_SPECs into the list of what they return. An
 // applied rule, if any, is put to use by the caller.
 func (b *Builder) Hops(specs []*jsonpos.Node) Eval {
+	eval, _ := b.hops(specs)
+	return eval
+}
+
+// hops also tells what its results may be.
+func (b *Builder) hops(specs []*jsonpos.Node) (Eval, *origin) {
 	if r := b.rules[b.rule]; r != nil {
 		r.hops = true
 	}
 	var chain []*hopsSpec
+	outer, found := b.origin, b.here()
+	defer func() { b.origin = outer }()
 	for i, n := range specs {
 		b.chained = i > 0
+		input := b.inHops(found)
 		s := b.hopsSpec(n, i == len(specs)-1)
 		if s == nil {
-			return nil
+			return nil, nil
 		}
+		found = b.hopsOutput(s, input)
 		chain = append(chain, s)
 	}
+	return chainEval(chain), found
+}
+
+func chainEval(chain []*hopsSpec) Eval {
 	return func(c *Ctx) entity.Value {
 		inputs := []entity.Value{c.frame.source}
 		for _, s := range chain {
@@ -135,9 +153,11 @@ func (b *Builder) hopsDatasets(n *jsonpos.Node) [][2]string {
 // hopsPlan finds an order in which every alias is reached by a join from what
 // is known already, and puts each condition where it can first be checked.
 func (b *Builder) hopsPlan(n *jsonpos.Node, s *hopsSpec, datasets [][2]string, base int) {
+	t := n.Get("track-dependencies")
+	track := t == nil || t.IsTrue()
+	b.newNodes(base, datasets, track)
 	joins, filters := b.conditions(n)
 	subsets := b.hopsSubsets(n, datasets)
-	track := n.Get("track-dependencies")
 	bound := map[string]bool{}
 	s.first = readyFilters(&filters, bound, b.aliases[base:])
 	for range datasets {
@@ -163,7 +183,8 @@ func (b *Builder) hopsPlan(n *jsonpos.Node, s *hopsSpec, datasets [][2]string, b
 		if len(s.plan) == 0 && j.names[1-side] == "_S" {
 			b.readAhead(h, base)
 		}
-		b.facts.Hops = append(b.facts.Hops, HopsUse{h.dataset, h.index, track == nil || track.IsTrue(), n.Span, h.subset})
+		b.facts.Hops = append(b.facts.Hops, HopsUse{h.dataset, h.index, track, n.Span, h.subset})
+		b.bindNode(&h, j, side)
 		for _, other := range joins {
 			if !other.used && bothBound(other, bound, b.aliases[base:]) {
 				other.used = true

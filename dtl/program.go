@@ -42,6 +42,7 @@ type Facts struct {
 	Children  bool      // makes $children
 	Secrets   []Use     // named by $SECRET(…)
 	Sources   []Use     // first steps of paths on _S in the default rule
+	nodes     []*hopNode
 }
 
 // HopsUse is one dataset that a hops reads.
@@ -106,7 +107,7 @@ func CompileRules(n *jsonpos.Node, o Options) (*Program, diag.List) {
 }
 
 func newBuilder(o Options, root *jsonpos.Node) *Builder {
-	b := &Builder{o: o, rules: map[string]*rule{}, pointers: pointers{}}
+	b := &Builder{o: o, rules: map[string]*rule{}, pointers: pointers{}, origins: map[string]*origin{}}
 	b.pointers.add(root, o.Pointer)
 	return b
 }
