@@ -16,6 +16,7 @@ type Limits struct {
 	Depth int           // of apply within apply; default 100
 	List  int           // elements of a list that a function makes; default 5 million
 	Text  int           // bytes of a text that a function makes; default 64 MiB
+	Found int           // entities that one join of a hops finds; 0 is no limit
 }
 
 func (l Limits) orDefault() Limits {
@@ -189,6 +190,14 @@ func (c *Ctx) Room(n int) bool {
 		c.Fail("dtl/list-size", fmt.Sprintf("a list of %d elements is longer than %d", n, c.limits.List))
 	}
 	return c.err == nil
+}
+
+// foundRoom tells whether one join of a hops may find n entities.
+func (c *Ctx) foundRoom(dataset string, n int) bool {
+	if c.limits.Found > 0 && n > c.limits.Found {
+		c.Fail("dtl/hops-threshold", fmt.Sprintf("a join finds more than %d entities of %q; make it more selective or raise dependency_error_threshold", c.limits.Found, dataset))
+	}
+	return c.Room(n)
 }
 
 // TextRoom tells whether a text of n bytes may be made, and fails if not.

@@ -130,7 +130,7 @@ func (h *hop) read(c *Ctx, ds Dataset, keys entity.Value, a *entity.Arena) (foun
 	} else {
 		err = ds.Find(c.ctx, h.index, indexKeys(keys), a, func(e entity.Value) bool {
 			found = append(found, e)
-			return c.Room(len(found))
+			return c.foundRoom(h.dataset, len(found))
 		})
 	}
 	if err != nil {

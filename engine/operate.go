@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sluiceio/sluice/pipes"
 )
@@ -161,10 +162,8 @@ func (e *Engine) runOnce(ctx context.Context, p *pipes.Pipe, r *PipeResult) int 
 
 func markReaders(chosen []*pipes.Pipe, dataset string, pending []bool) {
 	for i, p := range chosen {
-		for _, d := range p.Inputs() {
-			if d == dataset {
-				pending[i] = true
-			}
+		if slices.Contains(p.Inputs(), dataset) || slices.Contains(p.Tracks(), dataset) && dataset != p.Output() {
+			pending[i] = true
 		}
 	}
 }

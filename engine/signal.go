@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/sluiceio/sluice/store"
+import (
+	"slices"
+
+	"github.com/sluiceio/sluice/store"
+)
 
 // listen turns changes of datasets into signals for the pipes that read them,
 // and for those that wait for them.
@@ -26,6 +30,13 @@ func (e *Engine) signalled() map[string][]*pumpState {
 		}
 		for _, d := range p.Inputs() {
 			readers[d] = append(readers[d], s)
+		}
+		for _, d := range p.Tracks() {
+			// What it has written itself waits for its schedule: it would have
+			// itself run on and on otherwise.
+			if d != p.Output() && !slices.Contains(readers[d], s) {
+				readers[d] = append(readers[d], s)
+			}
 		}
 	}
 	return readers

@@ -31,7 +31,7 @@ func (p *Pipe) ready(ctx context.Context) error {
 			}
 		}
 	}
-	return nil
+	return p.readyTracking(ctx)
 }
 
 // Waits returns the *WaitError that keeps the pipe from running, nil if nothing
@@ -97,6 +97,11 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	}
 	if !continues {
 		r.state.Offset = ""
+	}
+	if r.kind == sinks.Full && r.state.Offset == "" {
+		if r.state.Tracking, err = p.heads(ctx); err != nil {
+			return err
+		}
 	}
 	typ := p.text("source", "type")
 	latest := typ == "dataset" && !p.Def.Source.Get("include_previous_versions").IsTrue()

@@ -36,13 +36,5 @@ func (p *Pipe) checkPump() diag.List {
 		finds.Add(diag.Finding{Rule: "pump/unsupported", Severity: diag.Warning, Span: p.Def.At("reprocessing_policy"),
 			Message: `"automatic" reprocessing is not built yet: the pipe continues`})
 	}
-	for _, h := range p.facts.Hops {
-		if h.Track && h.Dataset != p.Output() {
-			finds.Add(diag.Finding{Rule: "hops/tracking", Severity: diag.Warning, Span: h.Span,
-				Message: fmt.Sprintf("changes of %q do not start this pipe yet: dependency tracking is not built", h.Dataset),
-				Help:    `say so with "track-dependencies": false, or rescan with rescan_run_count`})
-			break
-		}
-	}
 	return finds
 }

@@ -32,7 +32,7 @@ type Definition struct {
 	AddNamespaces         *bool           `spec:"add_namespaces" doc:"Whether namespaces are added before the first transform."`
 	RemoveNamespaces      *bool           `spec:"remove_namespaces" doc:"Whether namespaces are removed after the last transform."`
 	SymmetricCollapse     *jsonpos.Node   `spec:"symmetric_namespace_collapse" kind:"boolean" doc:"Whether identifiers collapse both ways."`
-	DependencyTracking    *jsonpos.Node   `spec:"dependency_tracking" kind:"object" doc:"Limits of dependency tracking."`
+	Tracking              trackingConfig  `spec:"dependency_tracking" doc:"Limits of dependency tracking."`
 	Permissions           *jsonpos.Node   `spec:"permissions" kind:"array" doc:"Who may read, write, run and change the pipe."`
 	Metadata              *jsonpos.Node   `spec:"metadata" kind:"object" doc:"Free properties for tools; $config-group, durable, tags and others are known."`
 	Principals            *jsonpos.Node   `spec:"principals" kind:"array" doc:"Roles the pipe runs with, as exported configurations have them."`

@@ -49,7 +49,7 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	// A run that found nothing has nothing to save either, unless runs count.
 	var save []store.StateWrite
-	if r.stats.Read > 0 || !r.state.Completed || r.p.Def.Pump.RescanCount > 0 {
+	if r.stats.Read > 0 || r.moved || !r.state.Completed || r.p.Def.Pump.RescanCount > 0 {
 		save = r.p.write(next)
 	}
 	w, err := r.writer.Finish(work, sinks.Finish{SourcePopulated: populated}, save)

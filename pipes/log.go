@@ -93,6 +93,7 @@ type Stats struct {
 	Kind       string
 	Start, End time.Time
 	Read       int // source entities
+	Tracked    int // … of them read again for a change elsewhere
 	Changed    int // versions that differ from what was there
 	Deleted    int // tombstones by deletion tracking
 }

@@ -29,8 +29,12 @@ func (p *Pipe) orID(s string) string {
 }
 
 func (p *Pipe) dtlOptions() dtl.Options {
-	return dtl.Options{Lib: p.env.Lib, PipeID: p.ID(), IDRequired: true, NamespacedIdentifiers: p.namespaced(),
+	o := dtl.Options{Lib: p.env.Lib, PipeID: p.ID(), IDRequired: true, NamespacedIdentifiers: p.namespaced(),
 		IdentityNS: p.identityNS(), PropertyNS: p.propertyNS()}
+	if p.limitsHops() {
+		o.Limits.Found = p.trackingLimits().fail
+	}
+	return o
 }
 
 // adder returns what adds namespaces before the first transform, nil if the

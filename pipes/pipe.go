@@ -46,6 +46,8 @@ type Pipe struct {
 	transform transforms.Transform // nil if there is none
 	sink      sinks.Sink
 	facts     dtl.Facts
+	inverses  []*dtl.Inverse // of each program with tracked hops
+	tracks    []string       // the datasets they start from
 }
 
 // ID is the pipe's _id.
@@ -102,6 +104,9 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 			p.facts.Lookups = append(p.facts.Lookups, f.Lookups...)
 			p.facts.Functions = append(p.facts.Functions, f.Functions...)
 			p.facts.Children = p.facts.Children || f.Children
+		}
+		if p.source != nil {
+			finds.Add(p.compileTracking(pr.Programs())...)
 		}
 	}
 	p.transform = transforms.Join(p.adder(), p.transform, p.remover())

@@ -3,6 +3,7 @@ package pipes
 import (
 	"cmp"
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -25,6 +26,7 @@ type run struct {
 	writer  sinks.Writer
 	stats   Stats
 	logged  bool
+	moved   bool        // changes of hopped datasets were followed
 	jobs    [2]job      // the batch in hand, and the one before it
 	ahead   sinks.Ahead // nil if each batch waits for the one before
 }
@@ -33,6 +35,14 @@ type run struct {
 // for or nothing else is possible, and writes it. A *WaitError says that the
 // pipe cannot run yet.
 func (p *Pipe) Run(ctx context.Context, full bool) (Stats, error) {
+	stats, err := p.runOnce(ctx, full)
+	if errors.Is(err, errTooMany) && p.reprocesses() {
+		return p.runOnce(ctx, true)
+	}
+	return stats, err
+}
+
+func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 	if err := p.ready(ctx); err != nil {
 		return Stats{}, err
 	}
@@ -49,6 +59,9 @@ func (p *Pipe) Run(ctx context.Context, full bool) (Stats, error) {
 func (r *run) readAll(ctx context.Context) (err error) {
 	work, stop := graceful(ctx)
 	defer stop()
+	if err := r.track(work); err != nil {
+		return err
+	}
 	for b, readErr := range r.p.source.Read(work, r.state.Offset, r.p.batchSize()) {
 		switch {
 		case readErr != nil:

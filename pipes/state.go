@@ -18,7 +18,9 @@ type state struct {
 	Completed bool `json:"completed"`
 	// Runs counts completed runs, for rescan_run_count.
 	Runs int `json:"runs"`
-	rev  uint64
+	// Tracking is how far the changes of hopped datasets have been followed.
+	Tracking map[string]tracked `json:"tracking,omitempty"`
+	rev      uint64
 }
 
 func (p *Pipe) stateKey() string { return "pipe/" + p.ID() }

@@ -49,7 +49,8 @@ type dataset struct {
 	cfg   *datasetConfig
 	index *store.Index
 	key   []byte
-	empty bool // a full run may read nothing
+	in    *dtl.Subset // nil: all
+	empty bool        // a full run may read nothing
 }
 
 func buildDataset(c any, env Env) (Source, diag.List) {
@@ -76,7 +77,7 @@ func (d *dataset) compileSubset(env Env) diag.List {
 	subset, diags := dtl.CompileSubset(d.cfg.Dataset, d.cfg.Subset, o)
 	if subset != nil {
 		d.index = &store.Index{Name: subset.Index.Name, Keys: subset.Index.Keys}
-		d.key = subset.Key
+		d.key, d.in = subset.Key, subset
 	}
 	return diags
 }
@@ -111,6 +112,29 @@ func (d *dataset) Previous(ctx context.Context, e entity.Value, a *entity.Arena)
 		return entity.Value{}, nil
 	}
 	return d.store.GetAt(ctx, d.cfg.Dataset, store.Offset(at), a)
+}
+
+// Again implements Tracked.
+func (d *dataset) Again(ctx context.Context, ids []string, since string, b *entity.Batch) error {
+	last, err := parseOffset(since)
+	if err != nil {
+		return err
+	}
+	found, err := d.store.Get(ctx, d.cfg.Dataset, ids, b.Arena)
+	if err != nil {
+		return fmt.Errorf("dataset %q: %w", d.cfg.Dataset, err)
+	}
+	if !d.cfg.IncludeReplaced {
+		found = withoutReplaced(found)
+	}
+	for _, e := range found {
+		at, _ := e.Get(entity.UpdatedKey)
+		n, ok := at.Int64()
+		if ok && store.Offset(n) <= last && !entity.Deleted(e) && (d.in == nil || d.in.Matches(e)) {
+			b.Entities = append(b.Entities, e)
+		}
+	}
+	return nil
 }
 
 // Read implements Source.

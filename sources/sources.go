@@ -48,6 +48,14 @@ type Previous interface {
 	Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error)
 }
 
+// Tracked is the ability of sources whose entities can be read again one by one,
+// because what they are joined with has changed.
+type Tracked interface {
+	// Again appends to the batch those of ids, live and as they are now, that a
+	// run which goes on from since will not read anyway.
+	Again(ctx context.Context, ids []string, since string, b *entity.Batch) error
+}
+
 // Alternating is the ability of sources whose batches stay as they are not only
 // until the next one is asked for, but until the next but one: each is read into
 // the other of two arenas.
