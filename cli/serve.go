@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/sluiceio/sluice/server"
 )
 
 type serveCmd struct {
@@ -14,12 +16,8 @@ type serveCmd struct {
 	Listen string `help:"Address to listen on; a loopback address." default:"127.0.0.1:9042"`
 }
 
-// How long a caller may take, and how long the end may take.
-const (
-	headerTimeout = 10 * time.Second
-	bodyTimeout   = 5 * time.Minute
-	endTimeout    = 15 * time.Second
-)
+// endTimeout is how long the end may take.
+const endTimeout = 15 * time.Second
 
 // Run serves the node until it is told to stop, and then finishes what is in
 // hand.
@@ -44,9 +42,6 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 	}
 	defer withdraw()
 	l := newLive(c.nodeFlags, n, s)
-	srv := &http.Server{
-		Handler: l, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: 64 << 10,
-	}
 	n.Start()
 	fmt.Fprintf(s.err, "listening on http://%s\n", ln.Addr())
 	ctx, stop := context.WithCancel(ctx)
@@ -55,7 +50,7 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 		failed <- l.watch(ctx)
 		stop()
 	}()
-	err = serveUntil(ctx, srv, ln)
+	err = serveUntil(ctx, server.HTTP(l), ln)
 	stop()
 	return errors.Join(err, <-failed)
 }

@@ -132,13 +132,49 @@ func (d *decoder) exponent() {
 }
 
 func (d *decoder) decimal(start int, text string) Value {
-	v, ok := ParseDecimal(text)
+	v, ok := readDecimal(text)
 	if !ok {
 		d.fail(start, "json/number", "the number is out of range")
 		return Value{}
 	}
 	d.loose = true
 	return v
+}
+
+// readDecimal is ParseDecimal for text that may be kept, as that of what is
+// decoded. Most decimals are written as we write them.
+func readDecimal(s string) (Value, bool) {
+	if isPlainDecimal(s) {
+		return textValue(Decimal, s), true
+	}
+	return ParseDecimal(s)
+}
+
+// longestPlain bounds what isPlainDecimal looks at.
+const longestPlain = 64
+
+// isPlainDecimal tells whether s is digits, a point and digits, with neither a
+// sign nor a zero too many: the text that a Decimal of its amount has.
+func isPlainDecimal(s string) bool {
+	if len(s) > longestPlain {
+		return false
+	}
+	i := 0
+	if i < len(s) && s[i] == '-' {
+		i++
+	}
+	first := i
+	for i < len(s) && s[i]-'0' < 10 {
+		i++
+	}
+	if i == first || s[first] == '0' && i-first > 1 || i == len(s) || s[i] != '.' {
+		return false
+	}
+	point := i
+	for i++; i < len(s) && s[i]-'0' < 10; {
+		i++
+	}
+	return i == len(s) && i > point+1
 }
 
 // ParseDecimal reads the text of a Decimal: a JSON number of any length.

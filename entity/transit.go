@@ -23,7 +23,7 @@ func parseTag(a *Arena, s string) (Value, bool) {
 	case 'u':
 		return ParseUUID(body)
 	case 'f':
-		return ParseDecimal(body)
+		return readDecimal(body)
 	case 'b':
 		return parseBytes(a, body)
 	default:

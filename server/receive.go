@@ -2,7 +2,6 @@ package server
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 
@@ -26,18 +25,19 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusMethodNotAllowed, "the pipe takes no posts")
 		return
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.o.MaxBody))
-	if err != nil {
+	in := s.intakes.get()
+	defer s.intakes.put(in)
+	if err := in.read(w, r, s.o.MaxBody); err != nil {
 		s.badBody(w, err)
 		return
 	}
 	verdict := receiver.Check(r.Context(), sources.Request{
-		URL: "http://" + r.Host + r.URL.RequestURI(), Params: r.URL.Query(), Header: r.Header, Body: body})
+		URL: "http://" + r.Host + r.URL.RequestURI(), Params: r.URL.Query(), Header: r.Header, Body: in.body})
 	if !verdict.Accepted {
 		s.refuse(w, id, verdict)
 		return
 	}
-	s.store(w, r, id, receiver, body)
+	s.store(w, r, id, receiver, in)
 }
 
 func (s *server) badBody(w http.ResponseWriter, err error) {
@@ -63,9 +63,8 @@ func (s *server) refuse(w http.ResponseWriter, pipe string, v sources.Verdict) {
 	fail(w, http.StatusForbidden, text)
 }
 
-func (s *server) store(w http.ResponseWriter, r *http.Request, id string, receiver sources.Receiver, body []byte) {
-	arena := entity.NewArena()
-	entities, err := receiver.Decode(body, arena)
+func (s *server) store(w http.ResponseWriter, r *http.Request, id string, receiver sources.Receiver, in *intake) {
+	entities, err := receiver.Decode(in.body, in.arena)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
@@ -75,12 +74,26 @@ func (s *server) store(w http.ResponseWriter, r *http.Request, id string, receiv
 		s.failFor(w, r, err)
 		return
 	}
-	if _, err := inlet.Receive(r.Context(), &entity.Batch{Arena: arena, Entities: entities}); err != nil {
+	in.batch = entity.Batch{Arena: in.arena, Entities: entities}
+	if _, err := inlet.Receive(r.Context(), &in.batch); err != nil {
 		s.notStored(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, struct{}{})
+	taken(w)
 }
+
+// taken answers that everything is stored.
+func taken(w http.ResponseWriter) {
+	h := w.Header()
+	h["Content-Type"], h["X-Content-Type-Options"] = jsonType, noSniff
+	w.Write(empty)
+}
+
+var (
+	jsonType = []string{"application/json"}
+	noSniff  = []string{"nosniff"}
+	empty    = []byte("{}\n")
+)
 
 // notStored answers entities that the pipe could not take: the caller's fault
 // if they lack an _id, the rule's fault otherwise.

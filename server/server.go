@@ -23,8 +23,9 @@ type Options struct {
 }
 
 type server struct {
-	engine *engine.Engine
-	o      Options
+	engine  *engine.Engine
+	o       Options
+	intakes intakes
 }
 
 // New returns the handler of a node in developer mode: everybody who can reach
@@ -37,7 +38,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{e, o}
+	s := &server{engine: e, o: o}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/{$}", s.node)
 	mux.HandleFunc("GET /api/health", s.health)

@@ -8,6 +8,9 @@ import (
 // osFS is the file system of the machine.
 type osFS struct{}
 
+// MachineFS is the file system of the machine, for those who wrap it.
+func MachineFS() FS { return osFS{} }
+
 func (osFS) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o750) }
 
 func (osFS) Create(name string) (File, error) {
