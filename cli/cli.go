@@ -40,6 +40,7 @@ type commands struct {
 	Jinja    jinjaCmd    `cmd:"" help:"A template at the prompt."`
 	Explain  explainCmd  `cmd:"" help:"Say what a DTL function or a rule is."`
 	Datasets datasetsCmd `cmd:"" help:"Look into the store."`
+	Breaker  breakerCmd  `cmd:"" help:"Commit or roll back what a circuit breaker holds back."`
 	New      newCmd      `cmd:"" help:"Scaffold a node or a pipe."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

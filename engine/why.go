@@ -24,19 +24,20 @@ type ReasonCode string
 
 // The reasons there are.
 const (
-	Running       ReasonCode = "running"
-	Closing       ReasonCode = "closing"        // the node shuts down
-	Disabled      ReasonCode = "disabled"       // somebody switched it off
-	IsReceiver    ReasonCode = "receiver"       // it runs when something is posted
-	ModeOff       ReasonCode = "mode"           // manual, or off
-	SchedulerOff  ReasonCode = "scheduler-off"  // the metadata says so
-	WaitsForSlot  ReasonCode = "slot"           // too many run already
-	WaitsForData  ReasonCode = "dataset"        // one it needs is not ready
-	WaitsForOther ReasonCode = "blocked"        // something else keeps it from running
-	Failed        ReasonCode = "failed"         // and will be tried again
-	Due           ReasonCode = "due"            // at its next time
-	NotScheduled  ReasonCode = "not-scheduled"  // and never will be
-	NotServed     ReasonCode = "node-not-there" // no node runs
+	Running        ReasonCode = "running"
+	Closing        ReasonCode = "closing"         // the node shuts down
+	Disabled       ReasonCode = "disabled"        // somebody switched it off
+	IsReceiver     ReasonCode = "receiver"        // it runs when something is posted
+	ModeOff        ReasonCode = "mode"            // manual, or off
+	SchedulerOff   ReasonCode = "scheduler-off"   // the metadata says so
+	WaitsForSlot   ReasonCode = "slot"            // too many run already
+	WaitsForData   ReasonCode = "dataset"         // one it needs is not ready
+	WaitsForOther  ReasonCode = "blocked"         // something else keeps it from running
+	BreakerTripped ReasonCode = "circuit-breaker" // commit it or roll it back
+	Failed         ReasonCode = "failed"          // and will be tried again
+	Due            ReasonCode = "due"             // at its next time
+	NotScheduled   ReasonCode = "not-scheduled"   // and never will be
+	NotServed      ReasonCode = "node-not-there"  // no node runs
 )
 
 // view is a picture of a pump, of a node that runs or of one that does not.
@@ -127,6 +128,10 @@ func (n teller) reason(v view, depth int) Reason {
 // why it has not.
 func (n teller) waiting(v view, depth int) Reason {
 	r := Reason{Code: WaitsForOther, Dataset: v.wait.Dataset, Text: v.wait.Reason}
+	if v.wait.Tripped {
+		r.Code = BreakerTripped
+		return r
+	}
 	if r.Dataset == "" {
 		return r
 	}

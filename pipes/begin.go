@@ -13,7 +13,11 @@ import (
 
 // WaitError says in one sentence why a pipe does not run yet. A change of the
 // dataset, if one is named, lets it look again.
-type WaitError struct{ Reason, Dataset string }
+type WaitError struct {
+	Reason, Dataset string
+	// Tripped tells that a circuit breaker has to be committed or rolled back.
+	Tripped bool
+}
 
 // Error returns the sentence.
 func (w *WaitError) Error() string { return w.Reason }
@@ -37,6 +41,9 @@ func (p *Pipe) ready(ctx context.Context) error {
 // Waits returns the *WaitError that keeps the pipe from running, nil if nothing
 // does. It changes nothing.
 func (p *Pipe) Waits(ctx context.Context) error {
+	if err := p.tripped(ctx); err != nil {
+		return err
+	}
 	for _, l := range p.facts.Lookups {
 		if err := p.populated(ctx, l.Name); err != nil {
 			return err
@@ -66,11 +73,11 @@ func (p *Pipe) populated(ctx context.Context, dataset string) error {
 	info, err := p.env.Store.Info(ctx, dataset)
 	switch {
 	case errors.Is(err, store.ErrNoDataset):
-		return &WaitError{fmt.Sprintf("waits for dataset %q, which does not exist yet", dataset), dataset}
+		return &WaitError{Reason: fmt.Sprintf("waits for dataset %q, which does not exist yet", dataset), Dataset: dataset}
 	case err != nil:
 		return err
 	case !info.Populated:
-		return &WaitError{fmt.Sprintf("waits for dataset %q to be populated", dataset), dataset}
+		return &WaitError{Reason: fmt.Sprintf("waits for dataset %q to be populated", dataset), Dataset: dataset}
 	}
 	return nil
 }

@@ -14,14 +14,18 @@ func LogDataset(pipe string) string { return "system:pump:" + pipe }
 // record writes an event of the execution log. The log is told, not asked: it
 // does not hold up the pump, and a log that cannot be written fails no run.
 func (p *Pipe) record(ctx context.Context, event string, members ...entity.Member) error {
+	return recordIn(ctx, p.env.Store, p.ID(), p.env.Now(), event, members...)
+}
+
+func recordIn(ctx context.Context, st store.Store, pipe string, now time.Time, event string, members ...entity.Member) error {
 	all := append([]entity.Member{
 		{Key: entity.IDKey, Value: entity.NewString(event)},
 		{Key: "event_type", Value: entity.NewString(event)},
-		{Key: "pipe", Value: entity.NewString(p.ID())},
-		{Key: "event_time", Value: entity.NewDatetime(p.env.Now())},
+		{Key: "pipe", Value: entity.NewString(pipe)},
+		{Key: "event_time", Value: entity.NewDatetime(now)},
 	}, members...)
-	_, err := p.env.Store.Append(ctx, &store.Batch{Writes: []store.Write{{
-		Dataset: LogDataset(p.ID()), Ops: []store.Op{{Kind: store.Put, Entity: entity.NewDict(all...)}},
+	_, err := st.Append(ctx, &store.Batch{Writes: []store.Write{{
+		Dataset: LogDataset(pipe), Ops: []store.Op{{Kind: store.Put, Entity: entity.NewDict(all...)}},
 	}}})
 	return err
 }

@@ -94,7 +94,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	_, receiver := p.source.(sources.Receiver)
 	p.sink, more = p.env.Sinks.Build(sinks.Env{
 		PipeID: p.ID(), Node: p.Def.Sink, Pipe: pipe, Store: p.env.Store, Lib: p.env.Lib, DTL: opts,
-		Endpoint: receiver, System: p.env.System,
+		Endpoint: receiver, System: p.env.System, Now: p.env.Now,
 	})
 	finds.Add(more...)
 	if pr, ok := p.transform.(transforms.Programmer); ok {

@@ -76,6 +76,9 @@ func (r *run) after(j *job) state {
 // failure.
 func (r *run) again(ctx context.Context, j *job, err error) error {
 	pump := &r.p.Def.Pump
+	if final(err) {
+		return err
+	}
 	for try := 0; err != nil && try < pump.BatchRetries && worthRetrying(err) && ctx.Err() == nil; try++ {
 		if pauseErr := r.p.pause(ctx, pump.WriteRetryDelay); pauseErr != nil {
 			return err

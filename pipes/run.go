@@ -50,7 +50,7 @@ func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 	if err := r.begin(ctx, full); err != nil {
 		return Stats{}, err
 	}
-	err := r.pump(ctx)
+	err := r.trips(context.WithoutCancel(ctx), r.pump(ctx))
 	r.stats.End = p.env.Now()
 	r.logEnd(context.WithoutCancel(ctx), err)
 	return r.stats, err
@@ -125,6 +125,8 @@ func (r *run) wrote(ctx context.Context, w sinks.Written, next state) {
 	if len(w.Revs) > 0 {
 		next.rev = w.Revs[0]
 		r.state = next
+	} else if w.Held {
+		r.state = next // what the end of the run will save
 	}
 	if w.Changed > 0 {
 		r.logStart(ctx)

@@ -29,7 +29,16 @@ func (s *server) dataset(w http.ResponseWriter, r *http.Request) {
 		s.failFor(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, describeDataset(info))
+	trip, err := s.engine.Trip(r.Context(), info.Name)
+	if err != nil {
+		s.failFor(w, r, err)
+		return
+	}
+	about := describeDataset(info)
+	if trip != nil {
+		about["circuit-breaker"] = describeTrip(trip)
+	}
+	reply(w, http.StatusOK, about)
 }
 
 func describeDataset(i store.Info) map[string]any {

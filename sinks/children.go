@@ -35,7 +35,7 @@ func (w *datasetWriter) trackChildren(ctx context.Context, ops []store.Op, a *en
 	for i, op := range ops {
 		ids[i] = opID(op)
 	}
-	before, err := w.s.store.Get(ctx, w.s.dataset, ids, a)
+	before, err := w.stored(ctx, ids, a)
 	if err != nil {
 		return err
 	}

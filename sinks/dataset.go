@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -46,6 +47,8 @@ func datasetType() Type {
 type datasetSink struct {
 	store     store.Store
 	dataset   string
+	pipe      string
+	now       func() time.Time
 	cfg       *datasetConfig
 	populates string // set_initial_offset
 	onLoad    bool
@@ -59,7 +62,7 @@ const ruleUnsupported = "sink/unsupported"
 
 func buildDataset(c any, env Env) (Sink, diag.List) {
 	cfg := c.(*datasetConfig)
-	s := &datasetSink{store: env.Store, cfg: cfg, dataset: cfg.Dataset, populates: cfg.SetInitialOffset}
+	s := &datasetSink{store: env.Store, cfg: cfg, pipe: env.PipeID, now: env.Now, dataset: cfg.Dataset, populates: cfg.SetInitialOffset}
 	var diags diag.List
 	if s.dataset == "" {
 		s.dataset = env.PipeID
@@ -69,7 +72,8 @@ func buildDataset(c any, env Env) (Sink, diag.List) {
 			Message: fmt.Sprintf("%q cannot be written: ids of datasets have no slash and do not begin with system:", s.dataset)})
 	}
 	s.children = cfg.TrackChildren || !systems.Has(env.Node, "track_children") && makesChildren(env.Pipe.Get("transform"))
-	for _, key := range []string{"enable_optimistic_locking", "circuit_breaker_threshold_factor", "circuit_breaker_threshold_count"} {
+	diags.Add(s.checkBreaker()...)
+	for _, key := range []string{"enable_optimistic_locking"} {
 		diags.Add(systems.Unsupported(env.Node, ruleUnsupported, key, diag.Error)...)
 	}
 	s.onLoad = s.populates == "onload" || env.Endpoint && autoPopulates(env.Pipe) && s.populates != "never"
@@ -178,6 +182,9 @@ func (s *datasetSink) Start(ctx context.Context, r Run) (Writer, error) {
 		return nil, err
 	}
 	w := &datasetWriter{s: s, run: r, last: info.Last, populated: info.Populated}
+	if w.breaker, err = s.arm(ctx, r.Kind, info); err != nil {
+		return nil, err
+	}
 	w.suppress = r.Kind == Full && r.LatestOnly
 	if s.suppress != nil {
 		w.suppress = *s.suppress

@@ -16,6 +16,9 @@ const deleteBatch = 1000
 // complete that still holds what should be gone.
 func (w *datasetWriter) Finish(ctx context.Context, f Finish, save []store.StateWrite) (Written, error) {
 	var total Written
+	if w.breaker != nil {
+		w.breaker.last = true
+	}
 	ops, err := w.deleteUnseen(ctx, &total)
 	if err != nil {
 		return total, err
@@ -27,13 +30,21 @@ func (w *datasetWriter) Finish(ctx context.Context, f Finish, save []store.State
 	if w.completes(f) {
 		last.Populate = []string{w.s.dataset}
 	}
-	done, err := w.commit(ctx, last)
+	done, err := w.conclude(ctx, last)
 	if err != nil {
 		return total, err
 	}
 	total.Deleted += done.Changed
 	total.Revs = done.Revs
 	return total, nil
+}
+
+// conclude commits the end of a run, with what was held back.
+func (w *datasetWriter) conclude(ctx context.Context, last *store.Batch) (Written, error) {
+	if w.breaker == nil {
+		return w.commit(ctx, last)
+	}
+	return w.breaker.finish(ctx, last)
 }
 
 // completes tells whether the dataset becomes populated by this run.

@@ -3,6 +3,7 @@ package sinks
 
 import (
 	"context"
+	"time"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
@@ -88,6 +89,8 @@ type Written struct {
 	Changed int      // versions that differ from what was there
 	Deleted int      // tombstones by deletion tracking
 	Revs    []uint64 // of the saved states, in their order
+	// Held tells that the states are saved later, with the end of the run.
+	Held bool
 }
 
 // Datasets is the ability of sinks that write to datasets of the node.
@@ -125,6 +128,8 @@ type Env struct {
 	Endpoint bool
 	// System returns a system of the configuration, nil if there is none.
 	System func(id string) systems.System
+	// Now is the clock, for what operators are told.
+	Now func() time.Time
 	// Build compiles a nested sink (conditional's alternatives).
 	Build func(n *jsonpos.Node) (Sink, diag.List)
 }

@@ -35,7 +35,8 @@ type datasetWriter struct {
 	buf       []store.Op // of the last batch, to be used again; not by requests
 	// single keeps together the look-up of stored versions and the write that
 	// depends on it.
-	single sync.Mutex
+	single  sync.Mutex
+	breaker *breaker // nil: nothing is held back
 }
 
 // Write implements Writer.
@@ -91,6 +92,10 @@ func (h handed) Wait(ctx context.Context) (Written, error) {
 func (w *datasetWriter) begin(ctx context.Context, b *store.Batch) (Pending, error) {
 	if len(b.Writes) == 0 && len(b.State) == 0 && len(b.Populate) == 0 {
 		return settled{}, nil
+	}
+	if w.breaker != nil {
+		held, err := w.breaker.hold(ctx, b)
+		return settled(held), err
 	}
 	p, err := w.s.store.Append(ctx, b)
 	if err != nil {
@@ -197,6 +202,14 @@ func (w *datasetWriter) compare(ctx context.Context, ops []store.Op, a *entity.A
 	return w.firstVersions(ctx, ops, a)
 }
 
+// stored are the latest versions, with what is held back.
+func (w *datasetWriter) stored(ctx context.Context, ids []string, a *entity.Arena) ([]entity.Value, error) {
+	if w.breaker != nil {
+		return w.breaker.latest(ctx, ids, a)
+	}
+	return w.s.store.Get(ctx, w.s.dataset, ids, a)
+}
+
 // firstVersions leaves out what would change an entity that exists, or fails
 // for it.
 func (w *datasetWriter) firstVersions(ctx context.Context, ops []store.Op, a *entity.Arena) ([]store.Op, error) {
@@ -204,7 +217,7 @@ func (w *datasetWriter) firstVersions(ctx context.Context, ops []store.Op, a *en
 	for i, op := range ops {
 		ids[i] = opID(op)
 	}
-	stored, err := w.s.store.Get(ctx, w.s.dataset, ids, a)
+	stored, err := w.stored(ctx, ids, a)
 	if err != nil {
 		return nil, err
 	}
