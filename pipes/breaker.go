@@ -40,7 +40,7 @@ func (r *run) trips(ctx context.Context, err error) error {
 // final tells failures that end the run whatever the pump's retries say.
 func final(err error) bool {
 	failed, ok := dtl.IsRunError(err)
-	return errors.Is(err, sinks.ErrTripped) || ok && failed.Code == "dtl/trip"
+	return errors.Is(err, sinks.ErrTripped) || errors.Is(err, sinks.ErrOutdated) || ok && failed.Code == "dtl/trip"
 }
 
 // ResolveTrip ends the trip of a dataset's circuit breaker: what was held back

@@ -103,6 +103,10 @@ func (s *server) notStored(w http.ResponseWriter, r *http.Request, err error) {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	if errors.Is(err, sinks.ErrOutdated) {
+		fail(w, http.StatusConflict, err.Error())
+		return
+	}
 	if run, ok := dtl.IsRunError(err); ok {
 		s.o.Log.Error("a rule failed on a posted entity", "error", run)
 		fail(w, http.StatusUnprocessableEntity, "a rule of the pipe failed on an entity; nothing was stored")

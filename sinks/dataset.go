@@ -73,9 +73,6 @@ func buildDataset(c any, env Env) (Sink, diag.List) {
 	}
 	s.children = cfg.TrackChildren || !systems.Has(env.Node, "track_children") && makesChildren(env.Pipe.Get("transform"))
 	diags.Add(s.checkBreaker()...)
-	for _, key := range []string{"enable_optimistic_locking"} {
-		diags.Add(systems.Unsupported(env.Node, ruleUnsupported, key, diag.Error)...)
-	}
 	s.onLoad = s.populates == "onload" || env.Endpoint && autoPopulates(env.Pipe) && s.populates != "never"
 	s.prevent = preventOf(cfg.PreventVersions)
 	if systems.Has(env.Node, "suppress_filtered") {

@@ -55,7 +55,7 @@ func (w *datasetWriter) Begin(ctx context.Context, b *entity.Batch, save []store
 	if err != nil {
 		return nil, err
 	}
-	compares := (w.s.prevent != "" || w.s.children) && len(ops) > 0
+	compares := (w.s.prevent != "" || w.s.children || w.s.cfg.OptimisticLocking) && len(ops) > 0
 	if compares {
 		w.single.Lock()
 		defer w.single.Unlock()
@@ -191,6 +191,11 @@ func (s *datasetSink) fits(e entity.Value, id string) error {
 
 // compare adapts the changes to what is stored.
 func (w *datasetWriter) compare(ctx context.Context, ops []store.Op, a *entity.Arena) ([]store.Op, error) {
+	if w.s.cfg.OptimisticLocking {
+		if err := w.lock(ctx, ops, a); err != nil {
+			return nil, err
+		}
+	}
 	if w.s.children {
 		if err := w.trackChildren(ctx, ops, a); err != nil {
 			return nil, err
