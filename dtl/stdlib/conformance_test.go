@@ -204,7 +204,7 @@ func (c *conformance) options(l *dtl.Lib) dtl.Options {
 		IdentityNS: c.ConfigFields.Namespaces["identity"], PropertyNS: c.ConfigFields.Namespaces["property"], IDRequired: c.ConfigFields.IDRequired}
 }
 
-func value(t *testing.T, raw json.RawMessage) entity.Value {
+func value(t testing.TB, raw json.RawMessage) entity.Value {
 	t.Helper()
 	if raw == nil {
 		return entity.NewDict()

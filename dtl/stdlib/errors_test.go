@@ -88,7 +88,7 @@ func errorText(t *testing.T, parts map[string][]byte) string {
 	return findings(finds) + entity.NewList(out.Entities...).String() + "\n"
 }
 
-func node(t *testing.T, name string, src []byte) *jsonpos.Node {
+func node(t testing.TB, name string, src []byte) *jsonpos.Node {
 	t.Helper()
 	n, errs := jsonpos.Parse(name, src)
 	if errs != nil {
