@@ -113,6 +113,9 @@ func NewDecimal(d *apd.Decimal) Value {
 	if d.Form != apd.Finite {
 		return Value{}
 	}
+	if d.Exponent > 0 && d.IsZero() {
+		d = &apd.Decimal{Negative: d.Negative} // or it is written with more than one zero
+	}
 	return textValue(Decimal, d.Text('f'))
 }
 
