@@ -82,7 +82,8 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 			}
 			return nil
 		},
-		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
+		Traffic: new(pipes.Traffic),
+		Secret:  secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
 		JWKS: systems.NewJWKS(o.Transport, o.Now),
 	}
 }

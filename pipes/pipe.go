@@ -34,6 +34,9 @@ type Env struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// JWKS fetches key sets for validation expressions; nil refuses them.
 	JWKS func(ctx context.Context, url string) ([]byte, error)
+	// Traffic is what the pipes of a node that are posted to have in common;
+	// nil counts none.
+	Traffic *Traffic
 	// Context bounds the work of compiling.
 	Context context.Context
 }

@@ -30,6 +30,8 @@ func (p *Pipe) Inlet(ctx context.Context) (*Inlet, error) {
 // it returns without an error they survive a power cut; with one, none of them
 // was stored.
 func (in *Inlet) Receive(ctx context.Context, b *entity.Batch) (Stats, error) {
+	in.p.env.Traffic.enter()
+	defer in.p.env.Traffic.leave()
 	s := Stats{Kind: sinks.Request.String(), Start: in.p.env.Now(), Read: len(b.Entities)}
 	if in.p.transform != nil {
 		step, _ := in.steps.Get().(transforms.Step)

@@ -67,6 +67,7 @@ func (r *run) readAll(ctx context.Context) (err error) {
 		case readErr != nil:
 			err = &readError{readErr}
 		case len(b.Entities) > 0 || b.Since != "":
+			r.p.env.Traffic.yield(ctx, r.p.env.Sleep)
 			err = r.batch(work, b)
 		}
 		if err != nil || ctx.Err() != nil {

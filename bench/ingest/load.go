@@ -7,8 +7,11 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,11 +30,12 @@ type load struct {
 	ends   []int
 	signs  []string
 	person int // connections
+	raw    bool
 }
 
 // makeLoad makes orders of about 1 KB that nobody has seen before.
 func makeLoad(o options, round int) *load {
-	l := &load{person: o.connections}
+	l := &load{person: o.connections, raw: o.raw}
 	for i := range o.requests {
 		start := len(l.bodies)
 		l.bodies = appendOrder(l.bodies, round, i)
@@ -74,64 +78,112 @@ type result struct {
 	flush      time.Duration // that one took, on average
 }
 
+// caller sends a request and reads the answer, which must be a 200.
+type caller func(body []byte, sign string) error
+
 // run sends all requests over the connections, each of which waits for an
 // answer before it sends the next.
 func (l *load) run(ctx context.Context, address, path string) (result, error) {
-	conns := make([]net.Conn, l.person)
-	for i := range conns {
-		c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
-		if err != nil {
-			return result{}, err
-		}
-		defer c.Close()
-		conns[i] = c
+	callers, closeAll, err := l.connect(ctx, address, path)
+	if err != nil {
+		return result{}, err
 	}
+	defer closeAll()
 	times := make([]time.Duration, len(l.ends))
-	errs := make([]error, len(conns))
+	errs := make([]error, len(callers))
 	var all sync.WaitGroup
 	cpu, start := cpuTime(), time.Now()
-	for i, c := range conns {
-		all.Go(func() { errs[i] = l.send(ctx, c, path, i, times) })
+	for i, call := range callers {
+		all.Go(func() { errs[i] = l.send(ctx, call, i, times) })
 	}
 	all.Wait()
 	took := time.Since(start)
 	cpu = cpuTime() - cpu
-	for _, err := range errs {
-		if err != nil {
-			return result{}, err
-		}
+	if err := errors.Join(errs...); err != nil {
+		return result{}, err
 	}
 	slices.Sort(times)
 	return result{rate: float64(len(times)) / took.Seconds(), p50: times[len(times)/2], p99: times[len(times)*99/100],
 		requests: len(times), cpu: cpu / time.Duration(len(times))}, nil
 }
 
-func (l *load) send(ctx context.Context, c net.Conn, path string, nth int, times []time.Duration) error {
-	in := bufio.NewReaderSize(c, 4096)
-	head := "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nUser-Agent: shop\r\n"
-	var buf []byte
+func (l *load) send(ctx context.Context, call caller, nth int, times []time.Duration) error {
 	for i := nth; i < len(l.ends); i += l.person {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		body := l.body(i)
-		buf = append(buf[:0], head...)
-		buf = append(buf, "X-Shop-Signature: "...)
-		buf = append(buf, l.signs[i]...)
-		buf = append(buf, "\r\nContent-Length: "...)
-		buf = strconv.AppendInt(buf, int64(len(body)), 10)
-		buf = append(buf, "\r\n\r\n"...)
-		buf = append(buf, body...)
 		start := time.Now()
-		if _, err := c.Write(buf); err != nil {
-			return err
-		}
-		if err := answer(in); err != nil {
+		if err := call(l.body(i), l.signs[i]); err != nil {
 			return fmt.Errorf("request %d: %w", i, err)
 		}
 		times[i] = time.Since(start)
 	}
 	return nil
+}
+
+// connect makes the callers: net/http's client, as most that call a node in Go
+// are, or connections that write prepared bytes and cost next to nothing.
+func (l *load) connect(ctx context.Context, address, path string) ([]caller, func(), error) {
+	if !l.raw {
+		call, end := client(ctx, "http://"+address+path, l.person)
+		return slices.Repeat([]caller{call}, l.person), end, nil
+	}
+	var conns []net.Conn
+	end := func() {
+		for _, c := range conns {
+			c.Close()
+		}
+	}
+	callers := make([]caller, l.person)
+	for i := range callers {
+		c, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		if err != nil {
+			end()
+			return nil, nil, err
+		}
+		conns = append(conns, c)
+		callers[i] = rawCaller(c, path)
+	}
+	return callers, end, nil
+}
+
+func client(ctx context.Context, url string, connections int) (caller, func()) {
+	transport := &http.Transport{MaxIdleConnsPerHost: connections, MaxConnsPerHost: connections}
+	c := &http.Client{Transport: transport}
+	return func(body []byte, sign string) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Shop-Signature", sign)
+		resp, err := c.Do(req)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		said, err := io.ReadAll(resp.Body)
+		if err == nil && resp.StatusCode != http.StatusOK {
+			err = fmt.Errorf("%s: %s", resp.Status, said)
+		}
+		return err
+	}, transport.CloseIdleConnections
+}
+
+func rawCaller(c net.Conn, path string) caller {
+	in := bufio.NewReaderSize(c, 4096)
+	head := "POST " + path + " HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nUser-Agent: shop\r\n"
+	var buf []byte
+	return func(body []byte, sign string) error {
+		buf = append(append(buf[:0], head...), "X-Shop-Signature: "...)
+		buf = append(append(buf, sign...), "\r\nContent-Length: "...)
+		buf = strconv.AppendInt(buf, int64(len(body)), 10)
+		buf = append(append(buf, "\r\n\r\n"...), body...)
+		if _, err := c.Write(buf); err != nil {
+			return err
+		}
+		return answer(in)
+	}
 }
 
 // answer reads an answer, which must be a 200.
@@ -161,8 +213,8 @@ func answer(in *bufio.Reader) error {
 		return err
 	}
 	rest := make([]byte, length)
-	in.Read(rest)
-	return fmt.Errorf("%s%s", said, rest)
+	n, err := io.ReadFull(in, rest)
+	return errors.Join(fmt.Errorf("%s%s", said, rest[:n]), err)
 }
 
 // cpuTime is the time this process has used all cores.

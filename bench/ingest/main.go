@@ -24,6 +24,7 @@ type options struct {
 	latency     time.Duration
 	dir         string
 	profile     string
+	raw         bool
 }
 
 func main() {
@@ -33,6 +34,7 @@ func main() {
 	flag.IntVar(&o.connections, "connections", 64, "connections at once")
 	flag.DurationVar(&o.latency, "latency", 0, "added to each flush of the log; without it, no latency and 2ms are measured")
 	flag.StringVar(&o.dir, "dir", "", "where the data folder is made; by default where temporary files are")
+	flag.BoolVar(&o.raw, "raw", false, "make the load with prepared bytes instead of net/http's client")
 	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the node's rounds to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

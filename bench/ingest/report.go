@@ -26,7 +26,11 @@ func (r *report) add(base, ours result) {
 }
 
 func (r *report) print(o options) {
-	fmt.Printf("%d connections, %d requests a round, %d rounds, %v added to each flush\n", o.connections, o.requests, o.rounds, o.latency)
+	by := "net/http's client"
+	if o.raw {
+		by = "prepared bytes"
+	}
+	fmt.Printf("%d connections of %s, %d requests a round, %d rounds, %v added to each flush\n", o.connections, by, o.requests, o.rounds, o.latency)
 	q1, median, q3 := quartiles(r.ratios)
 	fmt.Printf("  sluice / hello world        %.2f (%.2f-%.2f)\n", median, q1, q3)
 	fmt.Printf("  hello world                 %6.0f requests/s   p50 %6.2f ms   p99 %6.2f ms   CPU %6.1f µs\n", middle(r.base), ms(r.baseP50), ms(r.baseP99), 1000*ms(r.baseCPU))
