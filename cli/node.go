@@ -78,10 +78,10 @@ func (n *node) close() {
 }
 
 // read loads and checks the configuration, and prints what is wrong with it.
-func (f *nodeFlags) read(ctx context.Context, s *stdio, sets engine.Sets) (*config.Config, error) {
+func (f *nodeFlags) read(ctx context.Context, s *stdio, sets engine.Sets, probes *sources.Probes) (*config.Config, error) {
 	c, finds := load([]string{f.Dir}, f.Profile)
 	if !finds.HasErrors() {
-		finds.Add(engine.Check(ctx, c, sets)...)
+		finds.Add(engine.CheckOnce(ctx, c, sets, probes)...)
 	}
 	finds.Sort()
 	if finds.HasErrors() {
@@ -97,7 +97,8 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := f.read(ctx, s, sets)
+	probes := new(sources.Probes)
+	c, err := f.read(ctx, s, sets, probes)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +107,7 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 		return nil, err
 	}
 	o := engine.Options{
-		Config: c, Store: st, Sets: sets, Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Config: c, Store: st, Sets: sets, Probes: probes, Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Transport: systems.NewTransport(systems.GuardOptions{AllowInternal: f.AllowInternal}),
 	}
 	e, err := engine.Open(ctx, o)

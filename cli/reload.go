@@ -11,10 +11,16 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/server"
+	"github.com/sluiceio/sluice/systems"
 )
 
-// lookInterval is how often the configuration's files are looked at.
-const lookInterval = time.Second
+const (
+	// lookInterval is how often the configuration's files are looked at, unless
+	// there are so many that it would take more than a 500th of the time.
+	lookInterval = time.Second
+	lookShare    = 500
+	lookAtLeast  = 10 * time.Second
+)
 
 // live is a served node that takes up its configuration anew when its files
 // change. Requests go to the node there is when they come.
@@ -43,18 +49,15 @@ func (l *live) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*l.door.Load
 // watch reloads when files have changed and come to rest, until the context
 // ends or the node cannot go on.
 func (l *live) watch(ctx context.Context) error {
-	tick := time.NewTicker(lookInterval)
-	defer tick.Stop()
-	loaded := l.stamp()
+	loaded, wait := l.stamp()
 	before := loaded
 	for {
-		select {
-		case <-ctx.Done():
+		if systems.Sleep(ctx, wait) != nil {
 			return nil
-		case <-tick.C:
 		}
+		var now string
 		// Files that were written a moment ago may not be whole yet.
-		if now := l.stamp(); now != before || now == loaded {
+		if now, wait = l.stamp(); now != before || now == loaded {
 			before = now
 			continue
 		}
@@ -65,15 +68,19 @@ func (l *live) watch(ctx context.Context) error {
 	}
 }
 
-func (l *live) stamp() string {
-	return config.Stamp([]string{l.flags.Dir}, config.Options{Profile: l.flags.Profile})
+// stamp tells the state of the files, and how long to wait before they are
+// looked at again.
+func (l *live) stamp() (string, time.Duration) {
+	begun := time.Now()
+	stamp := config.Stamp([]string{l.flags.Dir}, config.Options{Profile: l.flags.Profile})
+	return stamp, min(max(lookInterval, lookShare*time.Since(begun)), lookAtLeast)
 }
 
 // reload takes the new configuration whole, or not at all if anything is wrong
 // with it. An error is one of the store, after which the node cannot go on.
 func (l *live) reload(ctx context.Context) error {
 	o := l.node.o
-	c, err := l.flags.read(ctx, l.s, o.Sets)
+	c, err := l.flags.read(ctx, l.s, o.Sets, o.Probes)
 	if err != nil {
 		fmt.Fprintln(l.s.err, "the node goes on with the configuration it has")
 		return nil

@@ -115,7 +115,7 @@ func (f *askFlags) ask(ctx context.Context, s *stdio, dir string) ([]told, error
 	if err != nil {
 		return nil, err
 	}
-	c, err := flags.read(ctx, s, sets)
+	c, err := flags.read(ctx, s, sets, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/textdist"
 	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/systems"
 )
 
@@ -30,6 +31,9 @@ func compile(ctx context.Context, o Options) (*graph, diag.List) {
 		if strings.HasPrefix(c.Type, "system:") {
 			finds.Add(g.addSystem(c, o)...)
 		}
+	}
+	if o.Probes == nil {
+		o.Probes = new(sources.Probes)
 	}
 	env := pipeEnv(ctx, g, o)
 	for _, c := range o.Config.Components {
@@ -82,8 +86,8 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 			}
 			return nil
 		},
-		Traffic: new(pipes.Traffic),
-		Secret:  secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
+		Traffic: new(pipes.Traffic), Probes: o.Probes,
+		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
 		JWKS: systems.NewJWKS(o.Transport, o.Now),
 	}
 }

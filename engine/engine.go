@@ -51,6 +51,9 @@ type Options struct {
 	Now func() time.Time
 	// Log receives what operators should know; nil is silent.
 	Log *slog.Logger
+	// Probes remembers which validation expressions were tried against forged
+	// requests; nil tries those of this configuration, each once.
+	Probes *sources.Probes
 	// After is the closed node whose place this one takes: pumps of pipes that
 	// are as they were go on where they were, rather than starting up.
 	After *Engine
@@ -117,41 +120,69 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	e.mu.runs, e.mu.inlets = map[string]*pumpState{}, map[string]*pipes.Inlet{}
 	e.mu.agenda.pools, e.mu.waiters, e.mu.changes = map[string]*pool{}, waiters{}, map[string]uint64{}
-	for _, p := range g.pipes {
-		if err := e.ready(ctx, p); err != nil {
-			e.cancel()
-			return nil, err
-		}
+	if err := e.readyAll(ctx); err != nil {
+		e.cancel()
+		return nil, err
 	}
 	e.o.After = nil // nodes that followed one another are not kept all
 	return e, nil
 }
 
-// ready loads a pipe and what is remembered of its pump. Whether it ever
-// completed a run is asked before loading, which may populate its dataset.
-func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) error {
+// readying is how many pipes are loaded at once: each waits for the disk, and
+// those that wait together wait for one flush.
+const readying = 64
+
+// readyAll loads all pipes, and then what is remembered of their pumps.
+func (e *Engine) readyAll(ctx context.Context) error {
+	states, errs := make([]*pumpState, len(e.graph.pipes)), make([]error, len(e.graph.pipes))
+	next := make(chan int)
+	var loaders sync.WaitGroup
+	for range min(readying, len(states)) {
+		loaders.Go(func() {
+			for i := range next {
+				states[i], errs[i] = e.ready(ctx, e.graph.pipes[i])
+			}
+		})
+	}
+	for i := range states {
+		next <- i
+	}
+	close(next)
+	loaders.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, s := range states {
+		e.remember(s)
+	}
+	return nil
+}
+
+// ready loads a pipe. Whether it ever completed a run is asked before, since
+// loading may populate its dataset.
+func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) (*pumpState, error) {
 	completed, err := p.EverCompleted(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	disabled, off, err := loadSwitch(ctx, e.o.Store, p.ID())
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := p.Load(ctx); err != nil {
-		return err
-	}
-	s := &pumpState{pipe: p, fresh: !completed, disabled: disabled, off: off}
+	return &pumpState{pipe: p, fresh: !completed, disabled: disabled, off: off}, p.Load(ctx)
+}
+
+// remember takes a pump in, with what the node before this one knew of it.
+func (e *Engine) remember(s *pumpState) {
 	e.mu.agenda.join(s, e.workers)
-	if before := e.before(p.ID()); before != nil {
+	if before := e.before(s.pipe.ID()); before != nil {
 		s.kept, s.fresh, s.due, s.rescan = true, before.fresh, before.due, before.rescan
 		s.last, s.lastErr, s.failed = before.last, before.lastErr, before.failed
 		if before.wait != nil {
 			e.mu.waiters.add(s, before.wait)
 		}
 	}
-	e.mu.runs[p.ID()] = s
-	return nil
+	e.mu.runs[s.pipe.ID()] = s
 }
 
 // workers is how many pumps may use a system at once.
@@ -180,7 +211,13 @@ func (e *Engine) before(id string) *pumpState {
 // Check says everything that can be known of a configuration before it runs.
 // The findings of config.Load are not repeated.
 func Check(ctx context.Context, c *config.Config, s Sets) diag.List {
-	_, finds := compile(ctx, Options{Config: c, Sets: s, Now: time.Now})
+	return CheckOnce(ctx, c, s, nil)
+}
+
+// CheckOnce is Check for a configuration that is opened next, with the same
+// probes.
+func CheckOnce(ctx context.Context, c *config.Config, s Sets, probes *sources.Probes) diag.List {
+	_, finds := compile(ctx, Options{Config: c, Sets: s, Now: time.Now, Probes: probes})
 	return finds
 }
 

@@ -59,8 +59,11 @@ func (p *Pipe) Waits(ctx context.Context) error {
 		if !given {
 			on = p.env.Metadata.Get("global_defaults").Get("require_populated_input").IsTrue()
 		}
+		if !on {
+			return nil
+		}
 		for _, d := range p.Inputs() {
-			if err := p.populated(ctx, d); on && err != nil {
+			if err := p.populated(ctx, d); err != nil {
 				return err
 			}
 		}

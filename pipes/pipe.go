@@ -34,6 +34,9 @@ type Env struct {
 	Sleep func(ctx context.Context, d time.Duration) error
 	// JWKS fetches key sets for validation expressions; nil refuses them.
 	JWKS func(ctx context.Context, url string) ([]byte, error)
+	// Probes remembers which validation expressions were tried; nil remembers
+	// none.
+	Probes *sources.Probes
 	// Traffic is what the pipes of a node that are posted to have in common;
 	// nil counts none.
 	Traffic *Traffic
@@ -86,6 +89,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	p.source, more = p.env.Sources.Build(sources.Env{
 		PipeID: p.ID(), Node: p.Def.Source, Store: p.env.Store, Lib: p.env.Lib, DTL: opts, System: p.env.System,
 		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"), JWKS: p.env.JWKS,
+		Probes: p.env.Probes,
 	})
 	finds.Add(more...)
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {

@@ -99,7 +99,7 @@ func (s *httpEndpoint) compile(n *jsonpos.Node) diag.List {
 		return diag.List{{Rule: "auth/not-probed", Severity: diag.Error, Span: n.Span,
 			Message: "the validation_expression was not tried against forged requests"}}
 	}
-	if f, open := v.Probe(s.env.Context); open {
+	if f, open := s.env.Probes.try(s.env.Context, s.cfg.Validation, v); open {
 		f.Span = n.Span
 		return diag.List{f}
 	}

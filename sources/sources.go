@@ -88,6 +88,8 @@ type Env struct {
 	// Context bounds the work of Build; validation expressions are tried against
 	// forged requests there, so it must be set.
 	Context context.Context
+	// Probes remembers which expressions were tried; nil remembers none.
+	Probes *Probes
 	// IfSourceEmpty is the node's default of if_source_empty: "fail", or ""
 	// which accepts.
 	IfSourceEmpty string
