@@ -96,7 +96,11 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	continues := since.Supports && (since.Chronological || since.Comparable)
 	r.kind = sinks.Incremental
 	n := p.Def.Pump.RescanCount
-	rescan := full || n > 0 && r.state.Runs%n == 0 && r.state.Completed
+	again, err := r.resync(ctx)
+	if err != nil {
+		return err
+	}
+	rescan := full || again || n > 0 && r.state.Runs%n == 0 && r.state.Completed
 	switch {
 	case rescan:
 		// A rescan that was cut short begins anew: only a whole one knows what
@@ -104,6 +108,8 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 		r.kind, r.state.Offset = sinks.Full, ""
 	case !continues || r.state.Offset == "":
 		r.kind = sinks.Full
+	case r.rewound:
+		r.state.Offset = ""
 	}
 	if !continues {
 		r.state.Offset = ""

@@ -32,9 +32,5 @@ func (p *Pipe) checkPump() diag.List {
 	}
 	later("dead_letter_dataset", "a failed entity fails the run instead", diag.Warning)
 	later("use_dead_letter_dataset", "a failed entity fails the run instead", diag.Warning)
-	if p.Def.ReprocessingPolicy == "automatic" {
-		finds.Add(diag.Finding{Rule: "pump/unsupported", Severity: diag.Warning, Span: p.Def.At("reprocessing_policy"),
-			Message: `"automatic" reprocessing is not built yet: the pipe continues`})
-	}
 	return finds
 }

@@ -41,6 +41,7 @@ func (r *run) finish(ctx context.Context) error {
 	next := r.state
 	next.Completed = true
 	next.Runs++
+	r.synced(&next)
 	if !r.chrono {
 		next.Offset = r.largest
 		if s := r.p.source.Since(); !s.Supports || !s.Comparable {

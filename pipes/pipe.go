@@ -54,6 +54,7 @@ type Pipe struct {
 	facts     dtl.Facts
 	inverses  []*dtl.Inverse // of each program with tracked hops
 	tracks    []string       // the datasets they start from
+	digest    string         // of what decides the output
 }
 
 // ID is the pipe's _id.
@@ -79,6 +80,7 @@ func Compile(c *config.Component, env Env) (*Pipe, diag.List) {
 	if finds.HasErrors() {
 		return nil, finds
 	}
+	p.digest = p.digestConfig()
 	return p, finds
 }
 

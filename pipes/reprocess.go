@@ -1,11 +1,165 @@
 package pipes
 
-// reprocesses tells whether the pipe resets itself when it finds that it is
-// out of step with what it reads.
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/store"
+)
+
+// basis is what a pipe's output was made from. If it is another when the pipe
+// runs again, the output no longer follows from it: the pipe is out of sync.
+type basis struct {
+	// Config is a digest of what decides the output.
+	Config string `json:"config"`
+	// Datasets are the generations of the source's and the hopped datasets.
+	Datasets map[string]string `json:"datasets"`
+}
+
+// reprocesses tells whether the pipe resets itself when it is out of sync.
 func (p *Pipe) reprocesses() bool {
 	policy := p.Def.ReprocessingPolicy
 	if policy == "" {
 		policy = p.global("reprocessing_policy")
 	}
 	return policy == "automatic"
+}
+
+// mindsConfig tells whether a changed configuration puts the pipe out of sync.
+func (p *Pipe) mindsConfig() bool {
+	n := p.Def.RescanOnChange
+	if n == nil {
+		n = p.env.Metadata.Get("global_defaults").Get("rescan_when_config_changes")
+	}
+	return n.IsTrue()
+}
+
+// basis is what the pipe works from now.
+func (p *Pipe) basis(ctx context.Context) (*basis, error) {
+	b := &basis{Config: p.digest, Datasets: map[string]string{}}
+	for _, d := range p.reads() {
+		generation, _, err := p.env.Store.Head(ctx, d)
+		if errors.Is(err, store.ErrNoDataset) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		b.Datasets[d] = hex.EncodeToString(generation[:])
+	}
+	return b, nil
+}
+
+// reads are the datasets of the source and of hops, but for the pipe's own.
+func (p *Pipe) reads() []string {
+	ids := slices.Clone(p.Inputs())
+	for _, h := range p.facts.Hops {
+		ids = append(ids, h.Dataset)
+	}
+	slices.Sort(ids)
+	return slices.DeleteFunc(slices.Compact(ids), func(d string) bool { return d == p.Output() })
+}
+
+// digestConfig covers what decides the output; schedules and descriptions do not.
+func (p *Pipe) digestConfig() string {
+	sum := sha256.New()
+	for _, key := range []string{"source", "transform", "sink", "namespaces", "add_namespaces", "remove_namespaces"} {
+		sum.Write([]byte(key))
+		if n := p.Def.Node.Get(key); n != nil {
+			sum.Write(withoutComments(n).AppendJSON(nil))
+		}
+	}
+	fmt.Fprint(sum, p.namespaced())
+	return hex.EncodeToString(sum.Sum(nil)[:16])
+}
+
+func withoutComments(n *jsonpos.Node) *jsonpos.Node {
+	c := *n
+	c.Members = nil
+	for _, m := range n.Members {
+		if m.Key != "comment" && m.Key != "description" {
+			kept := *m
+			kept.Value = withoutComments(m.Value)
+			c.Members = append(c.Members, &kept)
+		}
+	}
+	c.Elems = slices.Clone(n.Elems)
+	for i, e := range c.Elems {
+		c.Elems[i] = withoutComments(e)
+	}
+	return &c
+}
+
+// causes are why output that was made from b is out of sync, in sentences.
+func (p *Pipe) causes(b, now *basis) (all []string) {
+	if b == nil {
+		return nil
+	}
+	if b.Config != now.Config && p.mindsConfig() {
+		all = append(all, "the configuration of the pipe has changed")
+	}
+	for _, d := range slices.Sorted(maps.Keys(now.Datasets)) {
+		switch was, known := b.Datasets[d]; {
+		case !known:
+			all = append(all, fmt.Sprintf("dataset %q is new to the pipe", d))
+		case was != now.Datasets[d]:
+			all = append(all, fmt.Sprintf("dataset %q was deleted and made anew", d))
+		}
+	}
+	return all
+}
+
+// resync looks whether the pipe is out of sync. With automatic reprocessing
+// that asks for a full run; without, it is remembered, and a source that was
+// made anew is read from its beginning, since its old offset means nothing.
+func (r *run) resync(ctx context.Context) (full bool, err error) {
+	p := r.p
+	if r.basis, err = p.basis(ctx); err != nil {
+		return false, err
+	}
+	was := r.state.Basis
+	causes := p.causes(was, r.basis)
+	r.moved = r.moved || was == nil || len(causes) > 0 || was.Config != r.basis.Config
+	if len(causes) == 0 {
+		return false, nil
+	}
+	if p.reprocesses() {
+		var why []entity.Value
+		for _, c := range causes {
+			why = append(why, entity.NewString(c))
+		}
+		return true, p.record(ctx, "pump-reprocessing", entity.Member{Key: "causes", Value: entity.NewList(why...)})
+	}
+	for _, c := range causes {
+		if !slices.Contains(r.state.OutOfSync, c) {
+			r.state.OutOfSync = append(r.state.OutOfSync, c)
+		}
+	}
+	if in := p.Inputs(); len(in) == 1 && was.Datasets[in[0]] != r.basis.Datasets[in[0]] {
+		r.rewound = true
+	}
+	return false, nil
+}
+
+// synced notes in the state that ends a run what it was made from.
+func (r *run) synced(next *state) {
+	next.Basis = r.basis
+	if r.kind == sinks.Full {
+		next.OutOfSync = nil
+	}
+}
+
+// OutOfSync says, in sentences, why the pipe's output may differ from what a
+// full run would make; none if nothing is known to be wrong.
+func (p *Pipe) OutOfSync(ctx context.Context) ([]string, error) {
+	s, err := p.loadState(ctx)
+	return s.OutOfSync, err
 }

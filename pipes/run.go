@@ -26,6 +26,8 @@ type run struct {
 	writer  sinks.Writer
 	stats   Stats
 	logged  bool
+	basis   *basis      // what the run works from
+	rewound bool        // the source is another than that of the offset
 	moved   bool        // changes of hopped datasets were followed
 	jobs    [2]job      // the batch in hand, and the one before it
 	ahead   sinks.Ahead // nil if each batch waits for the one before

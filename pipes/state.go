@@ -20,7 +20,10 @@ type state struct {
 	Runs int `json:"runs"`
 	// Tracking is how far the changes of hopped datasets have been followed.
 	Tracking map[string]tracked `json:"tracking,omitempty"`
-	rev      uint64
+	// Basis is what the output was made from, OutOfSync why that is not so now.
+	Basis     *basis   `json:"basis,omitempty"`
+	OutOfSync []string `json:"out_of_sync,omitempty"`
+	rev       uint64
 }
 
 func (p *Pipe) stateKey() string { return "pipe/" + p.ID() }

@@ -73,8 +73,13 @@ func (s *server) runtime(r *http.Request, p *pipes.Pipe, st engine.Status) (map[
 	if err != nil {
 		return nil, err
 	}
+	outOfSync, err := p.OutOfSync(r.Context())
+	if err != nil {
+		return nil, err
+	}
 	runtime := map[string]any{
-		"state": "Deployed", "is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true,
+		"out-of-sync": append([]string{}, outOfSync...),
+		"state":       "Deployed", "is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true,
 		"config-errors": []any{}, "mode": st.Mode, "last-seen": offset, "queues": s.queues(r, p, offset),
 		"why-not-running": st.Why.Text, "why": describeReason(st.Why),
 		"supported-operations": []string{"start", "start-rescan", "stop", "enable", "disable", "update-last-seen"},

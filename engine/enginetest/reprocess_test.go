@@ -1,0 +1,73 @@
+package enginetest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluiceio/sluice/store"
+)
+
+// A pipe whose basis has changed makes a full run by itself if that is its
+// policy, and remembers why it should otherwise.
+func TestReprocessing(t *testing.T) {
+	hop := `{"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "f", ["hops", {"datasets": ["a a"], "where": ["eq", "_S.n", "a.n"]}]]]}}`
+	plain := `{"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "f", 1]]}}`
+	other := `{"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "f", 2]]}}`
+	again := func(d string) func(*testing.T, store.Store) {
+		return func(t *testing.T, st store.Store) {
+			if err := st.Drop(t.Context(), d); err != nil {
+				t.Fatal(err)
+			}
+			put(t, st, d, entities(t, `[{"_id": "2", "n": 2}, {"_id": "3", "n": 3}]`), true)
+		}
+	}
+	nothing := func(*testing.T, store.Store) {}
+	for _, c := range []struct {
+		name, before, after, more string
+		change                    func(*testing.T, store.Store)
+		why                       string // "" is in sync
+	}{
+		{"nothing", plain, plain, ``, nothing, ""},
+		{"the source is made anew", plain, plain, ``, again("in"), `dataset "in" was deleted and made anew`},
+		{"a hopped dataset is made anew", hop, hop, ``, again("a"), `dataset "a" was deleted and made anew`},
+		{"a hop is new", plain, hop, ``, nothing, `dataset "a" is new to the pipe`},
+		{"a rule is another", plain, other, `"rescan_when_config_changes": true,`, nothing, "the configuration of the pipe has changed"},
+		{"a remark is another", plain, strings.Replace(plain, `"dtl"`, `"dtl", "comment": "x"`, 1), `"rescan_when_config_changes": true, "description": "new",`, nothing, ""},
+		{"a rule is another, and nobody minds", plain, other, ``, nothing, ""},
+	} {
+		for _, policy := range []string{"automatic", "continue"} {
+			conf := func(transform string) string {
+				return `[{"_id": "node", "type": "metadata", "global_defaults": {"reprocessing_policy": "` + policy + `"}},
+					{"_id": "out", "type": "pipe", ` + c.more + ` "source": {"type": "dataset", "dataset": "in"}, "transform": ` + transform + `}]`
+			}
+			st := memory(t)
+			put(t, st, "in", entities(t, `[{"_id": "1", "n": 1}, {"_id": "2", "n": 2}]`), true)
+			put(t, st, "a", entities(t, `{"_id": "a1", "n": 1}`), true)
+			e := open(t, st, parse(t, conf(c.before)))
+			runPipe(t, e, false)
+			c.change(t, st)
+			e = open(t, st, parse(t, conf(c.after)))
+			p, _ := e.Pipe("out")
+			stats, err := p.Run(t.Context(), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			reset := policy == "automatic" && c.why != ""
+			if (stats.Kind == "full") != reset {
+				t.Errorf("%s, %s: a %s run", c.name, policy, stats.Kind)
+			}
+			known, err := p.OutOfSync(t.Context())
+			if remembers := strings.Join(known, "; "); err != nil || policy == "continue" && remembers != c.why || reset && remembers != "" {
+				t.Errorf("%s, %s: known is %q: %v", c.name, policy, remembers, err)
+			}
+			if again, err := p.Run(t.Context(), false); err != nil || again.Kind == "full" || again.Read != 0 {
+				t.Errorf("%s, %s: the next run is %+v: %v", c.name, policy, again, err)
+			}
+			before := live(t, st, "out")
+			runPipe(t, e, true)
+			if known, _ := p.OutOfSync(t.Context()); len(known) > 0 || reset && live(t, st, "out") != before {
+				t.Errorf("%s, %s: after a full run known is %v, and \n%s became\n%s", c.name, policy, known, before, live(t, st, "out"))
+			}
+		}
+	}
+}
