@@ -76,10 +76,14 @@ func (g *graph) addSystem(c *config.Component, o Options) diag.List {
 }
 
 func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
+	var known *pipes.Completeness
+	if o.Store != nil {
+		known = o.completeness()
+	}
 	secret := func(name string) (string, bool) { return o.Config.Secrets.Lookup("", name) }
 	return pipes.Env{
 		Sources: o.Sets.Sources, Transforms: o.Sets.Transforms, Sinks: o.Sets.Sinks, Lib: o.Sets.Lib,
-		Store: o.Store, Host: &host{store: o.Store, now: o.Now, secret: secret},
+		Store: o.Store, Host: &host{store: o.Store, now: o.Now, secret: secret, ctx: ctx, known: known}, Completeness: known,
 		System: func(id string) systems.System {
 			if s, ok := g.systems[id]; ok {
 				return s

@@ -57,6 +57,8 @@ type Options struct {
 	// After is the closed node whose place this one takes: pumps of pipes that
 	// are as they were go on where they were, rather than starting up.
 	After *Engine
+
+	known *pipes.Completeness
 }
 
 // ConfigError is a configuration that cannot be run, with all its findings.
@@ -77,6 +79,11 @@ func (e *ConfigError) Error() string {
 type Engine struct {
 	o     Options
 	graph *graph
+	// complete is up to when datasets are complete.
+	complete *pipes.Completeness
+	// holders are the pumps, by the dataset they read, that a rise of its
+	// completeness starts.
+	holders map[string][]*pumpState
 	// writers are the pipes by the dataset they write.
 	writers map[string]*pipes.Pipe
 	mu      struct {
@@ -112,11 +119,13 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if o.Transport == nil {
 		o.Transport = systems.NewTransport(systems.GuardOptions{})
 	}
+	known := o.completeness()
+	o.known = known
 	g, finds := compile(ctx, o)
 	if finds.HasErrors() {
 		return nil, &ConfigError{finds}
 	}
-	e := &Engine{o: o, graph: g, writers: g.writers(), wake: make(chan struct{}, 1)}
+	e := &Engine{o: o, complete: known, graph: g, writers: g.writers(), wake: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	e.mu.runs, e.mu.inlets = map[string]*pumpState{}, map[string]*pipes.Inlet{}
 	e.mu.agenda.pools, e.mu.waiters, e.mu.changes = map[string]*pool{}, waiters{}, map[string]uint64{}
@@ -124,6 +133,8 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		e.cancel()
 		return nil, err
 	}
+	e.holders = e.completing()
+	e.complete.Notify(e.rose)
 	e.o.After = nil // nodes that followed one another are not kept all
 	return e, nil
 }

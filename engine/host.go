@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -19,6 +20,17 @@ type host struct {
 	store  store.Store
 	now    func() time.Time
 	secret func(name string) (string, bool)
+	ctx    context.Context
+	known  *pipes.Completeness // nil: nothing is
+}
+
+// Completeness implements dtl.Completeness.
+func (h *host) Completeness(via, dataset string) (time.Time, bool) {
+	if h.known == nil {
+		return time.Time{}, false
+	}
+	at, ok, err := h.known.Of(h.ctx, via, dataset)
+	return time.UnixMicro(at).UTC(), ok && err == nil
 }
 
 // Now is the node's clock.

@@ -44,6 +44,9 @@ func (p *Pipe) Waits(ctx context.Context) error {
 	if err := p.tripped(ctx); err != nil {
 		return err
 	}
+	if err := p.incomplete(ctx); err != nil {
+		return err
+	}
 	for _, l := range p.facts.Lookups {
 		if err := p.populated(ctx, l.Name); err != nil {
 			return err
@@ -98,6 +101,9 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	n := p.Def.Pump.RescanCount
 	again, err := r.resync(ctx)
 	if err != nil {
+		return err
+	}
+	if r.heard, err = p.hear(ctx); err != nil {
 		return err
 	}
 	rescan := full || again || n > 0 && r.state.Runs%n == 0 && r.state.Completed

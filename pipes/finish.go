@@ -53,7 +53,14 @@ func (r *run) finish(ctx context.Context) error {
 	if r.stats.Read > 0 || r.moved || !r.state.Completed || r.p.Def.Pump.RescanCount > 0 {
 		save = r.p.write(next)
 	}
+	save, known, err := r.saveCompleteness(work, save)
+	if err != nil {
+		return err
+	}
 	w, err := r.writer.Finish(work, sinks.Finish{SourcePopulated: populated}, save)
+	if err == nil {
+		known()
+	}
 	r.stats.Changed += w.Changed
 	r.stats.Deleted += w.Deleted
 	return err

@@ -91,6 +91,11 @@ func Rules() []Rule {
 			[]string{"wipe"}, func(p *Pipe) (jsonpos.Span, string, bool) {
 				return p.span("pump"), "a wipe pipe must run by hand only", p.Def.Pump.Mode == "scheduled"
 			}},
+		{"completeness/deletion-tracking", diag.Warning, `set "deletion_tracking": false in the sink`, nil,
+			func(p *Pipe) (jsonpos.Span, string, bool) {
+				holds := p.text("source", "type") == "dataset" && len(p.Completes()) > 0
+				return p.span("sink"), "a full run deletes what completeness holds back, as if it were gone", holds && p.tracksDeletions()
+			}},
 		{"pump/manual-at-startup", diag.Warning, "remove it: a manual pipe is started only by the API or the command line", nil,
 			func(p *Pipe) (jsonpos.Span, string, bool) {
 				at := p.Def.Pump.At("run_at_startup_if_not_populated")

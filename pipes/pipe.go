@@ -32,6 +32,8 @@ type Env struct {
 	Now        func() time.Time
 	// Sleep waits between tries, and ends early with the context's error.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Completeness is what is known of datasets; nil if nothing is.
+	Completeness *Completeness
 	// JWKS fetches key sets for validation expressions; nil refuses them.
 	JWKS func(ctx context.Context, url string) ([]byte, error)
 	// Probes remembers which validation expressions were tried; nil remembers
@@ -92,6 +94,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 		PipeID: p.ID(), Node: p.Def.Source, Store: p.env.Store, Lib: p.env.Lib, DTL: opts, System: p.env.System,
 		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"), JWKS: p.env.JWKS,
 		Probes: p.env.Probes,
+		Host: p.env.Host, Complete: p.complete(),
 	})
 	finds.Add(more...)
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {
@@ -217,7 +220,15 @@ func (p *Pipe) Load(ctx context.Context) error {
 			return fmt.Errorf("pipe %s: %w", p.ID(), err)
 		}
 	}
-	return nil
+	return p.loadCompleteness(ctx)
+}
+
+// complete is how the source asks for completeness.
+func (p *Pipe) complete() sources.CompleteFunc {
+	if p.env.Completeness == nil {
+		return nil
+	}
+	return p.env.Completeness.Of
 }
 
 // batchSize is how many source entities a batch has.

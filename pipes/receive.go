@@ -30,6 +30,12 @@ func (p *Pipe) Inlet(ctx context.Context) (*Inlet, error) {
 // it returns without an error they survive a power cut; with one, none of them
 // was stored.
 func (in *Inlet) Receive(ctx context.Context, b *entity.Batch) (Stats, error) {
+	return in.ReceiveComplete(ctx, b, 0)
+}
+
+// ReceiveComplete is Receive for a sender that says up to when it is complete,
+// in microseconds since 1970; 0 is now.
+func (in *Inlet) ReceiveComplete(ctx context.Context, b *entity.Batch, micros int64) (Stats, error) {
 	in.p.env.Traffic.enter()
 	defer in.p.env.Traffic.leave()
 	s := Stats{Kind: sinks.Request.String(), Start: in.p.env.Now(), Read: len(b.Entities)}
@@ -43,7 +49,14 @@ func (in *Inlet) Receive(ctx context.Context, b *entity.Batch) (Stats, error) {
 			return s, err
 		}
 	}
-	w, err := in.writer.Write(ctx, b, nil)
+	save, known, err := in.given(ctx, micros)
+	if err != nil {
+		return s, err
+	}
+	w, err := in.writer.Write(ctx, b, save)
+	if err == nil {
+		known()
+	}
 	s.Changed, s.End = w.Changed, in.p.env.Now()
 	return s, err
 }

@@ -26,6 +26,7 @@ type run struct {
 	writer  sinks.Writer
 	stats   Stats
 	logged  bool
+	heard   *hearing    // of completeness
 	basis   *basis      // what the run works from
 	rewound bool        // the source is another than that of the offset
 	moved   bool        // changes of hopped datasets were followed

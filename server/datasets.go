@@ -110,6 +110,9 @@ func (s *server) list(w http.ResponseWriter, r *http.Request, dataset string, hi
 	h.Set("X-Dataset-Populated", strconv.FormatBool(info.Populated))
 	h.Set("X-Dataset-Max-Updated", strconv.FormatInt(int64(info.Last), 10))
 	h.Set("X-Dataset-Generation", info.Generation)
+	if at, ok, err := s.engine.Completeness().Of(r.Context(), dataset, dataset); ok && err == nil {
+		h.Set("X-Dataset-Completeness", strconv.FormatInt(at, 10))
+	}
 	out := bufio.NewWriterSize(w, 64<<10)
 	if err := s.stream(r, out, dataset, l); err != nil {
 		// The list stays open: a reader sees that it is not whole.

@@ -69,17 +69,36 @@ func (s *server) store(w http.ResponseWriter, r *http.Request, id string, receiv
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	complete, err := completeness(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
 	inlet, err := s.engine.Inlet(r.Context(), id)
 	if err != nil {
 		s.failFor(w, r, err)
 		return
 	}
 	in.batch = entity.Batch{Arena: in.arena, Entities: entities}
-	if _, err := inlet.Receive(r.Context(), &in.batch); err != nil {
+	if _, err := inlet.ReceiveComplete(r.Context(), &in.batch, complete); err != nil {
 		s.notStored(w, r, err)
 		return
 	}
 	taken(w)
+}
+
+// completeness reads up to when the sender says it is complete, 0 if it does
+// not say.
+func completeness(r *http.Request) (int64, error) {
+	text := r.Header.Get("X-Dataset-Completeness")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n <= 0 {
+		return 0, errors.New("X-Dataset-Completeness is a positive whole number: microseconds since 1970")
+	}
+	return n, nil
 }
 
 // taken answers that everything is stored.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"strconv"
 
 	"github.com/sluiceio/sluice/dtl"
@@ -13,7 +14,6 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/store"
-	"github.com/sluiceio/sluice/systems"
 )
 
 type datasetConfig struct {
@@ -50,29 +50,28 @@ type dataset struct {
 	index *store.Index
 	key   []byte
 	in    *dtl.Subset // nil: all
-	empty bool        // a full run may read nothing
+	hold  holdBack
+	empty bool // a full run may read nothing
 }
 
 func buildDataset(c any, env Env) (Source, diag.List) {
 	cfg := c.(*datasetConfig)
 	d := &dataset{signals: signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput),
 		store: env.Store, cfg: cfg, empty: env.acceptsEmpty(cfg.IfSourceEmpty)}
-	var diags diag.List
-	for _, key := range []string{"completeness", "initial_completeness"} {
-		diags.Add(systems.Unsupported(env.Node, ruleUnsupported, key, diag.Error)...)
+	o := env.DTL
+	if o.Lib == nil {
+		o.Lib = env.Lib
 	}
-	diags.Add(d.compileSubset(env)...)
+	var diags diag.List
+	d.hold, diags = compileHoldBack(cfg, env, o)
+	diags.Add(d.compileSubset(o)...)
 	return d, diags
 }
 
 // compileSubset makes the index that a subset is read through.
-func (d *dataset) compileSubset(env Env) diag.List {
+func (d *dataset) compileSubset(o dtl.Options) diag.List {
 	if d.cfg.Subset == nil {
 		return nil
-	}
-	o := env.DTL
-	if o.Lib == nil {
-		o.Lib = env.Lib
 	}
 	subset, diags := dtl.CompileSubset(d.cfg.Dataset, d.cfg.Subset, o)
 	if subset != nil {
@@ -144,12 +143,16 @@ func (d *dataset) Read(ctx context.Context, since string, size int) iter.Seq2[*e
 		if errors.Is(err, store.ErrNoDataset) {
 			return
 		}
+		until, untilErr := d.hold.until(ctx)
+		if err == nil {
+			err = untilErr
+		}
 		batch, next := &entity.Batch{Arena: entity.NewArena()}, &entity.Batch{Arena: entity.NewArena()}
 		for last := false; err == nil && !last; last = batch.Last {
 			batch, next = next, batch
 			batch.Arena.Reset()
 			before := q.Since
-			err = d.page(ctx, &q, batch)
+			err = d.page(ctx, &q, batch, until)
 			stood := len(batch.Entities) == 0 && q.Since == before
 			if err == nil && !stood && !yield(batch, nil) {
 				return
@@ -184,7 +187,7 @@ func (d *dataset) begin(ctx context.Context, since string, size int) (store.Quer
 }
 
 // page fills the batch with the next page and moves the query behind it.
-func (d *dataset) page(ctx context.Context, q *store.Query, b *entity.Batch) error {
+func (d *dataset) page(ctx context.Context, q *store.Query, b *entity.Batch, until int64) error {
 	page, err := d.store.Read(ctx, d.cfg.Dataset, *q, b.Arena)
 	if err != nil {
 		return err
@@ -193,8 +196,12 @@ func (d *dataset) page(ctx context.Context, q *store.Query, b *entity.Batch) err
 	if !d.cfg.IncludeReplaced {
 		b.Entities = withoutReplaced(page.Entities)
 	}
+	before := q.Since
 	q.Since = page.Next
 	b.Since = formatOffset(page.Next)
+	if until != math.MaxInt64 {
+		cut(b, until, formatOffset(before))
+	}
 	return nil
 }
 

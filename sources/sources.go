@@ -56,6 +56,20 @@ type Tracked interface {
 	Again(ctx context.Context, ids []string, since string, b *entity.Batch) error
 }
 
+// CompleteFunc returns up to when a dataset is complete as another one, or it
+// itself, has heard of it: microseconds since 1970, and whether it has.
+type CompleteFunc func(ctx context.Context, via, dataset string) (micros int64, ok bool, err error)
+
+// Completing is the ability of sources that can hold back what is newer than
+// their inputs are complete.
+type Completing interface {
+	// Completes are the datasets it asks of; none if it holds nothing back.
+	Completes() []string
+	// Incomplete says why nothing at all can be read yet, "" if something can,
+	// and which dataset's completeness is missing.
+	Incomplete(ctx context.Context) (reason, dataset string, err error)
+}
+
 // Alternating is the ability of sources whose batches stay as they are not only
 // until the next one is asked for, but until the next but one: each is read into
 // the other of two arenas.
@@ -93,6 +107,10 @@ type Env struct {
 	// IfSourceEmpty is the node's default of if_source_empty: "fail", or ""
 	// which accepts.
 	IfSourceEmpty string
+	// Host is how expressions reach the world; nil if they are only checked.
+	Host dtl.Host
+	// Complete tells how complete datasets are; nil if nothing is known.
+	Complete CompleteFunc
 	// Build compiles a nested source (conditional's alternatives).
 	Build func(n *jsonpos.Node) (Source, diag.List)
 }
