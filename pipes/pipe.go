@@ -94,7 +94,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 		PipeID: p.ID(), Node: p.Def.Source, Store: p.env.Store, Lib: p.env.Lib, DTL: opts, System: p.env.System,
 		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"), JWKS: p.env.JWKS,
 		Probes: p.env.Probes,
-		Host: p.env.Host, Complete: p.complete(),
+		Host:   p.env.Host, Complete: p.complete(),
 	})
 	finds.Add(more...)
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {
