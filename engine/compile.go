@@ -121,6 +121,7 @@ func (g *graph) checkDatasets(c *config.Config) diag.List {
 		}
 		writers[out] = p
 	}
+	finds.Add(g.checkLetters(writers)...)
 	names := slices.Sorted(maps.Keys(writers))
 	for _, p := range g.pipes {
 		for _, d := range inputsOf(p) {

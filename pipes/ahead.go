@@ -42,13 +42,16 @@ func (r *run) sendAhead(ctx context.Context, j *job) error {
 	if landErr != nil {
 		return landErr
 	}
+	if r.careful() {
+		return r.onItsOwn(ctx, j)
+	}
 	j.next = r.after(j)
 	if retried && err == nil { // the steps have made something else since
 		j.restore()
 		err = r.apply(ctx, j.batch)
 	}
 	if err == nil {
-		j.pending, err = r.ahead.Begin(ctx, j.batch, r.save(j.next))
+		j.pending, err = r.ahead.Begin(ctx, j.batch, r.save(j, j.next))
 	}
 	return r.again(ctx, j, err)
 }
@@ -64,7 +67,7 @@ func (r *run) land(ctx context.Context) (retried bool, err error) {
 		w, err := j.pending.Wait(ctx)
 		j.pending = nil
 		if err == nil {
-			r.wrote(ctx, w, j.next)
+			r.wrote(ctx, w, j.next, len(j.keep))
 			return false, nil
 		}
 		return true, r.again(ctx, j, err)

@@ -96,9 +96,6 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	}
 	since := p.source.Since()
 	r.chrono = since.Supports && since.Chronological
-	continues := since.Supports && (since.Chronological || since.Comparable)
-	r.kind = sinks.Incremental
-	n := p.Def.Pump.RescanCount
 	again, err := r.resync(ctx)
 	if err != nil {
 		return err
@@ -106,28 +103,28 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if r.heard, err = p.hear(ctx); err != nil {
 		return err
 	}
-	rescan := full || again || n > 0 && r.state.Runs%n == 0 && r.state.Completed
-	switch {
-	case rescan:
-		// A rescan that was cut short begins anew: only a whole one knows what
-		// is absent.
-		r.kind, r.state.Offset = sinks.Full, ""
-	case !continues || r.state.Offset == "":
-		r.kind = sinks.Full
-	case r.rewound:
-		r.state.Offset = ""
+	r.kind = r.choose(full || again)
+	r.anew = again || r.rewound
+	if r.rewound && r.kind != sinks.Full {
+		r.kind, r.state.Offset = sinks.Incremental, ""
 	}
-	if !continues {
+	if !continues(since) {
 		r.state.Offset = ""
-	}
-	if r.kind == sinks.Full && r.state.Offset == "" {
-		if r.state.Tracking, err = p.heads(ctx); err != nil {
-			return err
-		}
 	}
 	typ := p.text("source", "type")
 	latest := typ == "dataset" && !p.Def.Source.Get("include_previous_versions").IsTrue()
-	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.kind, LatestOnly: latest}); err != nil {
+	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.kind, LatestOnly: latest, Resumable: r.chrono}); err != nil {
+		return err
+	}
+	if h, ok := r.writer.(sinks.Holding); ok {
+		r.holds = h.Holds()
+	}
+	if r.kind == sinks.Full {
+		if err := r.beginFull(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.openQueue(ctx); err != nil {
 		return err
 	}
 	r.ahead = r.mayRunAhead()
@@ -136,5 +133,21 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	}
 	r.stats = Stats{Kind: r.kind.String(), Start: p.env.Now()}
 	r.largest = r.state.Offset
+	if r.kind == sinks.Partial {
+		r.from, _ = shifted(r.state.Offset, int64(p.Def.Pump.PartialDelta))
+	}
 	return nil
+}
+
+// beginFull goes on with a full run or begins one.
+func (r *run) beginFull(ctx context.Context) (err error) {
+	if continues(r.p.source.Since()) {
+		if err := r.resume(ctx); err != nil {
+			return err
+		}
+	}
+	if r.state.Offset == "" {
+		r.state.Tracking, err = r.p.heads(ctx)
+	}
+	return err
 }

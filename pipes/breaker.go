@@ -3,6 +3,7 @@ package pipes
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/dtl"
@@ -40,7 +41,13 @@ func (r *run) trips(ctx context.Context, err error) error {
 // final tells failures that end the run whatever the pump's retries say.
 func final(err error) bool {
 	failed, ok := dtl.IsRunError(err)
-	return errors.Is(err, sinks.ErrTripped) || errors.Is(err, sinks.ErrOutdated) || ok && failed.Code == "dtl/trip"
+	var slow *slowError
+	if errors.As(err, &slow) || ok && failed.Code == "dtl/trip" {
+		return true
+	}
+	return slices.ContainsFunc([]error{sinks.ErrTripped, sinks.ErrOutdated,
+		store.ErrConflict, store.ErrFull, store.ErrClosed, store.ErrCorrupt, context.Canceled},
+		func(not error) bool { return errors.Is(err, not) })
 }
 
 // ResolveTrip ends the trip of a dataset's circuit breaker: what was held back

@@ -6,8 +6,7 @@ import (
 	"github.com/sluiceio/sluice/internal/diag"
 )
 
-// checkPump checks schedules, and says which documented settings are not built
-// yet: as an error where ignoring them would be wrong.
+// checkPump checks schedules, and settings that mean nothing without others.
 func (p *Pipe) checkPump() diag.List {
 	var finds diag.List
 	pump := &p.Def.Pump
@@ -20,17 +19,63 @@ func (p *Pipe) checkPump() diag.List {
 				Help: "minute, hour, day of month, month, day of week and perhaps a year, for example 0 6 * * MON-FRI"})
 		}
 	}
-	later := func(key, why string, s diag.Severity) {
-		if pump.Node.Get(key) != nil {
-			finds.Add(diag.Finding{Rule: "pump/unsupported", Severity: s, Span: pump.At(key),
-				Message: fmt.Sprintf("%q is not built yet: %s", key, why)})
+	finds.Add(p.checkRescans()...)
+	finds.Add(p.checkLetters()...)
+	return finds
+}
+
+// ignored warns of a setting that has no effect.
+func (p *Pipe) ignored(finds *diag.List, key, why, help string) {
+	if p.Def.Pump.Node.Get(key) != nil {
+		finds.Add(diag.Finding{Rule: "pump/ignored", Severity: diag.Warning, Span: p.Def.Pump.At(key),
+			Message: fmt.Sprintf("%q has no effect: %s", key, why), Help: help})
+	}
+}
+
+func (p *Pipe) checkRescans() diag.List {
+	var finds diag.List
+	pump := &p.Def.Pump
+	since := p.source.Since()
+	switch {
+	case !continues(since):
+		p.ignored(&finds, "partial_rescan_run_count", "the source cannot be read on from where it was, so that every run is a full one", "")
+	case pump.PartialCount > 0 && pump.PartialDelta == 0:
+		finds.Add(diag.Finding{Rule: "pump/partial-rescan", Severity: diag.Error, Span: pump.At("partial_rescan_run_count"),
+			Message: `"partial_rescan_run_count" needs "partial_rescan_delta"`, Help: "how far to go back: a number to subtract from the offset, or seconds if it is a time"})
+	case pump.PartialCount == 0:
+		p.ignored(&finds, "partial_rescan_delta", `there is no "partial_rescan_run_count"`, "")
+	}
+	if pump.Cron != "" {
+		p.ignored(&finds, "schedule_interval", `"cron_expression" goes before it`, "leave one of them out")
+	}
+	if pump.RescanCount > 0 && pump.RescanCron != "" {
+		finds.Add(diag.Finding{Rule: "pump/two-rescans", Severity: diag.Warning, Span: pump.At("rescan_cron_expression"),
+			Message: `"rescan_run_count" and "rescan_cron_expression" both make full rescans`, Help: "one of them is enough"})
+	}
+	if pump.Mode != "scheduled" {
+		for _, key := range []string{"run_at_startup", "run_at_startup_if_not_populated", "cron_expression", "schedule_interval", "rescan_cron_expression"} {
+			p.ignored(&finds, key, fmt.Sprintf("the mode is %q", pump.Mode), "")
 		}
 	}
-	later("partial_rescan_run_count", "no partial rescan is made", diag.Warning)
-	if pump.MaxRetryDataset > 0 {
-		later("max_write_errors_in_retry_dataset", "a failed entity fails the run, which continues from there next time", diag.Warning)
+	return finds
+}
+
+// checkLetters looks for what takes a retry queue to work.
+func (p *Pipe) checkLetters() diag.List {
+	var finds diag.List
+	pump := &p.Def.Pump
+	if pump.MaxRetryDataset == 0 {
+		for _, key := range []string{"dead_letter_dataset", "use_dead_letter_dataset", "track_dead_letters", "max_retries_per_entity"} {
+			p.ignored(&finds, key, "without a retry dataset a failed entity ends the run, and the next run begins with it", `give the number of entities that may wait in "max_write_errors_in_retry_dataset"`)
+		}
+		return finds
 	}
-	later("dead_letter_dataset", "a failed entity fails the run instead", diag.Warning)
-	later("use_dead_letter_dataset", "a failed entity fails the run instead", diag.Warning)
+	if pump.TrackDeadLetters && p.Letters() == "" {
+		p.ignored(&finds, "track_dead_letters", `there is no "dead_letter_dataset"`, "")
+	}
+	if name := pump.DeadLetter; name != "" && !validLetters(name) {
+		finds.Add(diag.Finding{Rule: "pump/dead-letter-dataset", Severity: diag.Error, Span: pump.At("dead_letter_dataset"),
+			Message: fmt.Sprintf("%q cannot be written: ids of datasets have no slash and do not begin with system:", name)})
+	}
 	return finds
 }

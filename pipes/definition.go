@@ -18,7 +18,7 @@ type Definition struct {
 	Sink                  *jsonpos.Node   `spec:"sink" kind:"object" doc:"Where they go. Without it, or without a type in it: the dataset named after the pipe."`
 	Pump                  Pump            `spec:"pump" doc:"When the pipe runs, and what happens when it fails."`
 	BatchSize             int             `spec:"batch_size" min:"1" doc:"Source entities in a batch; usually 100."`
-	CheckpointInterval    int             `spec:"checkpoint_interval" min:"1" doc:"Batches between saves of the offset. Dataset sinks save it with every batch."`
+	CheckpointInterval    int             `spec:"checkpoint_interval" min:"1" doc:"Batches between saves of the offset; 10000 entities unless given, each batch if batch_size is 1. Dataset sinks save it with every batch, and of a full run how far it has come in this interval."`
 	DisableSetLastSeen    bool            `spec:"disable_set_last_seen" doc:"Whether the offset may not be reset or set by hand."`
 	BackgroundRescan      *jsonpos.Node   `spec:"enable_background_rescan" kind:"boolean" doc:"Whether rescans run beside incremental runs."`
 	RescanOnChange        *jsonpos.Node   `spec:"rescan_when_config_changes" kind:"boolean" doc:"Whether a changed configuration rescans."`
@@ -55,21 +55,21 @@ type Pump struct {
 	RunIfNotPopulated *bool         `spec:"run_at_startup_if_not_populated" doc:"Whether the pipe also runs at start if its dataset has never been filled by a completed run."`
 	RescanCount       int           `spec:"rescan_run_count" min:"1" doc:"Every how many runs a full rescan is made."`
 	RescanCron        string        `spec:"rescan_cron_expression" doc:"When a full rescan is made."`
-	PartialCount      *jsonpos.Node `spec:"partial_rescan_run_count" kind:"integer" doc:"Every how many runs a partial rescan is made."`
-	PartialDelta      *jsonpos.Node `spec:"partial_rescan_delta" kind:"integer" doc:"How far a partial rescan goes back."`
+	PartialCount      int           `spec:"partial_rescan_run_count" min:"1" doc:"Every how many runs a partial rescan is made. It needs partial_rescan_delta; a full rescan that is due goes before it."`
+	PartialDelta      int           `spec:"partial_rescan_delta" min:"1" doc:"How far a partial rescan goes back: so much less if the offset is a number, so many seconds before if it is a time."`
 	MaxReadRetries    int           `spec:"max_read_retries" min:"0" doc:"How often a failed read is tried again."`
 	ReadRetryDelay    float64       `spec:"read_retry_delay" min:"0" doc:"Seconds before a read is tried again."`
-	WriteRetryDelay   float64       `spec:"write_retry_delay" min:"0" doc:"Seconds before a batch is tried again."`
-	BatchRetries      int           `spec:"batch_retries" default:"3" min:"0" doc:"How often a failed batch is tried again."`
+	WriteRetryDelay   float64       `spec:"write_retry_delay" min:"0" doc:"Seconds to wait after a failed write."`
+	BatchRetries      int           `spec:"batch_retries" default:"3" min:"0" doc:"How often a failed batch is tried again as a whole, if batches may have more than one entity."`
 	Fallback          bool          `spec:"fallback_to_single_entities_on_batch_fail" default:"true" doc:"Whether a batch that keeps failing is tried entity by entity."`
-	MaxWriteErrors    int           `spec:"max_consecutive_write_errors" default:"1" doc:"Failures in a row that stop the run."`
-	MaxEntityRetries  int           `spec:"max_retries_per_entity" default:"5" doc:"Retries of an entity in later runs."`
-	MaxRetryDataset   int           `spec:"max_write_errors_in_retry_dataset" doc:"How many failed entities may wait for another try; 0 turns waiting off."`
-	DeadLetter        string        `spec:"dead_letter_dataset" doc:"Dataset for entities that fail for good."`
-	UseDeadLetter     bool          `spec:"use_dead_letter_dataset" doc:"Older form of dead_letter_dataset."`
+	MaxWriteErrors    int           `spec:"max_consecutive_write_errors" default:"1" min:"1" doc:"Failures in a row that stop the run. Without a retry dataset the same entity is tried until then."`
+	MaxEntityRetries  int           `spec:"max_retries_per_entity" default:"5" min:"0" doc:"How often an entity that has failed is tried again in later runs before it is given up."`
+	MaxRetryDataset   int           `spec:"max_write_errors_in_retry_dataset" min:"0" doc:"How many failed entities may wait for another try in a later run; 0 turns waiting off, and a failure ends the run."`
+	DeadLetter        string        `spec:"dead_letter_dataset" doc:"Dataset for entities that were given up. It needs max_write_errors_in_retry_dataset, and belongs to this pipe alone."`
+	UseDeadLetter     bool          `spec:"use_dead_letter_dataset" doc:"Older form of dead_letter_dataset: the dataset is system:dead-letter:<pipe>."`
 	TrackDeadLetters  bool          `spec:"track_dead_letters" doc:"Whether a dead letter goes when a later version succeeds."`
-	MaxSeconds        float64       `spec:"max_seconds_per_entity" doc:"Fails a run whose batches take longer on average."`
+	MaxSeconds        float64       `spec:"max_seconds_per_entity" min:"0" doc:"Fails a run if transforms take longer for a batch, as the average of its entities."`
 	LogNoop           bool          `spec:"log_events_noop_runs" doc:"Whether runs that did nothing are logged."`
 	LogNoopChanges    bool          `spec:"log_events_noop_runs_changes_only" default:"true" doc:"Whether a run without changes did nothing; otherwise one without entities."`
-	Granularity       *jsonpos.Node `spec:"notification_granularity" kind:"any" doc:"Seconds after which a run is logged even if it did nothing."`
+	Granularity       *jsonpos.Node `spec:"notification_granularity" kind:"number|boolean" doc:"Seconds after which a run is logged even if it did nothing; unless given never."`
 }

@@ -38,30 +38,66 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	next := r.state
-	next.Completed = true
-	next.Runs++
-	r.synced(&next)
-	if !r.chrono {
-		next.Offset = r.largest
-		if s := r.p.source.Since(); !s.Supports || !s.Comparable {
-			next.Offset = ""
-		}
-	}
-	// A run that found nothing has nothing to save either, unless runs count.
-	var save []store.StateWrite
-	if r.stats.Read > 0 || r.moved || !r.state.Completed || r.p.Def.Pump.RescanCount > 0 {
-		save = r.p.write(next)
-	}
-	save, known, err := r.saveCompleteness(work, save)
+	incomplete, err := r.incomplete(work)
 	if err != nil {
 		return err
 	}
-	w, err := r.writer.Finish(work, sinks.Finish{SourcePopulated: populated}, save)
+	f := sinks.Finish{SourcePopulated: populated, Incomplete: incomplete}
+	save, known, err := r.saveCompleteness(work, r.saveEnd(r.completed()))
+	if err != nil {
+		return err
+	}
+	w, err := r.writer.Finish(work, f, save)
 	if err == nil {
 		known()
 	}
 	r.stats.Changed += w.Changed
 	r.stats.Deleted += w.Deleted
+	r.stats.Kept = incomplete
 	return err
+}
+
+// completed is the state after a run that has come to its end.
+func (r *run) completed() state {
+	next := r.state
+	next.Completed, next.Full = true, fullRun{}
+	next.count(r.kind)
+	r.synced(&next)
+	if !r.chrono {
+		next.Offset = r.largest
+		if !continues(r.p.source.Since()) {
+			next.Offset = ""
+		}
+	}
+	return next
+}
+
+// saveEnd is what the end of a run saves. A run that found nothing has nothing
+// to save either, unless runs count.
+func (r *run) saveEnd(next state) []store.StateWrite {
+	pump := &r.p.Def.Pump
+	counts := pump.RescanCount > 0 || pump.PartialCount > 0
+	if r.stats.Read == 0 && !r.unsaved && !r.moved && r.state.Completed && !r.state.Full.On && !counts {
+		return nil
+	}
+	save := r.p.write(next)
+	for n := range r.state.Full.Pieces {
+		save = append(save, store.StateWrite{Key: r.p.piece(n), IfRev: store.AnyRev})
+	}
+	return save
+}
+
+// incomplete tells whether a full run could not deliver all there is, when it
+// has seen all of it: then absence says nothing.
+func (r *run) incomplete(ctx context.Context) (bool, error) {
+	if r.kind != sinks.Full || !r.careful() {
+		return false, nil
+	}
+	if !r.resumed {
+		if err := r.forgetUnread(ctx); err != nil {
+			return false, err
+		}
+	}
+	info, err := r.p.env.Store.Info(ctx, RetryDataset(r.p.ID()))
+	return info.Live > 0, err
 }

@@ -2,6 +2,7 @@ package pipes
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -25,9 +26,22 @@ func recordIn(ctx context.Context, st store.Store, pipe string, now time.Time, e
 		{Key: "event_time", Value: entity.NewDatetime(now)},
 	}, members...)
 	_, err := st.Append(ctx, &store.Batch{Writes: []store.Write{{
-		Dataset: LogDataset(pipe), Ops: []store.Op{{Kind: store.Put, Entity: entity.NewDict(all...)}},
+		Dataset: LogDataset(pipe), Ops: []store.Op{put(eventOf(all))},
 	}}})
 	return err
+}
+
+// longest is how long a property of an event may be, as JSON.
+const longest = 10 << 20
+
+// eventOf makes an event of its members; what is too long is cut.
+func eventOf(members []entity.Member) entity.Value {
+	for i, m := range members {
+		if text := entity.AppendJSON(nil, m.Value); len(text) > longest {
+			members[i].Value = entity.NewString(strings.ToValidUTF8(string(text[:longest]), "") + "…")
+		}
+	}
+	return entity.NewDict(members...)
 }
 
 func (p *Pipe) logOffset(ctx context.Context, before, after string) error {
@@ -43,61 +57,4 @@ func (p *Pipe) LogEnabled(ctx context.Context, enabled bool, comment string) err
 		return p.record(ctx, "pump-enabled")
 	}
 	return p.record(ctx, "pump-disabled", entity.Member{Key: "comment", Value: entity.NewString(comment)})
-}
-
-// logStart records the start of a run, once, as soon as it is worth a record.
-func (r *run) logStart(ctx context.Context) {
-	if r.logged {
-		return
-	}
-	r.logged = true
-	r.p.record(ctx, "pump-started",
-		entity.Member{Key: "start_time", Value: entity.NewDatetime(r.stats.Start)},
-		entity.Member{Key: "sync_type", Value: entity.NewString(r.kind.String())})
-}
-
-// logEnd records how the run ended, unless it did nothing.
-func (r *run) logEnd(ctx context.Context, err error) {
-	pump := &r.p.Def.Pump
-	idle := r.stats.Changed == 0 && (pump.LogNoopChanges || r.stats.Read == 0)
-	if err == nil && idle && !pump.LogNoop {
-		return
-	}
-	r.logStart(ctx)
-	event := "pump-completed"
-	members := []entity.Member{
-		{Key: "start_time", Value: entity.NewDatetime(r.stats.Start)},
-		{Key: "end_time", Value: entity.NewDatetime(r.stats.End)},
-		{Key: "total_time", Value: entity.NewFloat(r.stats.End.Sub(r.stats.Start).Seconds())},
-		{Key: "sync_type", Value: entity.NewString(r.kind.String())},
-		{Key: "entities_succeeded", Value: entity.NewInt(int64(r.stats.Read))},
-		{Key: "metrics", Value: entity.NewDict(
-			entity.Member{Key: "entities", Value: entity.NewDict(
-				entity.Member{Key: "changes_last_run", Value: entity.NewInt(int64(r.stats.Changed))},
-				entity.Member{Key: "entities_last_run", Value: entity.NewInt(int64(r.stats.Read))},
-			)})},
-	}
-	if err != nil {
-		event = "pump-failed"
-		members = append(members,
-			entity.Member{Key: "reason_why_stopped", Value: entity.NewString(err.Error())},
-			entity.Member{Key: "original_error_message", Value: entity.NewString(err.Error())})
-	}
-	r.p.record(ctx, event, members...)
-}
-
-// logReadError records a failed read.
-func (r *run) logReadError(ctx context.Context, err error) {
-	r.logStart(ctx)
-	r.p.record(ctx, "read-error", entity.Member{Key: "original_error_message", Value: entity.NewString(err.Error())})
-}
-
-// Stats is what a run did.
-type Stats struct {
-	Kind       string
-	Start, End time.Time
-	Read       int // source entities
-	Tracked    int // … of them read again for a change elsewhere
-	Changed    int // versions that differ from what was there
-	Deleted    int // tombstones by deletion tracking
 }

@@ -215,6 +215,9 @@ func (p *Pipe) Load(ctx context.Context) error {
 	if _, err := p.env.Store.Create(ctx, LogDataset(p.ID())); err != nil {
 		return fmt.Errorf("pipe %s: %w", p.ID(), err)
 	}
+	if err := p.loadQueue(ctx); err != nil {
+		return fmt.Errorf("pipe %s: %w", p.ID(), err)
+	}
 	if l, ok := p.sink.(sinks.Loader); ok {
 		if err := l.Load(ctx); err != nil {
 			return fmt.Errorf("pipe %s: %w", p.ID(), err)

@@ -3,6 +3,7 @@ package pipes
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -10,19 +11,27 @@ import (
 	"github.com/sluiceio/sluice/store"
 )
 
-// pump reads and writes until the source is exhausted, and tries a failed read
-// again as often as the pump says.
+// pump tries again what has failed before, then reads and writes until the
+// source is exhausted, and tries a failed read again as often as the pump says.
 func (r *run) pump(ctx context.Context) error {
+	if r.kind != sinks.Full {
+		if err := r.tryAgain(ctx); err != nil {
+			return err
+		}
+	}
 	for try := 0; ; try++ {
 		err := r.readAll(ctx)
+		if err == nil {
+			return r.finish(ctx)
+		}
 		var failed *readError
-		if err == nil || !errors.As(err, &failed) || try >= r.p.Def.Pump.MaxReadRetries || ctx.Err() != nil {
-			if err == nil {
-				err = r.finish(ctx)
-			}
+		if !errors.As(err, &failed) || ctx.Err() != nil {
 			return err
 		}
 		r.logReadError(ctx, failed.cause)
+		if try >= r.p.Def.Pump.MaxReadRetries {
+			return err
+		}
 		if err := r.p.pause(ctx, r.p.Def.Pump.ReadRetryDelay); err != nil {
 			return err
 		}
@@ -37,16 +46,18 @@ func (e *readError) Unwrap() error { return e.cause }
 // job is a batch on its way through the pipe.
 type job struct {
 	batch   *entity.Batch
-	keep    []entity.Value // before transforms, for another try
-	next    state          // once it is safe
-	pending sinks.Pending  // if it was handed over and is not safe yet
+	keep    []entity.Value     // before transforms, for another try
+	next    state              // once it is safe
+	pending sinks.Pending      // if it was handed over and is not safe yet
+	pieces  []store.StateWrite // saved with next
+	known   map[string]failure // what has failed before of its entities
 }
 
 // take makes a job of a batch. There are two, which take turns.
 func (r *run) take(b *entity.Batch) *job {
 	r.jobs[0], r.jobs[1] = r.jobs[1], r.jobs[0]
 	j := &r.jobs[0]
-	j.batch, j.keep = b, append(j.keep[:0], b.Entities...)
+	j.batch, j.keep, j.known, j.pieces = b, append(j.keep[:0], b.Entities...), nil, nil
 	return j
 }
 
@@ -54,18 +65,34 @@ func (r *run) take(b *entity.Batch) *job {
 func (r *run) batch(ctx context.Context, b *entity.Batch) error {
 	r.stats.Read += len(b.Entities)
 	j := r.take(b)
-	if r.ahead != nil {
+	if r.ahead != nil && !r.careful() {
 		return r.sendAhead(ctx, j)
 	}
+	if _, err := r.land(ctx); err != nil {
+		return err
+	}
+	return r.onItsOwn(ctx, j)
+}
+
+// onItsOwn processes a batch when none is on its way.
+func (r *run) onItsOwn(ctx context.Context, j *job) error {
+	if r.careful() {
+		if err := r.passOver(ctx, j); err != nil {
+			return err
+		}
+	}
 	j.next = r.after(j)
-	return r.again(ctx, j, r.deliver(ctx, b, j.next))
+	return r.again(ctx, j, r.deliver(ctx, j, j.keep, j.next))
 }
 
 // after is the state once the job is done.
 func (r *run) after(j *job) state {
 	next := r.state
 	if r.chrono && j.batch.Since != "" {
-		next.Offset = j.batch.Since
+		if next.Offset = j.batch.Since; r.kind == sinks.Partial {
+			next.Offset = further(r.state.Offset, j.batch.Since)
+		}
+		j.pieces = r.progress(&next)
 	} else if !r.chrono {
 		r.notice(j.keep)
 	}
@@ -76,20 +103,16 @@ func (r *run) after(j *job) state {
 // failure.
 func (r *run) again(ctx context.Context, j *job, err error) error {
 	pump := &r.p.Def.Pump
-	if final(err) {
-		return err
-	}
-	for try := 0; err != nil && try < pump.BatchRetries && worthRetrying(err) && ctx.Err() == nil; try++ {
+	for try := 0; err != nil && try < pump.BatchRetries && r.p.batchSize() > 1 && worthRetrying(err) && ctx.Err() == nil; try++ {
 		if pauseErr := r.p.pause(ctx, pump.WriteRetryDelay); pauseErr != nil {
 			return err
 		}
-		j.restore()
-		err = r.deliver(ctx, j.batch, j.next)
+		err = r.deliver(ctx, j, j.keep, j.next)
 	}
-	if err == nil || !pump.Fallback || len(j.keep) < 2 || ctx.Err() != nil {
+	if err == nil || ctx.Err() != nil || final(err) || !pump.Fallback && len(j.keep) > 1 {
 		return err
 	}
-	return r.singly(ctx, j)
+	return r.singly(ctx, j, err)
 }
 
 // restore takes back what transforms have done to the batch.
@@ -99,27 +122,90 @@ func (j *job) restore() { j.batch.Entities = append(j.batch.Entities[:0], j.keep
 // entity and its rules.
 func worthRetrying(err error) bool {
 	var noID *sinks.NoIDError
-	if errors.As(err, &noID) {
-		return false
-	}
-	return !errors.Is(err, store.ErrTooLarge) && !errors.Is(err, store.ErrConflict)
+	return !errors.As(err, &noID) && !errors.Is(err, store.ErrTooLarge) && !final(err)
 }
 
 // singly replays a batch that keeps failing entity by entity, so that those
-// before the bad one are through. The offset moves only behind the last.
-func (r *run) singly(ctx context.Context, j *job) error {
-	for i, e := range j.keep {
-		j.batch.Entities = append(j.batch.Entities[:0], e)
-		s := r.state
+// before the bad one are through, and those behind it if it can be set aside.
+// The offset moves only behind the last. A batch of one has failed already.
+func (r *run) singly(ctx context.Context, j *job, cause error) error {
+	for i := range j.keep {
+		next, one := r.state, j.keep[i:i+1]
 		if i == len(j.keep)-1 {
-			s = j.next
+			next = j.next
 		}
-		if err := r.deliver(ctx, j.batch, s); err != nil {
+		err := cause
+		if len(j.keep) > 1 {
+			err = r.deliver(ctx, j, one, next)
+		}
+		if err != nil {
+			err = r.failed(ctx, j, one, next, err)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// failed deals with an entity that has failed: it is set aside where failed
+// entities may wait, else tried again. It returns what ends the run: too many
+// failures in a row, or one that is not the entity's.
+func (r *run) failed(ctx context.Context, j *job, one []entity.Value, next state, err error) error {
+	pump := &r.p.Def.Pump
+	most := max(pump.MaxWriteErrors, 1)
+	for {
+		r.blame(one[0])
+		if ctx.Err() != nil || final(err) {
+			return err
+		}
+		r.stats.Failed++
+		r.inARow++
+		aside := r.p.keepsFailed() || r.queue.waiting[keyOf(one[0])]
+		if aside {
+			if full := r.setAside(ctx, j, one[0], next, err); full != nil {
+				return full
+			}
+		}
+		if r.inARow >= most {
+			return stopped(r.inARow, err)
+		}
+		if pauseErr := r.p.pause(ctx, pump.WriteRetryDelay); aside || pauseErr != nil {
+			r.culprit = entity.Value{}
+			return pauseErr
+		}
+		if err = r.deliver(ctx, j, one, next); err == nil {
+			return nil
+		}
+	}
+}
+
+// stopError is a run that ends for its failures in a row.
+type stopError struct {
+	n     int
+	cause error
+}
+
+func stopped(n int, cause error) error { return &stopError{n, cause} }
+
+// Error tells the last cause, and how many there were.
+func (e *stopError) Error() string {
+	if e.n == 1 {
+		return e.cause.Error()
+	}
+	return fmt.Sprintf("%d write errors in a row, as many as max_consecutive_write_errors allows; the last: %v", e.n, e.cause)
+}
+
+// Unwrap returns the last cause.
+func (e *stopError) Unwrap() error { return e.cause }
+
+func isStop(err error) bool {
+	var s *stopError
+	return errors.As(err, &s)
+}
+
+// blame notes the entity because of which a run may fail.
+func (r *run) blame(e entity.Value) { r.culprit = e.Clone() }
 
 func (p *Pipe) pause(ctx context.Context, seconds float64) error {
 	if seconds <= 0 {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"iter"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -32,6 +34,21 @@ type run struct {
 	moved   bool        // changes of hopped datasets were followed
 	jobs    [2]job      // the batch in hand, and the one before it
 	ahead   sinks.Ahead // nil if each batch waits for the one before
+
+	from    string         // where reading goes on
+	holds   bool           // the sink holds back what it is given
+	resumes sinks.Resuming // of a full run that can go on after it was cut short
+	resumed bool           // it did
+	anew    bool           // it must not: what it began with is another now
+	batches int            // of a full run
+	seen    []byte         // by a full run, not saved yet
+	unsaved bool           // the state is further than the saved one
+	delayed int            // batches since it was saved
+	queue   queue
+	rereads bool // entities are read again for a change elsewhere
+	inARow  int  // failures
+	culprit entity.Value
+	started store.Pending // the record of the start
 }
 
 // Run runs the pump once: reads what is new, or everything if full is asked
@@ -54,6 +71,9 @@ func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 		return Stats{}, err
 	}
 	err := r.trips(context.WithoutCancel(ctx), r.pump(ctx))
+	if err != nil && !r.holds {
+		r.settle(context.WithoutCancel(ctx)) // what cannot be saved is done again
+	}
 	r.stats.End = p.env.Now()
 	r.logEnd(context.WithoutCancel(ctx), err)
 	return r.stats, err
@@ -65,7 +85,7 @@ func (r *run) readAll(ctx context.Context) (err error) {
 	if err := r.track(work); err != nil {
 		return err
 	}
-	for b, readErr := range r.p.source.Read(work, r.state.Offset, r.p.batchSize()) {
+	for b, readErr := range r.reading(work) {
 		switch {
 		case readErr != nil:
 			err = &readError{readErr}
@@ -97,43 +117,66 @@ func graceful(ctx context.Context) (context.Context, func()) {
 	}
 }
 
-// deliver transforms and writes a batch and saves the state with it.
-func (r *run) deliver(ctx context.Context, b *entity.Batch, next state) error {
-	if err := r.apply(ctx, b); err != nil {
-		return err
+// position is where reading begins, or begins again after a failure.
+func (r *run) position() string {
+	if r.kind == sinks.Partial {
+		return r.from
 	}
-	w, err := r.writer.Write(ctx, b, r.save(next))
-	if err == nil {
-		r.wrote(ctx, w, next)
-	}
-	return err
+	return r.state.Offset
 }
 
+// reading is the source's sequence of batches, with the time it takes.
+func (r *run) reading(ctx context.Context) iter.Seq2[*entity.Batch, error] {
+	return func(yield func(*entity.Batch, error) bool) {
+		begun := r.p.env.Now()
+		for b, err := range r.p.source.Read(ctx, r.position(), r.p.batchSize()) {
+			r.stats.Source += r.p.env.Now().Sub(begun)
+			if !yield(b, err) {
+				return
+			}
+			begun = r.p.env.Now()
+		}
+		r.stats.Source += r.p.env.Now().Sub(begun)
+	}
+}
+
+// deliver transforms source entities of a job and writes what comes of them,
+// and saves the state after them.
+func (r *run) deliver(ctx context.Context, j *job, of []entity.Value, next state) error {
+	j.batch.Entities = append(j.batch.Entities[:0], of...)
+	if err := r.apply(ctx, j.batch); err != nil {
+		return err
+	}
+	return r.put(ctx, j, of, next)
+}
+
+// apply sends a batch through the transforms.
 func (r *run) apply(ctx context.Context, b *entity.Batch) error {
 	if r.step == nil {
 		return nil
 	}
-	return r.step.Apply(ctx, b)
+	begun, n := r.p.env.Now(), len(b.Entities)
+	var first entity.Value
+	if n > 0 {
+		first = b.Entities[0]
+	}
+	err := r.step.Apply(ctx, b)
+	took := r.p.env.Now().Sub(begun)
+	r.stats.Transform += took
+	if most := r.p.Def.Pump.MaxSeconds; err == nil && most > 0 && n > 0 && took.Seconds()/float64(n) > most {
+		r.blame(first)
+		return &slowError{took / time.Duration(n), most}
+	}
+	return err
 }
 
-// save is what must be written to come from the present state to next.
-func (r *run) save(next state) []store.StateWrite {
-	if next.Offset == r.state.Offset {
-		return nil
-	}
-	return r.p.write(next)
+// slowError is a batch that took longer than max_seconds_per_entity allows.
+type slowError struct {
+	took time.Duration // an entity
+	most float64
 }
 
-// wrote notes that a batch and the state after it are safe.
-func (r *run) wrote(ctx context.Context, w sinks.Written, next state) {
-	if len(w.Revs) > 0 {
-		next.rev = w.Revs[0]
-		r.state = next
-	} else if w.Held {
-		r.state = next // what the end of the run will save
-	}
-	if w.Changed > 0 {
-		r.logStart(ctx)
-	}
-	r.stats.Changed += w.Changed
+// Error tells both times.
+func (e *slowError) Error() string {
+	return fmt.Sprintf("transforms took %s an entity, more than the %g seconds of max_seconds_per_entity", e.took, e.most)
 }

@@ -16,8 +16,17 @@ type state struct {
 	Offset string `json:"offset"`
 	// Completed tells that a run has come to its end since the last reset.
 	Completed bool `json:"completed"`
-	// Runs counts completed runs, for rescan_run_count.
+	// Runs counts completed runs since the last full one, that one included,
+	// for rescan_run_count.
 	Runs int `json:"runs"`
+	// Partials counts completed runs since the last full or partial one, that
+	// one included, for partial_rescan_run_count.
+	Partials int `json:"partials,omitempty"`
+	// Full is a full run that is under way or owed.
+	Full fullRun `json:"full,omitzero"`
+	// Epoch counts resets. What failed in an earlier one is tried again when it
+	// is read again.
+	Epoch int `json:"epoch,omitempty"`
 	// Tracking is how far the changes of hopped datasets have been followed.
 	Tracking map[string]tracked `json:"tracking,omitempty"`
 	// Basis is what the output was made from, OutOfSync why that is not so now.
@@ -61,7 +70,9 @@ func (p *Pipe) Offset(ctx context.Context) (string, error) {
 	return s.Offset, err
 }
 
-// SetOffset moves the place where the next run continues; "" resets the pipe.
+// SetOffset moves the place where the next run continues. "" resets the pipe:
+// it reads everything, and what failed before counts no more. A run that is
+// under way fails.
 func (p *Pipe) SetOffset(ctx context.Context, offset string) error {
 	if p.Def.DisableSetLastSeen {
 		return errors.New(`"disable_set_last_seen" forbids it`)
@@ -71,8 +82,20 @@ func (p *Pipe) SetOffset(ctx context.Context, offset string) error {
 		return err
 	}
 	before := s.Offset
-	s.Offset, s.Completed = offset, s.Completed && offset != ""
-	if _, err := commit(ctx, p.env.Store, &store.Batch{State: p.write(s)}); err != nil {
+	b := &store.Batch{}
+	if b.State, err = p.forgetProgress(ctx); err != nil {
+		return err
+	}
+	s.Offset, s.Full = offset, fullRun{}
+	if offset == "" {
+		s.Completed = false
+		s.Epoch++
+		if b.Writes, err = p.emptyQueue(ctx); err != nil {
+			return err
+		}
+	}
+	b.State = append(b.State, p.write(s)...)
+	if _, err := commit(ctx, p.env.Store, b); err != nil {
 		return err
 	}
 	return p.logOffset(ctx, before, offset)

@@ -136,12 +136,14 @@ func (r *run) track(ctx context.Context) error {
 		}
 	}
 	r.warnTracking(ctx, f)
+	r.rereads = true
 	if err := r.reread(ctx, f.ids); err != nil {
 		return err
 	}
 	if _, err := r.land(ctx); err != nil {
 		return err
 	}
+	r.rereads = false
 	r.moved = r.moved || !sameTracking(r.state.Tracking, heads)
 	r.state.Tracking = heads
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/sluiceio/sluice/entity"
@@ -28,6 +29,23 @@ type breaker struct {
 	changed int64
 	begun   bool // there is something held back
 	last    bool // the run is at its end: all of that is counted before it trips
+	// later are writes to other datasets that stand or fall with what is held
+	// back.
+	later []store.Write
+}
+
+// Holds implements Holding.
+func (w *datasetWriter) Holds() bool { return w.breaker != nil }
+
+// postpone keeps writes for the end of the run.
+func (b *breaker) postpone(writes []store.Write) {
+	for _, w := range writes {
+		kept := store.Write{Dataset: w.Dataset, Ops: slices.Clone(w.Ops)}
+		for i := range kept.Ops {
+			kept.Ops[i].Entity = kept.Ops[i].Entity.Clone()
+		}
+		b.later = append(b.later, kept)
+	}
 }
 
 // limits tells whether the sink has a circuit breaker, and where it trips: the
@@ -220,7 +238,7 @@ func (b *breaker) finish(ctx context.Context, last *store.Batch) (Written, error
 	if err != nil {
 		return Written{}, err
 	}
-	last.Writes = nil
+	last.Writes = b.later
 	if b.changed > b.limit {
 		t := b.trip(b.changed, "")
 		if _, err := commit(ctx, b.s.store, &store.Batch{State: []store.StateWrite{t.write()}}); err != nil {
@@ -244,7 +262,7 @@ func (b *breaker) finish(ctx context.Context, last *store.Batch) (Written, error
 
 // settle commits what ends a run.
 func (s *datasetSink) settle(ctx context.Context, last *store.Batch) (Written, error) {
-	if len(last.State) == 0 && len(last.Populate) == 0 {
+	if len(last.State) == 0 && len(last.Populate) == 0 && len(last.Writes) == 0 {
 		return Written{}, nil
 	}
 	res, err := commit(ctx, s.store, last)

@@ -188,7 +188,7 @@ func (s *datasetSink) Start(ctx context.Context, r Run) (Writer, error) {
 	}
 	w.tracks = r.Kind == Full && s.cfg.DeletionTracking
 	if w.tracks || r.Kind == Full && w.suppress {
-		w.seen = seenSet{}
+		w.seen = newSeenSet(r.Resumable)
 	}
 	if s.populates == "initially" && !info.Populated {
 		err = s.populate(ctx)

@@ -19,6 +19,7 @@ func (w *datasetWriter) Finish(ctx context.Context, f Finish, save []store.State
 	if w.breaker != nil {
 		w.breaker.last = true
 	}
+	w.tracks = w.tracks && !f.Incomplete
 	ops, err := w.deleteUnseen(ctx, &total)
 	if err != nil {
 		return total, err

@@ -21,11 +21,14 @@ func nullType() Type {
 		Name:   "null",
 		Doc:    "Discards every entity and never fails.",
 		Config: func() any { return new(nullConfig) },
-		Build:  func(_ any, env Env) (Sink, diag.List) { return &nullSink{env.Store}, nil },
+		Build:  func(_ any, env Env) (Sink, diag.List) { return &nullSink{store: env.Store}, nil },
 	}
 }
 
-type nullSink struct{ store store.Store }
+type nullSink struct {
+	anywhere
+	store store.Store
+}
 
 // Start implements Sink.
 func (s *nullSink) Start(context.Context, Run) (Writer, error) { return s, nil }

@@ -36,6 +36,7 @@ func restType() Type {
 }
 
 type restSink struct {
+	anywhere
 	pipe   *systems.Pipe
 	system func(id string) systems.System
 	store  store.Store
@@ -47,7 +48,7 @@ func buildREST(c any, env Env) (Sink, diag.List) {
 		Node: cfg.Node, System: cfg.System, Operation: cfg.Operation, Retries: cfg.Retries, Delay: cfg.Delay,
 	})
 	diags.Add(systems.Unsupported(cfg.Node, ruleUnsupported, "trace", diag.Warning)...)
-	return &restSink{pipe, env.System, env.Store}, diags
+	return &restSink{pipe: pipe, system: env.System, store: env.Store}, diags
 }
 
 // Link implements systems.Linker.

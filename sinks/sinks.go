@@ -42,6 +42,31 @@ type Ahead interface {
 	Begin(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error)
 }
 
+// Committing is the ability of writers whose batches are commits of the store:
+// what else is to stand or fall with a batch goes into the same one.
+type Committing interface {
+	// BeginWith hands over a batch like Ahead's Begin, with other writes and
+	// states that the pipe keeps. They do not count as changes.
+	BeginWith(ctx context.Context, b *entity.Batch, also store.Batch) (Pending, error)
+}
+
+// Holding is the ability of writers that may hold back all they write until the
+// run has come to its end: until then nothing else may be saved as if it stood.
+type Holding interface {
+	Holds() bool
+}
+
+// Resuming is the ability of writers that can go on with a full run that was
+// cut short. With others such a run begins anew.
+type Resuming interface {
+	// Progress returns what Resume must know of what was written since the last
+	// call; nil if there is nothing.
+	Progress() []byte
+	// Resume takes up a full run. It is handed all that Progress returned, in
+	// pieces that may be used again.
+	Resume(piece []byte) error
+}
+
 // Pending is a batch on its way.
 type Pending interface {
 	// Wait returns what Write would have.
@@ -56,6 +81,7 @@ const (
 	Incremental RunKind = iota // continues behind the last offset
 	Full                       // reads everything; absence means deleted
 	Request                    // one request to a receiver
+	Partial                    // continues from a little before the last offset
 )
 
 // String returns the kind as the execution log's sync_type names it.
@@ -65,6 +91,8 @@ func (k RunKind) String() string {
 		return "full"
 	case Request:
 		return "request"
+	case Partial:
+		return "partial"
 	default:
 		return "incremental"
 	}
@@ -76,12 +104,18 @@ type Run struct {
 	// Source of the run is a dataset without include_previous_versions, which
 	// decides the default of suppress_filtered.
 	LatestOnly bool
+	// Resumable tells that the run may be cut short and go on: Progress will be
+	// asked for. See Resuming.
+	Resumable bool
 }
 
 // Finish is what a run knows at its end.
 type Finish struct {
 	// SourcePopulated tells that the source itself offers a complete view.
 	SourcePopulated bool
+	// Incomplete tells that some of what the source has could not be delivered:
+	// what the run has not seen may be there all the same.
+	Incomplete bool
 }
 
 // Written counts what became of entities, and hands back revisions.

@@ -5,23 +5,9 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/zeebo/xxh3"
-
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 )
-
-// seenSet holds the hashes of the ids a run has written: 16 bytes an id,
-// whatever its length. Two of a billion ids share a hash by a chance of 1 in
-// 10^20, and then only a deletion is left out.
-type seenSet map[xxh3.Uint128]struct{}
-
-func (s seenSet) add(id string) { s[xxh3.HashString128(id)] = struct{}{} }
-
-func (s seenSet) has(id string) bool {
-	_, ok := s[xxh3.HashString128(id)]
-	return ok
-}
 
 // datasetWriter is a dataset sink in one run.
 type datasetWriter struct {
@@ -31,7 +17,7 @@ type datasetWriter struct {
 	last      store.Offset // of the dataset when the run began
 	populated bool
 	tracks    bool       // deletions, by absence
-	seen      seenSet    // nil if neither deletions nor what is suppressed depend on it
+	seen      *seenSet   // nil if neither deletions nor what is suppressed depend on it
 	buf       []store.Op // of the last batch, to be used again; not by requests
 	// single keeps together the look-up of stored versions and the write that
 	// depends on it.
@@ -48,9 +34,14 @@ func (w *datasetWriter) Write(ctx context.Context, b *entity.Batch, save []store
 	return p.Wait(ctx)
 }
 
-// Begin implements Ahead. What depends on the versions stored is waited for
-// here.
+// Begin implements Ahead.
 func (w *datasetWriter) Begin(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error) {
+	return w.BeginWith(ctx, b, store.Batch{State: save})
+}
+
+// BeginWith implements Committing. What depends on the versions stored is
+// waited for here.
+func (w *datasetWriter) BeginWith(ctx context.Context, b *entity.Batch, also store.Batch) (Pending, error) {
 	ops, err := w.ops(b)
 	if err != nil {
 		return nil, err
@@ -63,15 +54,18 @@ func (w *datasetWriter) Begin(ctx context.Context, b *entity.Batch, save []store
 			return nil, err
 		}
 	}
-	batch := &store.Batch{State: save}
+	if w.breaker != nil {
+		w.breaker.postpone(also.Writes)
+		also.Writes = nil
+	}
 	if len(ops) > 0 {
-		batch.Writes = []store.Write{{Dataset: w.s.dataset, Ops: ops}}
+		also.Writes = append([]store.Write{{Dataset: w.s.dataset, Ops: ops}}, also.Writes...)
 	}
 	if compares {
-		written, err := w.commit(ctx, batch)
+		written, err := w.commit(ctx, &also)
 		return settled(written), err
 	}
-	return w.begin(ctx, batch)
+	return w.begin(ctx, &also)
 }
 
 // settled is a batch that is safe already.
@@ -80,13 +74,33 @@ type settled Written
 // Wait implements Pending.
 func (s settled) Wait(context.Context) (Written, error) { return Written(s), nil }
 
-// handed is a batch the store has taken.
-type handed struct{ store.Pending }
+// handed is a batch the store has taken; all says that every write of it is to
+// the sink's dataset.
+type handed struct {
+	store.Pending
+	all, first bool
+}
 
 // Wait implements Pending.
 func (h handed) Wait(ctx context.Context) (Written, error) {
 	res, err := h.Pending.Wait(ctx)
-	return Written{Changed: res.Changed, Revs: res.Revs}, err
+	w := Written{Changed: res.Changed, Revs: res.Revs}
+	if err == nil && !h.all {
+		w.Changed = 0
+		if h.first {
+			w.Changed = changes(res.Outcomes[0])
+		}
+	}
+	return w, err
+}
+
+func changes(outcomes []store.Outcome) (n int) {
+	for _, o := range outcomes {
+		if o != store.Unchanged {
+			n++
+		}
+	}
+	return n
 }
 
 func (w *datasetWriter) begin(ctx context.Context, b *store.Batch) (Pending, error) {
@@ -101,7 +115,8 @@ func (w *datasetWriter) begin(ctx context.Context, b *store.Batch) (Pending, err
 	if err != nil {
 		return nil, err
 	}
-	return handed{p}, nil
+	first := len(b.Writes) > 0 && b.Writes[0].Dataset == w.s.dataset
+	return handed{p, len(b.Writes) == 0 || len(b.Writes) == 1 && first, first}, nil
 }
 
 func (w *datasetWriter) commit(ctx context.Context, b *store.Batch) (Written, error) {

@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems/vendortest"
 )
@@ -27,6 +28,9 @@ var update = flag.Bool("update", false, "rewrite the case files")
 //	populate DATASET      … and has finished
 //	drop DATASET          removes a dataset
 //	reset PIPE [OFFSET]   moves the place where the next run continues
+//	failures PIPE         how many entities wait and were given up
+//	discard PIPE          gives up waiting
+//	repost PIPE [ID…]     has what was given up tried again
 //	load NAME             another configuration takes the place of this one
 //	restart               the node is closed and opened again
 //	dump DATASET          the latest versions of a dataset
@@ -107,6 +111,8 @@ func (s *scenario) nodeStep(verb, rest, arg, more string) {
 	case "reset":
 		p, _ := s.e.Pipe(arg)
 		s.fail(p.SetOffset(s.t.Context(), more))
+	case "failures", "discard", "repost":
+		s.failures(verb, arg, more)
 	case "log":
 		s.log(arg)
 	case "status":
@@ -116,6 +122,24 @@ func (s *scenario) nodeStep(verb, rest, arg, more string) {
 	default:
 		s.t.Fatalf("the script has no step %q", verb)
 	}
+}
+
+func (s *scenario) failures(verb, pipe, more string) {
+	p, _ := s.e.Pipe(pipe)
+	var n, dead int
+	var err error
+	switch verb {
+	case "failures":
+		n, dead, err = p.Failures(s.t.Context())
+		fmt.Fprintf(&s.out, "%d wait, %d were given up\n", n, dead)
+	case "discard":
+		n, err = p.DiscardRetries(s.t.Context())
+		fmt.Fprintf(&s.out, "%d\n", n)
+	default:
+		n, err = p.Repost(s.t.Context(), strings.Fields(more))
+		fmt.Fprintf(&s.out, "%d\n", n)
+	}
+	s.fail(err)
 }
 
 func (s *scenario) fail(err error) {
@@ -147,6 +171,8 @@ func (s *scenario) post(pipe, body string) {
 
 // log lists events without times and without what follows from them.
 func (s *scenario) log(pipe string) {
+	// Runs do not wait for their records, but whoever commits does.
+	commit(s.t, s.st, &store.Batch{State: []store.StateWrite{{Key: "test", Value: []byte{1}, IfRev: store.AnyRev}}})
 	times := []string{"start_time", "end_time", "total_time", "event_time", "next_interval", "node_build_info"}
 	for line := range strings.Lines(dump(s.t, s.st, pipes.LogDataset(pipe), true)) {
 		if strings.HasPrefix(line, "error:") {
