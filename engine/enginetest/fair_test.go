@@ -75,6 +75,55 @@ func TestBusyPipeStarvesNobody(t *testing.T) {
 	})
 }
 
+// All systems together have a limit, of which each pipe gets its share, and
+// pipes of no system do not feel it.
+func TestSlotsOfAllSystems(t *testing.T) {
+	var more []string
+	for i := range 10 {
+		more = append(more, fmt.Sprintf(`{"_id": "sys%d", "type": "system:url", "url_pattern": "http://s.example/%%s"}`, i))
+	}
+	more = append(more, `{"_id": "big", "type": "system:url", "url_pattern": "http://s.example/%s", "worker_threads": 500}`)
+	more = append(more, `{"_id": "free", "type": "pipe", "source": {"type": "probe"}, "pump": {"schedule_interval": 1}}`)
+	conf := "[" + strings.Join(more, ",")
+	for i := range 1000 {
+		system := "big"
+		if i < 100 {
+			system = fmt.Sprintf("sys%d", i/10)
+		}
+		conf += fmt.Sprintf(`,{"_id": "p%d", "type": "pipe", "source": {"type": "probe", "system": %q, "seconds": 10}, "pump": {"schedule_interval": 0.1}}`, i, system)
+	}
+	inWorld(t, conf+"]", func(t *testing.T, w *world) {
+		w.e.Start()
+		w.pass(5 * time.Second)
+		if w.p.runningOn("big") > 200 {
+			t.Errorf("%d pipes use one system", w.p.runningOn("big"))
+		}
+		w.pass(196 * time.Second)
+		if _, most := w.p.counts(); most != 200 && most != 201 {
+			t.Errorf("%d pipes ran at once", most)
+		}
+		if n := len(w.p.times("free")); n < 190 {
+			t.Errorf("the pipe of no system ran %d times in 200 seconds", n)
+		}
+		for i := range 1000 {
+			if n := len(w.p.times(fmt.Sprintf("p%d", i))); n < 3 || n > 5 {
+				t.Errorf("p%d ran %d times", i, n)
+			}
+		}
+	})
+}
+
+// An interval of nothing is a short one.
+func TestIntervalOfNothing(t *testing.T) {
+	inWorld(t, `[{"_id": "p", "type": "pipe", "source": {"type": "probe"}, "pump": {"schedule_interval": 0}}]`, func(t *testing.T, w *world) {
+		w.e.Start()
+		w.pass(10 * time.Second)
+		if n := len(w.p.times("p")); n < 90 || n > 106 {
+			t.Errorf("the pump ran %d times in ten seconds", n)
+		}
+	})
+}
+
 // A pipe that is signalled all the time waits its turn like others, and its
 // signals are one.
 func TestSignalsAreOne(t *testing.T) {
@@ -102,13 +151,19 @@ type lookedAt struct {
 	store.Store
 	mu    sync.Mutex
 	looks map[string]int
+	after func(dataset string, nth int) // called before the answer is given
 }
 
 func (l *lookedAt) Info(ctx context.Context, dataset string) (store.Info, error) {
 	l.mu.Lock()
 	l.looks[dataset]++
+	nth := l.looks[dataset]
 	l.mu.Unlock()
-	return l.Store.Info(ctx, dataset)
+	info, err := l.Store.Info(ctx, dataset)
+	if l.after != nil {
+		l.after(dataset, nth)
+	}
+	return info, err
 }
 
 func (l *lookedAt) count(dataset string) int {
@@ -144,6 +199,33 @@ func TestWokenByItsDatasetOnly(t *testing.T) {
 		w.pass(time.Millisecond)
 		if dump(t, w.st, "p", false) == "" {
 			t.Errorf("not woken by its dataset: %s", w.why("p"))
+		}
+	})
+}
+
+// A dataset that changes while a pipe looks at it, just too late to be seen,
+// wakes the pipe none the less.
+func TestWokenByChangeWhileLooking(t *testing.T) {
+	conf := `[{"_id": "p", "type": "pipe", "source": {"type": "dataset", "dataset": "in", "require_populated_input": true, "supports_signalling": false},
+		"pump": {"schedule_interval": 86400}}]`
+	inWorld(t, conf, func(t *testing.T, w *world) {
+		w.e.Close()
+		look := &lookedAt{Store: w.st, looks: map[string]int{}}
+		w.openOn(conf, look)
+		put(t, w.st, "in", entities(t, `{"_id": "1"}`), false)
+		look.after = func(dataset string, nth int) {
+			if dataset == "in" && nth == 1 {
+				put(t, w.st, "in", nil, true)
+				time.Sleep(time.Second) // the change is heard of meanwhile
+			}
+		}
+		w.e.Start()
+		if err := w.e.StartPump("p", false); err != nil {
+			t.Fatal(err)
+		}
+		w.pass(2 * time.Second)
+		if dump(t, w.st, "p", false) == "" {
+			t.Errorf("not woken: %s", w.why("p"))
 		}
 	})
 }
