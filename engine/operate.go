@@ -21,10 +21,12 @@ func (e *Engine) StartPump(id string, full bool) error {
 	switch {
 	case s == nil:
 		return ErrNoPipe
-	case s.running:
-		return errors.New("the pipe is running already")
 	case s.pipe.Def.Pump.Mode == "off":
 		return errors.New(`the pipe's mode is "off"`)
+	case full && e.takesBackground(s):
+		return nil
+	case s.running:
+		return errors.New("the pipe is running already")
 	}
 	if _, receiver := s.pipe.Receiver(); receiver {
 		return errors.New("a receiver has no pump to start: post to it")
@@ -42,6 +44,9 @@ func (e *Engine) StopPump(id string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.mu.runs[id]
+	if s != nil {
+		e.stopRescanLocked(s)
+	}
 	switch {
 	case s == nil:
 		return ErrNoPipe
@@ -147,6 +152,10 @@ func (e *Engine) RunAll(ctx context.Context, only []string, done func(r PipeResu
 
 func (e *Engine) runOnce(ctx context.Context, p *pipes.Pipe, r *PipeResult) int {
 	stats, err := p.Run(ctx, false)
+	if err == nil && stats.Rescan {
+		more, rescanErr := p.Rescan(ctx)
+		stats.Changed, stats.Deleted, err = stats.Changed+more.Changed, stats.Deleted+more.Deleted, rescanErr
+	}
 	r.Runs++
 	r.Err = err
 	if r.Runs == 1 {

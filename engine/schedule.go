@@ -37,6 +37,7 @@ type pumpState struct {
 	started  time.Time
 	begun    uint64 // how many changes had been heard of when it started
 	wait     *pipes.WaitError
+	beside   rescan
 	last     pipes.Stats
 	lastErr  error
 	failed   time.Time
@@ -70,6 +71,7 @@ func (e *Engine) Start() {
 		e.firstDue(s, e.mu.seen)
 		e.mu.agenda.date(s)
 	}
+	e.resumeRescans()
 	e.tasks.Go(e.loop)
 	e.tasks.Go(func() { e.listen(w) })
 }
@@ -229,7 +231,7 @@ func (e *Engine) launchLocked(s *pumpState) {
 	e.mu.waiters.remove(s)
 	s.running, s.again, s.byHand, s.due = true, false, false, time.Time{}
 	s.started, s.begun = e.now(), e.mu.heard
-	full := s.full
+	full := s.full && !e.takesBackground(s)
 	s.full = false
 	ctx, cancel := context.WithCancel(e.ctx)
 	s.cancel = cancel
@@ -276,6 +278,9 @@ func (e *Engine) noteLocked(s *pumpState, stats pipes.Stats, err error) *pipes.W
 		s.again = s.again || e.mu.changes[wait.Dataset] > s.begun
 	case err == nil:
 		s.fresh = false
+		if stats.Rescan {
+			e.rescanLocked(s)
+		}
 	default:
 		s.failed = e.now()
 	}

@@ -104,6 +104,9 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 		return err
 	}
 	r.kind = r.choose(full || again)
+	if r.kind == sinks.Full && !full && !r.state.Full.On && r.toBackground() {
+		r.kind = sinks.Incremental
+	}
 	r.anew = again || r.rewound
 	if r.rewound && r.kind != sinks.Full {
 		r.kind, r.state.Offset = sinks.Incremental, ""
@@ -111,9 +114,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if !continues(since) {
 		r.state.Offset = ""
 	}
-	typ := p.text("source", "type")
-	latest := typ == "dataset" && !p.Def.Source.Get("include_previous_versions").IsTrue()
-	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.kind, LatestOnly: latest, Resumable: r.chrono}); err != nil {
+	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.kind, LatestOnly: p.latestOnly(), Resumable: r.chrono}); err != nil {
 		return err
 	}
 	if h, ok := r.writer.(sinks.Holding); ok {
@@ -131,7 +132,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if p.transform != nil {
 		r.step = p.transform.Start(transforms.Run{Host: p.host()})
 	}
-	r.stats = Stats{Kind: r.kind.String(), Start: p.env.Now()}
+	r.stats.Kind, r.stats.Start = r.kind.String(), p.env.Now()
 	r.largest = r.state.Offset
 	if r.kind == sinks.Partial {
 		r.from, _ = shifted(r.state.Offset, int64(p.Def.Pump.PartialDelta))
@@ -150,4 +151,10 @@ func (r *run) beginFull(ctx context.Context) (err error) {
 		r.state.Tracking, err = r.p.heads(ctx)
 	}
 	return err
+}
+
+// latestOnly tells whether a full run reads one version of each entity of a
+// dataset.
+func (p *Pipe) latestOnly() bool {
+	return p.text("source", "type") == "dataset" && !p.Def.Source.Get("include_previous_versions").IsTrue()
 }

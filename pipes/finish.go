@@ -20,6 +20,14 @@ func (r *run) notice(entities []entity.Value) {
 	}
 }
 
+// sourcePopulated tells whether the source offers a complete view.
+func (r *run) sourcePopulated(ctx context.Context) (bool, error) {
+	if s, ok := r.p.source.(sources.Populator); ok {
+		return s.Populated(ctx)
+	}
+	return true, nil
+}
+
 // finish ends a run that read everything.
 func (r *run) finish(ctx context.Context) error {
 	work, stop := graceful(ctx)
@@ -31,12 +39,9 @@ func (r *run) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	populated := true
-	if s, ok := r.p.source.(sources.Populator); ok {
-		var err error
-		if populated, err = s.Populated(work); err != nil {
-			return err
-		}
+	populated, err := r.sourcePopulated(work)
+	if err != nil {
+		return err
 	}
 	incomplete, err := r.incomplete(work)
 	if err != nil {
@@ -61,7 +66,9 @@ func (r *run) finish(ctx context.Context) error {
 func (r *run) completed() state {
 	next := r.state
 	next.Completed, next.Full = true, fullRun{}
-	next.count(r.kind)
+	if next.count(r.kind); r.stats.Rescan {
+		next.Runs = 1
+	}
 	r.synced(&next)
 	if !r.chrono {
 		next.Offset = r.largest

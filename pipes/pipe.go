@@ -57,6 +57,7 @@ type Pipe struct {
 	inverses  []*dtl.Inverse // of each program with tracked hops
 	tracks    []string       // the datasets they start from
 	digest    string         // of what decides the output
+	turn      chan struct{}  // held by who runs the pipe
 }
 
 // ID is the pipe's _id.
@@ -65,7 +66,7 @@ func (p *Pipe) ID() string { return p.Def.ID }
 // Compile compiles a pipe component and reports every problem; the pipe is nil
 // if any is an error.
 func Compile(c *config.Component, env Env) (*Pipe, diag.List) {
-	p := &Pipe{env: env}
+	p := &Pipe{env: env, turn: make(chan struct{}, 1)}
 	finds := spec.Decode(c.Effective, &p.Def)
 	if p.Def.Source != nil && p.Def.Source.Kind == jsonpos.Object {
 		finds.Add(p.compileParts(c.Effective)...)

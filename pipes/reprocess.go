@@ -12,6 +12,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -131,6 +132,7 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 	if len(causes) == 0 {
 		return false, nil
 	}
+	r.remade = !maps.Equal(was.Datasets, r.basis.Datasets)
 	if p.reprocesses() {
 		var why []entity.Value
 		for _, c := range causes {
@@ -147,6 +149,23 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 		r.rewound = true
 	}
 	return false, nil
+}
+
+// toBackground has a rescan that is due run in the background, if that is
+// possible: what was made anew is not, for its old offset means nothing.
+func (r *run) toBackground() bool {
+	p := r.p
+	if !p.Background() || r.state.Offset == "" || r.remade {
+		return false
+	}
+	if r.state.Rescan == "" {
+		r.state.Rescan = rescanTrusting
+		if s, ok := p.source.(sources.Remerging); ok && s.Remerges() && r.state.Basis != nil && r.state.Basis.Config != r.basis.Config {
+			r.state.Rescan = rescanAlone
+		}
+	}
+	r.moved, r.stats.Rescan = true, true
+	return true
 }
 
 // synced notes in the state that ends a run what it was made from.

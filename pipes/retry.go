@@ -19,10 +19,17 @@ func (r *run) pump(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.pumpReads(ctx); err != nil {
+		return err
+	}
+	return r.finish(ctx)
+}
+
+func (r *run) pumpReads(ctx context.Context) error {
 	for try := 0; ; try++ {
 		err := r.readAll(ctx)
 		if err == nil {
-			return r.finish(ctx)
+			return nil
 		}
 		var failed *readError
 		if !errors.As(err, &failed) || ctx.Err() != nil {

@@ -49,6 +49,10 @@ type run struct {
 	inARow  int  // failures
 	culprit entity.Value
 	started store.Pending // the record of the start
+	remade  bool          // an input was
+	// beside tells that it is a rescan beside incremental runs, untrusted that
+	// those may be wrong.
+	beside, untrusted bool
 }
 
 // Run runs the pump once: reads what is new, or everything if full is asked
@@ -63,6 +67,11 @@ func (p *Pipe) Run(ctx context.Context, full bool) (Stats, error) {
 }
 
 func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
+	unlock, err := p.lock(ctx)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer unlock()
 	if err := p.ready(ctx); err != nil {
 		return Stats{}, err
 	}
@@ -70,7 +79,7 @@ func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 	if err := r.begin(ctx, full); err != nil {
 		return Stats{}, err
 	}
-	err := r.trips(context.WithoutCancel(ctx), r.pump(ctx))
+	err = r.trips(context.WithoutCancel(ctx), r.pump(ctx))
 	if err != nil && !r.holds {
 		r.settle(context.WithoutCancel(ctx)) // what cannot be saved is done again
 	}

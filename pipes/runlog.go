@@ -32,6 +32,8 @@ type Stats struct {
 	Failed     int // failures to deliver one
 	Retried    int // source entities that had failed in an earlier run
 	ReadErrors int
+	// Rescan tells that a rescan in the background is due.
+	Rescan bool
 	// Kept tells that nothing was deleted for absence, since entities failed.
 	Kept bool
 	// Time spent in source, transforms and sink.

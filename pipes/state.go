@@ -32,7 +32,9 @@ type state struct {
 	// Basis is what the output was made from, OutOfSync why that is not so now.
 	Basis     *basis   `json:"basis,omitempty"`
 	OutOfSync []string `json:"out_of_sync,omitempty"`
-	rev       uint64
+	// Rescan tells that a rescan in the background is wanted, and of which kind.
+	Rescan string `json:"rescan,omitempty"`
+	rev    uint64
 }
 
 func (p *Pipe) stateKey() string { return "pipe/" + p.ID() }

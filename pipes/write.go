@@ -51,7 +51,7 @@ func (r *run) send(ctx context.Context, b *entity.Batch, also store.Batch) (sink
 
 // save is what must be written to come from the present state to next.
 func (r *run) save(j *job, next state) []store.StateWrite {
-	if next.Offset == r.state.Offset && next.Full == r.state.Full {
+	if r.beside || next.Offset == r.state.Offset && next.Full == r.state.Full {
 		return nil
 	}
 	states := r.p.write(next)
@@ -64,7 +64,7 @@ func (r *run) save(j *job, next state) []store.StateWrite {
 // wrote notes that a batch of n source entities and the state after it are
 // safe.
 func (r *run) wrote(ctx context.Context, w sinks.Written, next state, n int) {
-	if w.Held {
+	if w.Held || r.beside {
 		r.state, r.unsaved = next, true // what the end of the run will save
 	} else {
 		r.note(next, w.Revs)

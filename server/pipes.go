@@ -73,16 +73,18 @@ func (s *server) runtime(r *http.Request, p *pipes.Pipe, st engine.Status) (map[
 	if err != nil {
 		return nil, err
 	}
+	rescanning, _ := s.engine.Rescanning(p.ID())
 	outOfSync, err := p.OutOfSync(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	runtime := map[string]any{
-		"out-of-sync": append([]string{}, outOfSync...),
-		"state":       "Deployed", "is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true,
+		"is-rescanning": rescanning,
+		"out-of-sync":   append([]string{}, outOfSync...),
+		"state":         "Deployed", "is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true,
 		"config-errors": []any{}, "mode": st.Mode, "last-seen": offset, "queues": s.queues(r, p, offset),
 		"why-not-running": st.Why.Text, "why": describeReason(st.Why),
-		"supported-operations": []string{"start", "start-rescan", "stop", "enable", "disable", "update-last-seen"},
+		"supported-operations": []string{"start", "start-rescan", "reset-rescan", "stop", "enable", "disable", "update-last-seen"},
 	}
 	if !st.Due.IsZero() {
 		runtime["next-run"] = st.Due.UTC().Format(time.RFC3339Nano)
@@ -179,6 +181,8 @@ func (s *server) apply(r *http.Request, id string, p *pipes.Pipe, operation stri
 		return s.engine.StartPump(id, false)
 	case "start-rescan":
 		return s.engine.StartPump(id, true)
+	case "reset-rescan":
+		return s.engine.ResetRescan(r.Context(), id)
 	case "stop":
 		return s.engine.StopPump(id)
 	case "enable":
@@ -205,7 +209,7 @@ type unknownOperation string
 
 // Error names the operations there are.
 func (u unknownOperation) Error() string {
-	return "there is no operation " + strconv.Quote(string(u)) + ": start, start-rescan, stop, enable, disable, update-last-seen"
+	return "there is no operation " + strconv.Quote(string(u)) + ": start, start-rescan, reset-rescan, stop, enable, disable, update-last-seen"
 }
 
 // log answers the pipe's execution log, newest event of each kind or all.

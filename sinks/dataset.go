@@ -49,6 +49,7 @@ type datasetSink struct {
 	dataset   string
 	pipe      string
 	now       func() time.Time
+	side      *Side // nil with a circuit breaker
 	cfg       *datasetConfig
 	populates string // set_initial_offset
 	onLoad    bool
@@ -73,6 +74,9 @@ func buildDataset(c any, env Env) (Sink, diag.List) {
 	}
 	s.children = cfg.TrackChildren || !systems.Has(env.Node, "track_children") && makesChildren(env.Pipe.Get("transform"))
 	diags.Add(s.checkBreaker()...)
+	if _, has := s.breakerLimit(0); !has {
+		s.side = &Side{}
+	}
 	s.onLoad = s.populates == "onload" || env.Endpoint && autoPopulates(env.Pipe) && s.populates != "never"
 	s.prevent = preventOf(cfg.PreventVersions)
 	if systems.Has(env.Node, "suppress_filtered") {

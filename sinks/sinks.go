@@ -107,6 +107,9 @@ type Run struct {
 	// Resumable tells that the run may be cut short and go on: Progress will be
 	// asked for. See Resuming.
 	Resumable bool
+	// Beside tells that it is a rescan beside incremental runs; Untrusted that
+	// what those write may be wrong.
+	Beside, Untrusted bool
 }
 
 // Finish is what a run knows at its end.

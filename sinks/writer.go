@@ -111,6 +111,7 @@ func (w *datasetWriter) begin(ctx context.Context, b *store.Batch) (Pending, err
 		held, err := w.breaker.hold(ctx, b)
 		return settled(held), err
 	}
+	defer w.besides(b)()
 	p, err := w.s.store.Append(ctx, b)
 	if err != nil {
 		return nil, err

@@ -70,6 +70,11 @@ type Completing interface {
 	Incomplete(ctx context.Context) (reason, dataset string, err error)
 }
 
+// Remerging is the ability of sources to which a changed configuration makes
+// other entities of what was read before: what goes on from an old offset is
+// then not to be trusted.
+type Remerging interface{ Remerges() bool }
+
 // Alternating is the ability of sources whose batches stay as they are not only
 // until the next one is asked for, but until the next but one: each is read into
 // the other of two arenas.

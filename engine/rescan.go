@@ -1,0 +1,104 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/sluiceio/sluice/pipes"
+)
+
+// rescan is what the scheduler knows of a pipe's rescan in the background. It
+// has no slot: it is rare, and the incremental runs beside it have theirs.
+type rescan struct {
+	cancel  context.CancelFunc // nil if none is under way
+	stopped bool
+	last    pipes.Stats
+	lastErr error
+}
+
+// rescanLocked starts a rescan beside the runs of a pump, unless one is under
+// way.
+func (e *Engine) rescanLocked(s *pumpState) {
+	if s.beside.cancel != nil || e.ctx.Err() != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(e.ctx)
+	s.beside.cancel, s.beside.stopped = cancel, false
+	e.tasks.Go(func() {
+		defer cancel()
+		err := s.pipe.SetRescan(ctx, true)
+		var stats pipes.Stats
+		if err == nil {
+			stats, err = s.pipe.Rescan(ctx)
+		}
+		e.rescanned(s, stats, err)
+	})
+}
+
+// rescanned notes how a rescan ended.
+func (e *Engine) rescanned(s *pumpState, stats pipes.Stats, err error) {
+	e.mu.Lock()
+	if s.beside.stopped && errors.Is(err, context.Canceled) {
+		err = ErrStopped
+	}
+	s.beside.cancel, s.beside.last, s.beside.lastErr = nil, stats, err
+	closing := e.ctx.Err() != nil
+	e.mu.Unlock()
+	if err != nil && !closing && !errors.Is(err, ErrStopped) {
+		e.o.Log.Error("rescan failed", "pipe", s.pipe.ID(), "error", err)
+	}
+}
+
+// takesBackground turns a full run that is due into a rescan in the background,
+// if the pipe has those and has run before.
+func (e *Engine) takesBackground(s *pumpState) bool {
+	if s.fresh || !s.pipe.Background() {
+		return false
+	}
+	e.rescanLocked(s)
+	return true
+}
+
+// resumeRescans starts the rescans that the node before left unfinished.
+func (e *Engine) resumeRescans() {
+	for _, p := range e.graph.pipes {
+		s := e.mu.runs[p.ID()]
+		if !p.Background() || !s.scheduled() || s.disabled {
+			continue
+		}
+		if wanted, err := p.RescanWanted(e.ctx); err == nil && wanted {
+			e.rescanLocked(s)
+		}
+	}
+}
+
+// ResetRescan ends a rescan in the background and forgets that one was wanted.
+func (e *Engine) ResetRescan(ctx context.Context, id string) error {
+	p, ok := e.Pipe(id)
+	if !ok {
+		return ErrNoPipe
+	}
+	e.mu.Lock()
+	e.stopRescanLocked(e.mu.runs[id])
+	e.mu.Unlock()
+	return p.SetRescan(ctx, false)
+}
+
+func (e *Engine) stopRescanLocked(s *pumpState) {
+	if s.beside.cancel != nil {
+		s.beside.stopped = true
+		s.beside.cancel()
+	}
+}
+
+// Rescanning tells whether a rescan of a pipe is under way in the background,
+// and how the last one failed, if it did.
+func (e *Engine) Rescanning(id string) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.mu.runs[id]
+	if s == nil {
+		return false, ErrNoPipe
+	}
+	return s.beside.cancel != nil, s.beside.lastErr
+}

@@ -1,0 +1,187 @@
+package pipes
+
+import (
+	"context"
+
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/transforms"
+)
+
+// A background rescan reads everything beside the incremental runs. While those
+// are trusted it writes only what none of them has written since it began, and
+// deletes only what neither has seen. It reads to the end of the source even
+// though incremental runs have been there: what it has not seen it would delete.
+//
+// A run that the configuration of the moment does not stand for, such as one of
+// a merge whose rules have changed, is not trusted: it does not overwrite what
+// the rescan has written, and what only it has written goes at the end.
+
+// How a rescan that is wanted, or under way, takes what incremental runs write.
+const (
+	rescanTrusting = "trusted"
+	rescanAlone    = "untrusted"
+)
+
+// Background tells whether rescans run beside incremental runs.
+func (p *Pipe) Background() bool {
+	n := p.Def.BackgroundRescan
+	if n == nil {
+		n = p.env.Metadata.Get("global_defaults").Get("enable_background_rescan")
+	}
+	since := p.source.Since()
+	return n.IsTrue() && p.side() != nil && since.Supports && (since.Chronological || since.Comparable)
+}
+
+func (p *Pipe) side() *sinks.Side {
+	if s, ok := p.sink.(sinks.Sider); ok {
+		return s.Side()
+	}
+	return nil
+}
+
+// lock waits for the pipe's turn to run: incremental and full runs, and the
+// last part of a rescan, exclude one another.
+func (p *Pipe) lock(ctx context.Context) (unlock func(), err error) {
+	select {
+	case p.turn <- struct{}{}:
+		return func() { <-p.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// RescanWanted tells whether a rescan was asked for and has not come to its
+// end: it begins anew when the node starts.
+func (p *Pipe) RescanWanted(ctx context.Context) (bool, error) {
+	s, err := p.loadState(ctx)
+	return s.Rescan != "", err
+}
+
+// SetRescan asks for a rescan in the background, or takes that back.
+func (p *Pipe) SetRescan(ctx context.Context, wanted bool) error {
+	unlock, err := p.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := p.loadState(ctx)
+	if err != nil || wanted == (s.Rescan != "") {
+		return err
+	}
+	if s.Rescan = ""; wanted {
+		s.Rescan = rescanTrusting
+	}
+	_, err = commit(ctx, p.env.Store, &store.Batch{State: p.write(s)})
+	return err
+}
+
+// Rescan reads everything beside the incremental runs.
+func (p *Pipe) Rescan(ctx context.Context) (Stats, error) {
+	if err := p.ready(ctx); err != nil {
+		return Stats{}, err
+	}
+	r := &run{p: p, kind: sinks.Full, beside: true}
+	var err error
+	if r.state, err = p.loadState(ctx); err != nil {
+		return Stats{}, err
+	}
+	if r.state.Offset == "" {
+		return p.Run(ctx, true) // there is nothing yet to run beside
+	}
+	r.untrusted = r.state.Rescan == rescanAlone
+	began := r.state.Offset
+	p.side().Begin(!r.untrusted)
+	defer p.side().End()
+	if err := r.beginBeside(ctx); err != nil {
+		return Stats{}, err
+	}
+	err = r.trips(context.WithoutCancel(ctx), r.pumpBeside(ctx, began))
+	r.stats.End = p.env.Now()
+	r.logEnd(context.WithoutCancel(ctx), err)
+	return r.stats, err
+}
+
+func (r *run) beginBeside(ctx context.Context) (err error) {
+	p := r.p
+	since := p.source.Since()
+	r.chrono = since.Supports && since.Chronological
+	r.state.Offset = ""
+	if r.basis, err = p.basis(ctx); err != nil {
+		return err
+	}
+	r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: sinks.Full, LatestOnly: p.latestOnly(), Beside: true, Untrusted: r.untrusted})
+	if err != nil {
+		return err
+	}
+	if p.transform != nil {
+		r.step = p.transform.Start(transforms.Run{Host: p.host()})
+	}
+	r.stats = Stats{Kind: r.kind.String(), Start: p.env.Now()}
+	return nil
+}
+
+// pumpBeside reads everything, and ends the rescan. Of runs that are not
+// trusted the last one must have ended before what is left is read and what is
+// wrong deleted.
+func (r *run) pumpBeside(ctx context.Context, began string) error {
+	if err := r.pumpReads(ctx); err != nil {
+		return err
+	}
+	if !r.untrusted {
+		if err := r.conclude(ctx); err != nil {
+			return err
+		}
+	}
+	unlock, err := r.p.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if r.untrusted {
+		if err := r.readAll(ctx); err != nil {
+			return err
+		}
+		if err := r.conclude(ctx); err != nil {
+			return err
+		}
+	}
+	return r.rest(ctx, began)
+}
+
+// conclude deletes what was not seen.
+func (r *run) conclude(ctx context.Context) error {
+	work, stop := graceful(ctx)
+	defer stop()
+	if f, ok := r.step.(transforms.Finisher); ok {
+		if err := f.Finish(work); err != nil {
+			return err
+		}
+	}
+	populated, err := r.sourcePopulated(work)
+	if err != nil {
+		return err
+	}
+	w, err := r.writer.Finish(work, sinks.Finish{SourcePopulated: populated}, nil)
+	r.stats.Changed += w.Changed
+	r.stats.Deleted += w.Deleted
+	return err
+}
+
+// rest notes that the rescan is over. If no incremental run has moved the
+// offset meanwhile, or none of them counts, the next one goes on where the
+// rescan ended.
+func (r *run) rest(ctx context.Context, began string) error {
+	s, err := r.p.loadState(ctx)
+	if err != nil {
+		return err
+	}
+	if s.Offset == began || r.untrusted {
+		if s.Offset = r.state.Offset; !r.chrono {
+			s.Offset = r.largest
+		}
+	}
+	s.Rescan, s.OutOfSync, s.Completed = "", nil, true
+	_, err = commit(ctx, r.p.env.Store, &store.Batch{State: r.p.write(s)})
+	return err
+}
