@@ -16,7 +16,10 @@ type Limits struct {
 	Depth int           // of apply within apply; default 100
 	List  int           // elements of a list that a function makes; default 5 million
 	Text  int           // bytes of a text that a function makes; default 64 MiB
-	Found int           // entities that one join of a hops finds; 0 is no limit
+	// Weight is the bytes that a value, or all that one entity emits, would
+	// have written out; default 512 MiB.
+	Weight uint32
+	Found  int // entities that one join of a hops finds; 0 is no limit
 }
 
 func (l Limits) orDefault() Limits {
@@ -29,6 +32,9 @@ func (l Limits) orDefault() Limits {
 	def(&l.Depth, 100)
 	def(&l.List, 5_000_000)
 	def(&l.Text, 64<<20)
+	if l.Weight == 0 {
+		l.Weight = 512 << 20
+	}
 	if l.Time == 0 {
 		l.Time = 30 * time.Second
 	}
@@ -55,6 +61,7 @@ type Ctx struct {
 	memos    []memo // what hops have found, by hop
 	out      *entity.Batch
 	params   entity.Value // "_B."
+	emitted  uint64       // weight of what the entity has emitted
 	key      []byte
 }
 
@@ -206,6 +213,19 @@ func (c *Ctx) TextRoom(n int) bool {
 		c.Fail("dtl/text-size", fmt.Sprintf("a text of %d bytes is longer than %d", n, c.limits.Text))
 	}
 	return c.err == nil
+}
+
+// light fails the entity if what a function has made is too heavy to be worked
+// with: a value that holds others many times over takes little room until it
+// is written or compared. The value must be forgotten then. Only lists and
+// dicts need to be asked.
+func (c *Ctx) light(v entity.Value) bool { return c.room(uint64(v.Weight())) }
+
+func (c *Ctx) room(weight uint64) bool {
+	if weight > uint64(c.limits.Weight) {
+		c.Fail("dtl/weight", fmt.Sprintf("a value would have more than %d bytes written out", c.limits.Weight))
+	}
+	return weight <= uint64(c.limits.Weight)
 }
 
 // With evaluates f with v as the current value "_.".

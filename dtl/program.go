@@ -179,7 +179,7 @@ func (r *Run) SetParams(v entity.Value) { r.c.params = v }
 // begin readies the state for one entity.
 func (r *Run) begin(a *entity.Arena, source entity.Value, target *entity.Object) {
 	c := &r.c
-	c.arena, c.err, c.steps, c.depth = a, nil, 0, 0
+	c.arena, c.err, c.steps, c.depth, c.emitted = a, nil, 0, 0, 0
 	c.deadline = time.Time{}
 	c.this, c.stack = entity.Value{}, c.stack[:0]
 	r.root = frame{source: source, target: target}
@@ -249,6 +249,10 @@ func (r *Run) apply(ctx context.Context, a *entity.Arena, source entity.Value, t
 		r.c.Fail("dtl/no-id", `the target has no string "_id"`)
 		rule := r.p.rules["default"]
 		r.c.err.Pointer = rule.pointer
+		return r.failure(source)
+	}
+	if r.c.weigh(v); r.c.err != nil {
+		r.c.err.Pointer = r.p.rules["default"].pointer
 		return r.failure(source)
 	}
 	out.Entities = append(out.Entities, v)

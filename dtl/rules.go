@@ -97,9 +97,15 @@ func (c *Ctx) Emit(v entity.Value) {
 		c.Fail("dtl/create", "entities can only be created in a transform")
 		return
 	}
-	if c.Room(len(c.out.Entities)) {
+	if c.weigh(v); c.Room(len(c.out.Entities)) {
 		c.out.Entities = append(c.out.Entities, v)
 	}
+}
+
+// weigh counts what the entity emits.
+func (c *Ctx) weigh(v entity.Value) {
+	c.emitted += uint64(v.Weight())
+	c.room(c.emitted)
 }
 
 // Sleep waits, and fails if the run is stopped meanwhile. The time does not

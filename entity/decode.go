@@ -216,7 +216,7 @@ func (d *decoder) array(start int) Value {
 	elems := d.arena.Values(n + 1)
 	elems = append(elems, d.values[base:]...)
 	d.values = d.values[:base]
-	v := Value{tag: tag{kind: List}, n: uint32(n)}
+	v := Value{tag: tag{kind: List}, n: uint32(n), num: uint64(saturated(uint64(d.pos - start)))}
 	if !d.loose {
 		elems = append(elems, textValue(String, d.src[start:d.pos]))
 		v.flags |= flagRaw

@@ -18,6 +18,7 @@ type Object struct {
 	index   map[string]int32 // made when members grow past indexFrom
 	raw     string           // JSON the dict was read from, without white space, or ""
 	tagged  bool             // raw has transit values
+	weight  uint32           // when it was handed over without raw
 	arena   *Arena
 }
 
@@ -36,21 +37,6 @@ func (a *Arena) NewObject(size int) *Object {
 	return o
 }
 
-// NewRecord returns a dictionary with the given keys, all different, and null
-// for each; [Object.Fill] gives them values.
-func (a *Arena) NewRecord(keys []string) *Object {
-	o := a.NewObject(len(keys))
-	o.members = o.members[:len(keys)]
-	for i, k := range keys {
-		o.members[i] = Member{Key: k}
-	}
-	o.buildIndex()
-	return o
-}
-
-// Fill gives the i-th key of a record its value.
-func (o *Object) Fill(i int, v Value) { o.members[i].Value = v }
-
 // NewDict returns a Dict of the given members; of a repeated key the last
 // value stands at the first one's place.
 func NewDict(members ...Member) Value {
@@ -62,7 +48,12 @@ func NewDict(members ...Member) Value {
 }
 
 // Value returns the dictionary as a Dict that shares o.
-func (o *Object) Value() Value { return Value{tag: tag{kind: Dict}, p: unsafe.Pointer(o)} }
+func (o *Object) Value() Value {
+	if o.raw == "" {
+		o.weigh()
+	}
+	return Value{tag: tag{kind: Dict}, p: unsafe.Pointer(o)}
+}
 
 // Len returns the number of members.
 func (o *Object) Len() int {
@@ -144,6 +135,13 @@ func (o *Object) Add(key string, v Value) {
 	o.raw = ""
 	o.push(Member{key, v})
 }
+
+// Append is Add for a dictionary that was made with room for the key and has no
+// more than Narrow in all.
+func (o *Object) Append(key string, v Value) { o.members = append(o.members, Member{key, v}) }
+
+// Narrow is how many keys a dictionary may have for Append.
+const Narrow = indexFrom
 
 // push adds a member whose key is known to be new.
 func (o *Object) push(m Member) {

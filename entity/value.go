@@ -13,7 +13,8 @@ import (
 // Value is one immutable value. The zero Value is null.
 //
 // Representation: kind and flags; num holds a boolean, an int64, the bits of a
-// float, or the Unix seconds of a date or datetime; n holds the nanoseconds of
+// float, the Unix seconds of a date or datetime, or the weight of a list; n
+// holds the nanoseconds of
 // a datetime or the length of what p points to; p points to text (String, URI,
 // NI, UUID, Decimal, big Int), octets (Bytes), the first element (List) or the
 // object (Dict).
@@ -134,7 +135,7 @@ func NewDate(t time.Time) Value {
 // NewList returns a List that shares elems; the caller must not change them
 // any more.
 func NewList(elems ...Value) Value {
-	return Value{tag: tag{kind: List}, p: unsafe.Pointer(unsafe.SliceData(elems)), n: uint32(len(elems))}
+	return Value{tag: tag{kind: List}, p: unsafe.Pointer(unsafe.SliceData(elems)), n: uint32(len(elems)), num: weighAll(elems)}
 }
 
 func textValue(k Kind, s string) Value {

@@ -105,13 +105,13 @@ func constantKeys(args []*dtl.Expr) (keys []string, ok bool) {
 		}
 		keys = append(keys, entity.Key(key))
 	}
-	return keys, len(args) > 1
+	return keys, len(args) > 1 && len(keys) <= entity.Narrow
 }
 
 func record(c *dtl.Ctx, keys []string, args []*dtl.Expr) value {
-	o := c.Arena().NewRecord(keys)
-	for i := range keys {
-		o.Fill(i, args[2*i+1].Eval(c))
+	o := c.Arena().NewObject(len(keys))
+	for i, key := range keys {
+		o.Append(key, args[2*i+1].Eval(c))
 	}
 	return o.Value()
 }
