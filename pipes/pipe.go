@@ -108,6 +108,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	p.sink, more = p.env.Sinks.Build(sinks.Env{
 		PipeID: p.ID(), Node: p.Def.Sink, Pipe: pipe, Store: p.env.Store, Lib: p.env.Lib, DTL: opts,
 		Endpoint: receiver, System: p.env.System, Now: p.env.Now,
+		IndexIDs: p.env.Metadata.Get("global_defaults").Get("always_index_ids").IsTrue(),
 	})
 	finds.Add(more...)
 	if pr, ok := p.transform.(transforms.Programmer); ok {

@@ -182,3 +182,30 @@ func (r *run) reread(ctx context.Context, ids []string) error {
 	}
 	return nil
 }
+
+// Followed is how far the pipe has followed the changes of each dataset that it
+// tracks; those it has yet to see whole are not named.
+func (p *Pipe) Followed(ctx context.Context) (map[string]store.Offset, error) {
+	if len(p.tracks) == 0 {
+		return nil, nil
+	}
+	s, err := p.loadState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	heads, err := p.heads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	followed := map[string]store.Offset{}
+	for d, at := range s.Tracking {
+		switch head, tracks := heads[d]; {
+		case !tracks:
+		case head.Generation != at.Generation:
+			followed[d] = store.Start // it was made anew, and is followed from its beginning
+		default:
+			followed[d] = at.Offset
+		}
+	}
+	return followed, nil
+}

@@ -176,6 +176,12 @@ func (s *server) entity(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(found) == 0 || found[0].IsNull() {
+		if found, err = s.byIDs(r, r.PathValue("dataset"), id); err != nil {
+			s.failFor(w, r, err)
+			return
+		}
+	}
+	if len(found) == 0 || found[0].IsNull() {
 		fail(w, http.StatusNotFound, "there is no such entity")
 		return
 	}

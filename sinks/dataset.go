@@ -86,7 +86,11 @@ func buildDataset(c any, env Env) (Sink, diag.List) {
 	if o.Lib == nil {
 		o.Lib = env.Lib
 	}
-	diags.Add(s.readIndexes(cfg.Indexes, o)...)
+	indexes := cfg.Indexes
+	if indexes == nil && env.IndexIDs {
+		indexes = &jsonpos.Node{Kind: jsonpos.String, Text: "$ids"}
+	}
+	diags.Add(s.readIndexes(indexes, o)...)
 	return s, diags
 }
 

@@ -165,6 +165,9 @@ type Env struct {
 	Endpoint bool
 	// System returns a system of the configuration, nil if there is none.
 	System func(id string) systems.System
+	// IndexIDs tells that datasets have the index "$ids" unless they say
+	// otherwise.
+	IndexIDs bool
 	// Now is the clock, for what operators are told.
 	Now func() time.Time
 	// Build compiles a nested sink (conditional's alternatives).

@@ -1,0 +1,27 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/sluiceio/sluice/store"
+)
+
+// Floors are, by dataset, the places up to which every pipe that tracks the
+// dataset has followed its changes, pipes that are disabled included. Compaction
+// must keep all versions behind a floor, and the version each of them replaced:
+// tracking goes back from both. Datasets that nobody tracks are not named.
+func (e *Engine) Floors(ctx context.Context) (map[string]store.Offset, error) {
+	floors := map[string]store.Offset{}
+	for _, p := range e.graph.pipes {
+		followed, err := p.Followed(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for d, at := range followed {
+			if floor, known := floors[d]; !known || at < floor {
+				floors[d] = at
+			}
+		}
+	}
+	return floors, nil
+}
