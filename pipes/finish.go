@@ -84,7 +84,7 @@ func (r *run) completed() state {
 func (r *run) saveEnd(next state) []store.StateWrite {
 	pump := &r.p.Def.Pump
 	counts := pump.RescanCount > 0 || pump.PartialCount > 0
-	if r.stats.Read == 0 && !r.unsaved && !r.moved && r.state.Completed && !r.state.Full.On && !counts {
+	if r.stats.Read == 0 && !r.unsaved && !r.moved && r.state.Completed && !r.owed && !counts {
 		return nil
 	}
 	save := r.p.write(next)

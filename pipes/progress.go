@@ -57,7 +57,7 @@ func (r *run) resume(ctx context.Context) error {
 			return err
 		}
 	}
-	r.state.Offset, r.resumed = f.Offset, true
+	r.state.Offset, r.resumed, r.owed = f.Offset, true, true
 	return nil
 }
 
@@ -67,7 +67,8 @@ func (r *run) resume(ctx context.Context) error {
 func (r *run) startOver(ctx context.Context) error {
 	old := r.state
 	r.state.Full, r.state.Offset, r.state.Basis = fullRun{On: true}, "", r.basis
-	if !old.Completed && old.Full.Pieces == 0 {
+	r.owed = old.Full.On
+	if old.Full.Pieces == 0 && (!old.Completed || old.Offset == "") {
 		return nil
 	}
 	saved := r.state
@@ -78,7 +79,7 @@ func (r *run) startOver(ctx context.Context) error {
 	}
 	res, err := commit(ctx, r.p.env.Store, &store.Batch{State: append(r.p.write(saved), forgotten...)})
 	if err == nil {
-		r.state.rev = res.Revs[0]
+		r.state.rev, r.owed = res.Revs[0], true
 	}
 	return err
 }
@@ -114,7 +115,7 @@ func (r *run) saved(next state, rev uint64) {
 		r.seen = r.seen[:0]
 	}
 	next.rev = rev
-	r.state, r.unsaved = next, false
+	r.state, r.unsaved, r.owed = next, false, next.Full.On
 }
 
 // checkpoint is the number of batches between saves of the offset, or of the

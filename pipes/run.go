@@ -39,6 +39,7 @@ type run struct {
 	holds   bool           // the sink holds back what it is given
 	resumes sinks.Resuming // of a full run that can go on after it was cut short
 	resumed bool           // it did
+	owed    bool           // the store says that a full run is
 	anew    bool           // it must not: what it began with is another now
 	batches int            // of a full run
 	seen    []byte         // by a full run, not saved yet
