@@ -24,6 +24,9 @@ type Builder struct {
 	hints    int
 	copies   int
 	memos    int
+	trace    string // of the hops being compiled
+	traced   map[string]bool
+	traces   int
 	chained  bool // the hops being compiled begin with what others have found
 	ahead    []hop
 	depth    int
@@ -167,6 +170,7 @@ func (b *Builder) call(n *jsonpos.Node) *Expr {
 		b.Errorf(n, "dtl/arity", f.Doc, "%s: %v", name, err)
 		return constant(n, entity.Value{})
 	}
+	b.checkLiterals(f, bound)
 	if f.Build != nil {
 		return b.built(n, f, Args{n, bound})
 	}
@@ -251,6 +255,7 @@ func (b *Builder) step(n *jsonpos.Node) Step {
 		b.Errorf(n, "dtl/arity", f.Doc, "%s: %v", name, err)
 		return nothing
 	}
+	b.checkLiterals(f, bound)
 	step := f.Step(b, Args{n, bound})
 	if step == nil {
 		return nothing

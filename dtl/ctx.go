@@ -63,6 +63,8 @@ type Ctx struct {
 	params   entity.Value // "_B."
 	emitted  uint64       // weight of what the entity has emitted
 	key      []byte
+	joins    *Joins // nil: nobody wants to know
+	most     []int  // entities that traced joins have found in this run
 }
 
 // call is what an error tells about the call it happened in.

@@ -29,6 +29,7 @@ type hop struct {
 	subset  *Subset
 	filters []Eval // conditions all of whose aliases are bound now
 	memo    int    // place in the run's memory of what was found
+	trace   joinTrace
 }
 
 const defaultMaxDepth = 10
@@ -62,6 +63,9 @@ func (b *Builder) hops(specs []*jsonpos.Node) (Eval, *origin) {
 	var chain []*hopsSpec
 	outer, found := b.origin, b.here()
 	defer func() { b.origin = outer }()
+	outerTrace := b.trace
+	b.trace = b.hopsTrace(specs)
+	defer func() { b.trace = outerTrace }()
 	for i, n := range specs {
 		b.chained = i > 0
 		input := b.inHops(found)
@@ -169,7 +173,7 @@ func (b *Builder) hopsPlan(n *jsonpos.Node, s *hopsSpec, datasets [][2]string, b
 		}
 		alias := datasets[i][1]
 		bound[alias] = true
-		h := hop{slot: base + i, dataset: datasets[i][0], subset: subsets[alias], memo: b.memos}
+		h := hop{slot: base + i, dataset: datasets[i][0], subset: subsets[alias], memo: b.memos, trace: b.traceOf(alias)}
 		b.memos++
 		j.used = true
 		h.keys = j.sides[1-side].Eval

@@ -66,7 +66,9 @@ func (s *hopsSpec) bind(c *Ctx, i int, out []entity.Value) []entity.Value {
 		return s.row(c, out)
 	}
 	h := &s.plan[i]
-	for _, e := range h.find(c) {
+	found := h.find(c)
+	c.count(h.trace, len(found))
+	for _, e := range found {
 		if !c.Step() {
 			break
 		}

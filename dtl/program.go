@@ -64,7 +64,7 @@ type Program struct {
 }
 
 // sizes are what a run reserves.
-type sizes struct{ hints, copies, slots, memos int }
+type sizes struct{ hints, copies, slots, memos, traces int }
 
 type rule struct {
 	name    string
@@ -118,7 +118,7 @@ func (b *Builder) addRule(name string, n *jsonpos.Node) {
 }
 
 func (b *Builder) program() *Program {
-	return &Program{o: b.o, rules: b.rules, facts: b.facts, ahead: b.ahead, size: sizes{b.hints, b.copies, b.slots, b.memos}}
+	return &Program{o: b.o, rules: b.rules, facts: b.facts, ahead: b.ahead, size: sizes{b.hints, b.copies, b.slots, b.memos, b.traces}}
 }
 
 // Expression is a compiled expression on its own, immutable and shared.

@@ -30,11 +30,24 @@ func (p *Pipe) orID(s string) string {
 
 func (p *Pipe) dtlOptions() dtl.Options {
 	o := dtl.Options{Lib: p.env.Lib, PipeID: p.ID(), IDRequired: true, NamespacedIdentifiers: p.namespaced(),
-		IdentityNS: p.identityNS(), PropertyNS: p.propertyNS()}
+		IdentityNS: p.identityNS(), PropertyNS: p.propertyNS(), URINamespaces: p.uriNamespaces()}
 	if p.limitsHops() {
 		o.Limits.Found = p.trackingLimits().fail
 	}
 	return o
+}
+
+// uriNamespaces are the prefixes that the node declares for namespaces of URIs.
+func (p *Pipe) uriNamespaces() map[string]string {
+	declared := map[string]string{}
+	if n := p.env.Metadata.Get("namespaces").Get("default"); n != nil {
+		for _, m := range n.Members {
+			if uri, ok := m.Value.Str(); ok {
+				declared[m.Key] = uri
+			}
+		}
+	}
+	return declared
 }
 
 // adder returns what adds namespaces before the first transform, nil if the

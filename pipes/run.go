@@ -8,6 +8,7 @@ import (
 	"iter"
 	"time"
 
+	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
@@ -27,6 +28,7 @@ type run struct {
 	step    transforms.Step
 	writer  sinks.Writer
 	stats   Stats
+	joins   dtl.Joins // what traced hops have found
 	logged  bool
 	heard   *hearing    // of completeness
 	basis   *basis      // what the run works from

@@ -6,9 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -150,10 +152,28 @@ func (r *run) logEnd(ctx context.Context, err error) {
 
 func (r *run) metrics() entity.Member {
 	s := &r.stats
-	return entity.Member{Key: "metrics", Value: entity.NewDict(entity.Member{Key: "entities", Value: entity.NewDict(
+	all := []entity.Member{{Key: "entities", Value: entity.NewDict(
 		count("changes_last_run", s.Changed), count("entities_last_run", s.Read),
 		count("read_errors_last_run", s.ReadErrors), count("write_errors_last_run", s.Failed),
-		seconds("source_time", s.Source), seconds("transform_time", s.Transform), seconds("sink_time", s.Sink))})}
+		seconds("source_time", s.Source), seconds("transform_time", s.Transform), seconds("sink_time", s.Sink))}}
+	if joins := r.joins.Most(); len(joins) > 0 {
+		all = append(all, entity.Member{Key: "hops", Value: cardinalities(joins)})
+	}
+	return entity.Member{Key: "metrics", Value: entity.NewDict(all...)}
+}
+
+// cardinalities is what traced hops have found at the most, by trace and alias.
+func cardinalities(joins map[string]map[string]int) entity.Value {
+	var traces []entity.Member
+	for _, name := range slices.Sorted(maps.Keys(joins)) {
+		var most []entity.Member
+		for _, alias := range slices.Sorted(maps.Keys(joins[name])) {
+			most = append(most, count(alias, joins[name][alias]))
+		}
+		traces = append(traces, entity.Member{Key: name, Value: entity.NewDict(
+			entity.Member{Key: "max_cardinality", Value: entity.NewDict(most...)})})
+	}
+	return entity.NewDict(traces...)
 }
 
 // nextInterval is the number of seconds until the next run by the schedule,

@@ -124,6 +124,7 @@ type dtlLane struct {
 
 func (t *dtlTransform) lane(r Run) *dtlLane {
 	run := dtl.NewRun(t.program, r.Host)
+	run.Observe(r.Joins)
 	if !r.Params.IsNull() {
 		run.SetParams(r.Params)
 	}

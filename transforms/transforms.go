@@ -46,6 +46,8 @@ type Programmer interface {
 type Run struct {
 	// Host is how DTL reaches datasets, clock and secrets.
 	Host dtl.Host
+	// Joins is told what traced hops find; nil if nobody wants to know.
+	Joins *dtl.Joins
 	// Params is what "_B." reads, the parameters of a request; null if none.
 	Params entity.Value
 }

@@ -94,10 +94,11 @@ func cipherText(v value) ([]byte, bool) {
 	}
 }
 
-// fernetKeys keeps the keys made of passwords, which takes long on purpose.
+// fernetKeys keeps the keys made of passwords, which takes long on purpose. It
+// knows the passwords by their digests only.
 type fernetKeys struct {
 	mu   sync.Mutex
-	made map[string]*fernet.Key
+	made map[[sha256.Size]byte]*fernet.Key
 }
 
 const (
@@ -118,7 +119,8 @@ func (k *fernetKeys) key(c *dtl.Ctx, password value) *fernet.Key {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if key := k.made[s]; key != nil {
+	digest := sha256.Sum256([]byte(s))
+	if key := k.made[digest]; key != nil {
 		return key
 	}
 	// The salt cannot be random: decrypting needs the same key. It keeps this
@@ -129,10 +131,10 @@ func (k *fernetKeys) key(c *dtl.Ctx, password value) *fernet.Key {
 		return nil
 	}
 	if k.made == nil || len(k.made) >= maxKeys {
-		k.made = map[string]*fernet.Key{}
+		k.made = map[[sha256.Size]byte]*fernet.Key{}
 	}
 	key := new(fernet.Key)
 	copy(key[:], derived)
-	k.made[strings.Clone(s)] = key // the text may stand in memory that is used again
+	k.made[digest] = key
 	return key
 }

@@ -1,6 +1,7 @@
 package stdlib_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/sluiceio/sluice/dtl"
@@ -35,5 +36,31 @@ func TestSeveralJoins(t *testing.T) {
 		if err != nil || got.String() != want {
 			t.Errorf("%s\n got %v %v, want %s", spec, got, err, want)
 		}
+	}
+}
+
+// TestTrace: a traced hops tells how many entities each of its joins has found
+// at the most, over all entities and runs.
+func TestTrace(t *testing.T) {
+	rules := `[["add", "x", ["hops", {"datasets": ["a a", "b b"], "where": [["eq", "_S.s", "a.s"], ["eq", "a.s", "b.s"]], "trace": "pairs"}]],
+		["add", "y", ["hops", {"datasets": ["b b"], "where": ["eq", "_S.s", "b.s"]}]]]`
+	p, finds := dtl.CompileRules(node(t, "rules", []byte(rules)), dtl.Options{Lib: lib(t)})
+	if p == nil {
+		t.Fatal(messages(finds))
+	}
+	h := &dtl.MemHost{Datasets: map[string][]entity.Value{
+		"a": value(t, []byte(`[{"_id": "a1", "s": 1}, {"_id": "a2", "s": 2}, {"_id": "a3", "s": 2}]`)).Elems(),
+		"b": value(t, []byte(`[{"_id": "b1", "s": 1}, {"_id": "b2", "s": 1}, {"_id": "b3", "s": 1}, {"_id": "b4", "s": 2}]`)).Elems(),
+	}}
+	var j dtl.Joins
+	for _, source := range []string{`{"_id": "1", "s": 1}`, `{"_id": "2", "s": 2}`, `{"_id": "3", "s": 3}`} {
+		run := dtl.NewRun(p, h)
+		run.Observe(&j)
+		if _, err := run.TransformOne(t.Context(), value(t, []byte(source)), entity.NewDict(), entity.NewArena()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fmt.Sprint(j.Most()); got != "map[pairs:map[a:2 b:3]]" {
+		t.Error(got)
 	}
 }
