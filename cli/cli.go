@@ -41,6 +41,7 @@ type commands struct {
 	Explain  explainCmd  `cmd:"" help:"Say what a DTL function or a rule is."`
 	Datasets datasetsCmd `cmd:"" help:"Look into the store."`
 	Breaker  breakerCmd  `cmd:"" help:"Commit or roll back what a circuit breaker holds back."`
+	Failed   failedCmd   `cmd:"" help:"Tell of a pipe's failed entities, try them again or give them up."`
 	New      newCmd      `cmd:"" help:"Scaffold a node or a pipe."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }

@@ -73,6 +73,7 @@ func (e *Engine) resumeRescans() {
 }
 
 // ResetRescan ends a rescan in the background and forgets that one was wanted.
+// Without those, a full run that was cut short begins anew.
 func (e *Engine) ResetRescan(ctx context.Context, id string) error {
 	p, ok := e.Pipe(id)
 	if !ok {
@@ -81,7 +82,10 @@ func (e *Engine) ResetRescan(ctx context.Context, id string) error {
 	e.mu.Lock()
 	e.stopRescanLocked(e.mu.runs[id])
 	e.mu.Unlock()
-	return p.SetRescan(ctx, false)
+	if err := p.SetRescan(ctx, false); err != nil || p.Background() {
+		return err
+	}
+	return e.resetFull(ctx, id)
 }
 
 func (e *Engine) stopRescanLocked(s *pumpState) {

@@ -14,10 +14,13 @@ import (
 func (p *Pipe) keepsFailed() bool { return p.Def.Pump.MaxRetryDataset > 0 }
 
 // careful tells whether entities must be compared with those that have failed.
-func (r *run) careful() bool { return r.queue.any }
+// Beside a rescan there may be some at any time.
+func (r *run) careful() bool { return r.queue.any || r.beside && r.p.keepsFailed() }
 
 // passOver takes out of a job what waits for another try or was given up, and
-// has not changed since. In a full run, reading it is the other try.
+// has not changed since. In a full run, reading it is the other try. A rescan
+// beside incremental runs leaves failures to those: it may have an older version
+// in hand than they had.
 func (r *run) passOver(ctx context.Context, j *job) error {
 	keys := make([]string, len(j.keep))
 	for i, e := range j.keep {
@@ -36,7 +39,7 @@ func (r *run) passOver(ctx context.Context, j *job) error {
 			return false
 		}
 		r.queue.met[f.key] = true
-		if changed[f.key] || r.rereads || f.epoch != r.state.Epoch || f.hash != hashOf(e) || !f.dead && r.kind == sinks.Full {
+		if changed[f.key] || r.rereads || f.epoch != r.state.Epoch || f.hash != hashOf(e) || !f.dead && r.kind == sinks.Full && !r.beside {
 			changed[f.key] = true
 			return false
 		}
@@ -97,7 +100,7 @@ func (r *run) setAsideDone(j *job, f failure) {
 // resolve adds to a batch of entities what their success means for those that
 // have failed before, and returns their keys.
 func (r *run) resolve(also *store.Batch, j *job, of []entity.Value) (keys []string) {
-	if len(j.known) == 0 {
+	if len(j.known) == 0 || r.beside {
 		return nil
 	}
 	var queue, log, letters []store.Op

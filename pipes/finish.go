@@ -2,6 +2,7 @@ package pipes
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
@@ -100,11 +101,14 @@ func (r *run) incomplete(ctx context.Context) (bool, error) {
 	if r.kind != sinks.Full || !r.careful() {
 		return false, nil
 	}
-	if !r.resumed {
+	if !r.resumed && !r.beside {
 		if err := r.forgetUnread(ctx); err != nil {
 			return false, err
 		}
 	}
 	info, err := r.p.env.Store.Info(ctx, RetryDataset(r.p.ID()))
+	if errors.Is(err, store.ErrNoDataset) {
+		return false, nil
+	}
 	return info.Live > 0, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
@@ -117,4 +118,36 @@ func (p *Pipe) reposted(failed []failure) entity.Value {
 	}
 	return eventOf([]entity.Member{text(entity.IDKey, "entities-reposted"), text("event_type", "entities-reposted"), text("pipe", p.ID()),
 		text("pipe_id", p.ID()), instant("event_time", p.env.Now()), {Key: "entities", Value: entity.NewList(all...)}, count("num_entities", len(failed))})
+}
+
+// ResetRescan has a full run that was cut short begin anew instead of going on.
+func (p *Pipe) ResetRescan(ctx context.Context) error {
+	s, err := p.loadState(ctx)
+	if err != nil {
+		return err
+	}
+	s.Full.Offset, s.Full.Pieces = "", 0
+	forgotten, err := p.forgetProgress(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = commit(ctx, p.env.Store, &store.Batch{State: append(p.write(s), forgotten...)})
+	return err
+}
+
+// SkipToEnd moves the offset behind all that the source has. What was not read
+// before never will be.
+func (p *Pipe) SkipToEnd(ctx context.Context) error {
+	in := p.Inputs()
+	if typ := p.text("source", "type"); len(in) != 1 || typ != "dataset" {
+		return errors.New(`only a source of type "dataset" knows its end`)
+	}
+	_, last, err := p.env.Store.Head(ctx, in[0])
+	if err != nil {
+		return err
+	}
+	if last == store.Start {
+		return errors.New("the dataset is empty")
+	}
+	return p.SetOffset(ctx, strconv.FormatInt(int64(last), 10))
 }

@@ -118,7 +118,7 @@ func (r *run) beginBeside(ctx context.Context) (err error) {
 		r.step = p.transform.Start(transforms.Run{Host: p.host()})
 	}
 	r.stats = Stats{Kind: r.kind.String(), Start: p.env.Now()}
-	return nil
+	return r.openQueue(ctx)
 }
 
 // pumpBeside reads everything, and ends the rescan. Of runs that are not
@@ -162,7 +162,12 @@ func (r *run) conclude(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w, err := r.writer.Finish(work, sinks.Finish{SourcePopulated: populated}, nil)
+	incomplete, err := r.incomplete(work)
+	if err != nil {
+		return err
+	}
+	w, err := r.writer.Finish(work, sinks.Finish{SourcePopulated: populated, Incomplete: incomplete}, nil)
+	r.stats.Kept = incomplete
 	r.stats.Changed += w.Changed
 	r.stats.Deleted += w.Deleted
 	return err

@@ -168,7 +168,7 @@ func (r *run) failed(ctx context.Context, j *job, one []entity.Value, next state
 		}
 		r.stats.Failed++
 		r.inARow++
-		aside := r.p.keepsFailed() || r.queue.waiting[keyOf(one[0])]
+		aside := !r.beside && (r.p.keepsFailed() || r.queue.waiting[keyOf(one[0])])
 		if aside {
 			if full := r.setAside(ctx, j, one[0], next, err); full != nil {
 				return full

@@ -84,8 +84,13 @@ func (s *server) runtime(r *http.Request, p *pipes.Pipe, st engine.Status) (map[
 		"state":         "Deployed", "is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true,
 		"config-errors": []any{}, "mode": st.Mode, "last-seen": offset, "queues": s.queues(r, p, offset),
 		"why-not-running": st.Why.Text, "why": describeReason(st.Why),
-		"supported-operations": []string{"start", "start-rescan", "reset-rescan", "stop", "enable", "disable", "update-last-seen"},
+		"supported-operations": operations(),
 	}
+	waiting, dead, err := p.Failures(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	runtime["failed-entities"] = map[string]any{"retryable": waiting, "dead": dead}
 	if !st.Due.IsZero() {
 		runtime["next-run"] = st.Due.UTC().Format(time.RFC3339Nano)
 	}
@@ -192,7 +197,7 @@ func (s *server) apply(r *http.Request, id string, p *pipes.Pipe, operation stri
 	case "update-last-seen":
 		return p.SetOffset(r.Context(), r.Form.Get("last-seen"))
 	default:
-		return unknownOperation(operation)
+		return s.mend(r, id, operation)
 	}
 }
 
@@ -209,7 +214,7 @@ type unknownOperation string
 
 // Error names the operations there are.
 func (u unknownOperation) Error() string {
-	return "there is no operation " + strconv.Quote(string(u)) + ": start, start-rescan, reset-rescan, stop, enable, disable, update-last-seen"
+	return "there is no operation " + strconv.Quote(string(u)) + ": " + strings.Join(operations(), ", ")
 }
 
 // log answers the pipe's execution log, newest event of each kind or all.

@@ -1,0 +1,130 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
+)
+
+type failedCmd struct {
+	Args    []string `arg:"" help:"[DIR] show | repost | discard, a PIPE, and perhaps ids of entities to repost."`
+	Node    string   `help:"Address of a served node, for example http://127.0.0.1:9042. Without it the node folder is used, or the node that serves it." placeholder:"URL"`
+	Data    string   `help:"Folder of the datasets; by default .data in the node folder."`
+	Profile string   `help:"Which <profile>-env.json and <profile>-secrets.json to read." default:"test"`
+}
+
+// Run tells of a pipe's failed entities, has them tried again, or gives them up.
+func (c *failedCmd) Run(ctx context.Context, s *stdio) error {
+	words := []string{"show", "repost", "discard"}
+	dir, args := ".", c.Args
+	if len(args) > 0 && !slices.Contains(words, args[0]) {
+		dir, args = args[0], args[1:]
+	}
+	if len(args) < 2 || !slices.Contains(words, args[0]) {
+		return usage("what to do is missing: show, repost or discard, and a pipe")
+	}
+	do, pipe, ids := args[0], args[1], args[2:]
+	if c.Node != "" {
+		return askFailed(ctx, s, c.Node, do, pipe, ids)
+	}
+	flags := nodeFlags{Dir: dir, Data: c.Data, Profile: c.Profile}
+	probe, err := local.Open(flags.dataDir(), local.Options{ReadOnly: true})
+	if errors.Is(err, store.ErrLocked) {
+		address, readErr := os.ReadFile(filepath.Join(flags.dataDir(), servingFile))
+		if readErr != nil {
+			return usage("another sluice is using %s, and it is not served: wait until it has ended", flags.dataDir())
+		}
+		return askFailed(ctx, s, strings.TrimSpace(string(address)), do, pipe, ids)
+	}
+	if err != nil {
+		return usage("cannot open the data folder: %w", err)
+	}
+	probe.Close()
+	return c.offline(ctx, s, flags, do, pipe, ids)
+}
+
+// offline works on a folder that no node is using.
+func (c *failedCmd) offline(ctx context.Context, s *stdio, flags nodeFlags, do, pipe string, ids []string) error {
+	n, err := flags.open(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	p, ok := n.Pipe(pipe)
+	if !ok {
+		return usage("there is no pipe %q", pipe)
+	}
+	switch do {
+	case "repost":
+		_, err = n.Repost(ctx, pipe, ids)
+	case "discard":
+		_, err = n.DiscardRetries(ctx, pipe)
+	}
+	if err != nil {
+		return failed(err)
+	}
+	waiting, dead, err := p.Failures(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	return tellFailed(s, pipe, waiting, dead)
+}
+
+func tellFailed(s *stdio, pipe string, waiting, dead int) error {
+	_, err := fmt.Fprintf(s.out, "%s: %d wait for another try, %d were given up; see the dataset system:retry:%s\n", pipe, waiting, dead, pipe)
+	return err
+}
+
+// askFailed has a served node do it.
+func askFailed(ctx context.Context, s *stdio, node, do, pipe string, ids []string) error {
+	u, err := url.Parse(node)
+	if err != nil || u.Host == "" {
+		return usage("--node %q is no address such as http://127.0.0.1:9042", node)
+	}
+	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
+	defer cancel()
+	at := strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api") + "/api/pipes/" + url.PathEscape(pipe) + "/pump"
+	method, form := http.MethodPost, url.Values{"operation": {"repost"}, "entity": ids}
+	switch do {
+	case "show":
+		method, form = http.MethodGet, nil
+	case "discard":
+		form = url.Values{"operation": {"discard-retries"}}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, at, strings.NewReader(form.Encode()))
+	if err != nil {
+		return usage("--node %q: %w", node, err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return failed(fmt.Errorf("the node does not answer: %w", err))
+	}
+	defer resp.Body.Close()
+	var said struct {
+		Runtime struct {
+			Failed struct{ Retryable, Dead int } `json:"failed-entities"`
+		} `json:"runtime"`
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil {
+		return failed(errors.New("what answers is no node of Sluice: " + err.Error()))
+	}
+	if resp.StatusCode != http.StatusOK {
+		return failed(errors.New(said.Error.Message))
+	}
+	return tellFailed(s, pipe, said.Runtime.Failed.Retryable, said.Runtime.Failed.Dead)
+}
