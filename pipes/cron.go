@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/adhocore/gronx"
 )
@@ -32,6 +33,11 @@ func ParseCron(text string) (*Cron, error) {
 	fields[4] = c.weekday(fields[4])
 	if len(fields) == 5 {
 		fields = append(fields, "*")
+	}
+	for _, year := range strings.FieldsFunc(fields[5], func(r rune) bool { return !unicode.IsDigit(r) }) {
+		if n, err := strconv.Atoi(year); err == nil && len(year) > 2 && (n < 1970 || n > 2099) {
+			return nil, fmt.Errorf("the cron expression %q names the year %d; 1970 to 2099 are possible", text, n)
+		}
 	}
 	c.full = "0 " + strings.Join(fields, " ")
 	if !gronx.New().IsValid(c.full) {
