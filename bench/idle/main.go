@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -48,9 +49,7 @@ func run(ctx context.Context, o options) (err error) {
 	defer os.RemoveAll(dir)
 	if o.binary == "" {
 		o.binary = filepath.Join(dir, "sluice")
-		build := exec.CommandContext(ctx, "go", "build", "-o", o.binary, "github.com/sluiceio/sluice/cmd/sluice")
-		build.Stderr = os.Stderr
-		if err := build.Run(); err != nil {
+		if err := build(ctx, o.binary); err != nil {
 			return err
 		}
 	}
@@ -66,6 +65,18 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	return chains(ctx, n, o)
+}
+
+// build makes the binary in its own module, whose dependencies are not all
+// known here.
+func build(ctx context.Context, binary string) error {
+	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/sluiceio/sluice").Output()
+	if err != nil {
+		return fmt.Errorf("the module is not found, run this in bench/: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/sluice")
+	cmd.Dir, cmd.Stderr = strings.TrimSpace(string(dir)), os.Stderr
+	return cmd.Run()
 }
 
 // watch prints memory and processor time of the idle node.
