@@ -33,14 +33,16 @@ type pumpState struct {
 	full     bool // the next run is a full one
 	due      time.Time
 	rescan   time.Time
-	cancel   context.CancelFunc
-	started  time.Time
-	begun    uint64 // how many changes had been heard of when it started
-	wait     *pipes.WaitError
-	beside   rescan
-	last     pipes.Stats
-	lastErr  error
-	failed   time.Time
+	// rescanSaved is what the store has for rescan.
+	rescanSaved time.Time
+	cancel      context.CancelFunc
+	started     time.Time
+	begun       uint64 // how many changes had been heard of when it started
+	wait        *pipes.WaitError
+	beside      rescan
+	last        pipes.Stats
+	lastErr     error
+	failed      time.Time
 
 	pool   *pool
 	at     time.Time // by which it is filed
@@ -89,7 +91,8 @@ func (e *Engine) firstDue(s *pumpState, now time.Time) {
 		return
 	}
 	if p.Def.Pump.RescanCron != "" && s.rescan.IsZero() {
-		s.rescan = nextTick(p.Def.Pump.RescanCron, now)
+		s.rescanSaved = storedTime(e.ctx, e.o.Store, rescanKey(p.ID()))
+		s.rescan = earlier(s.rescanSaved, nextTick(p.Def.Pump.RescanCron, now))
 	}
 	switch {
 	case p.Signalled():
@@ -116,7 +119,11 @@ func (e *Engine) missedDue(p *pipes.Pipe, now time.Time) time.Time {
 }
 
 func storedDue(ctx context.Context, st store.Store, p *pipes.Pipe) time.Time {
-	data, _, err := st.State(ctx, dueKey(p.ID()))
+	return storedTime(ctx, st, dueKey(p.ID()))
+}
+
+func storedTime(ctx context.Context, st store.Store, key string) time.Time {
+	data, _, err := st.State(ctx, key)
 	if err != nil {
 		return time.Time{}
 	}
@@ -129,7 +136,22 @@ func storedDue(ctx context.Context, st store.Store, p *pipes.Pipe) time.Time {
 
 func persists(p *pipes.Pipe) bool { return p.Def.Pump.Cron != "" || p.Interval() > time.Hour }
 
-func dueKey(id string) string { return "due/" + id }
+func dueKey(id string) string    { return "due/" + id }
+func rescanKey(id string) string { return "rescan-due/" + id }
+
+// saveRescan keeps when the next rescan is due, so that one that the node slept
+// through is made up for. It is called when a run has ended: the rescan before
+// is owed by the pipe's own state by then, or done.
+func (e *Engine) saveRescan(s *pumpState) {
+	e.mu.Lock()
+	due := s.rescan
+	changed := !due.IsZero() && !due.Equal(s.rescanSaved)
+	s.rescanSaved = due
+	e.mu.Unlock()
+	if changed {
+		e.save(rescanKey(s.pipe.ID()), due.UTC().Format(time.RFC3339))
+	}
+}
 
 // nextDue is the pump's next time by its schedule, with jitter so that pumps
 // do not march in step.
@@ -256,6 +278,9 @@ func (e *Engine) finished(s *pumpState, stats pipes.Stats, err error) {
 	e.mu.Unlock()
 	if err != nil && wait == nil && !closing && !errors.Is(failed, ErrStopped) {
 		e.o.Log.Error("run failed", "pipe", s.pipe.ID(), "error", err)
+	}
+	if s.scheduled() && !closing {
+		e.saveRescan(s)
 	}
 	if s.scheduled() && persists(s.pipe) && !closing && !due.IsZero() {
 		e.save(dueKey(s.pipe.ID()), due.UTC().Format(time.RFC3339))

@@ -128,3 +128,38 @@ func TestFullRunGoesOnAfterRestart(t *testing.T) {
 		}
 	})
 }
+
+// A rescan that was due while the node was down is made up for.
+func TestMissedRescan(t *testing.T) {
+	conf := `[{"_id": "p", "type": "pipe", "source": {"type": "dataset", "dataset": "in"},
+		"pump": {"rescan_cron_expression": "0 3 * * ?", "schedule_interval": 600}}]`
+	inWorld(t, conf, func(t *testing.T, w *world) {
+		put(t, w.st, "in", entities(t, `{"_id": "1"}`), true)
+		w.e.Start()
+		w.pass(time.Hour)
+		w.e.Close()
+		put(t, w.st, "p", entities(t, `{"_id": "alien"}`), false)
+		w.open(conf)
+		w.e.Start()
+		w.pass(time.Hour)
+		if got := dump(t, w.st, "p", false); strings.Contains(got, "_deleted") {
+			t.Errorf("a rescan was made before three: %s", got)
+		}
+		w.e.Close()
+		w.pass(5 * time.Hour) // past three
+		w.open(conf)
+		w.e.Start()
+		w.pass(time.Minute)
+		if got := dump(t, w.st, "p", false); !strings.Contains(got, `"alien","_deleted":true`) {
+			t.Errorf("the missed rescan was not made: %s", got)
+		}
+		runs := len(w.events("p", "pump-completed"))
+		w.e.Close()
+		w.open(conf)
+		w.e.Start()
+		w.pass(time.Hour)
+		if now := len(w.events("p", "pump-completed")); now != runs {
+			t.Errorf("it was made again")
+		}
+	})
+}

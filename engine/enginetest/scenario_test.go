@@ -31,6 +31,7 @@ var update = flag.Bool("update", false, "rewrite the case files")
 //	failures PIPE         how many entities wait and were given up
 //	discard PIPE          gives up waiting
 //	repost PIPE [ID…]     has what was given up tried again
+//	rollback DATASET      drops what a circuit breaker holds back
 //	load NAME             another configuration takes the place of this one
 //	restart               the node is closed and opened again
 //	dump DATASET          the latest versions of a dataset
@@ -111,6 +112,8 @@ func (s *scenario) nodeStep(verb, rest, arg, more string) {
 	case "reset":
 		p, _ := s.e.Pipe(arg)
 		s.fail(p.SetOffset(s.t.Context(), more))
+	case "rollback":
+		s.fail(s.e.ResolveTrip(s.t.Context(), arg, false))
 	case "failures", "discard", "repost":
 		s.failures(verb, arg, more)
 	case "log":
