@@ -209,3 +209,20 @@ func (p *Pipe) Followed(ctx context.Context) (map[string]store.Offset, error) {
 	}
 	return followed, nil
 }
+
+// ResetTracking has the pipe pass over the changes of hopped datasets up to its
+// next run. What they concern stays as it is until it is read again.
+func (p *Pipe) ResetTracking(ctx context.Context) error {
+	unlock, err := p.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	s, err := p.loadState(ctx)
+	if err != nil || len(s.Tracking) == 0 {
+		return err
+	}
+	s.Tracking = nil
+	_, err = commit(ctx, p.env.Store, &store.Batch{State: p.write(s)})
+	return err
+}

@@ -4,7 +4,7 @@ import "net/http"
 
 // operations are what can be done with a pump.
 func operations() []string {
-	return []string{"start", "start-rescan", "stop", "enable", "disable", "update-last-seen", "set-last-seen-to-end", "reset-rescan",
+	return []string{"start", "start-rescan", "stop", "enable", "disable", "update-last-seen", "set-last-seen-to-end", "reset-rescan", "reset-tracking",
 		"discard-retries", "repost"}
 }
 

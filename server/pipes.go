@@ -117,7 +117,7 @@ func describeReason(r engine.Reason) map[string]any {
 // queues says how many versions the source has that the pipe has not read, if
 // it reads one dataset on from where it was; null where that is not known.
 func (s *server) queues(r *http.Request, p *pipes.Pipe, offset string) map[string]any {
-	q := map[string]any{"source": nil, "dependencies": map[string]any{}}
+	q := map[string]any{"source": nil, "dependencies": s.dependencies(r, p)}
 	in := p.Inputs()
 	if len(in) != 1 {
 		return q
@@ -134,6 +134,18 @@ func (s *server) queues(r *http.Request, p *pipes.Pipe, offset string) map[strin
 		q["source"] = max(int64(last)-since, 0)
 	}
 	return q
+}
+
+// dependencies is how much of each tracked dataset has yet to be followed.
+func (s *server) dependencies(r *http.Request, p *pipes.Pipe) map[string]any {
+	left := map[string]any{}
+	followed, err := p.Followed(r.Context())
+	for d, at := range followed {
+		if _, last, headErr := s.engine.Store().Head(r.Context(), d); err == nil && headErr == nil {
+			left[d] = max(last-at, 0)
+		}
+	}
+	return left
 }
 
 // rawJSON is JSON text that is written as it stands.
@@ -188,6 +200,8 @@ func (s *server) apply(r *http.Request, id string, p *pipes.Pipe, operation stri
 		return s.engine.StartPump(id, true)
 	case "reset-rescan":
 		return s.engine.ResetRescan(r.Context(), id)
+	case "reset-tracking":
+		return p.ResetTracking(r.Context())
 	case "stop":
 		return s.engine.StopPump(id)
 	case "enable":

@@ -132,6 +132,19 @@ func TestTrackingReadsWhatIsConcerned(t *testing.T) {
 			t.Errorf("%s concerns %d, want %d", c.change, got, c.want)
 		}
 	}
+	// What was passed over is not read again, what changes from then on is.
+	put(t, st, "a", entities(t, `{"_id": "a1", "n": 20}`), true)
+	p, _ := e.Pipe("out")
+	if err := p.ResetTracking(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := runPipe(t, e, false); got != 0 {
+		t.Errorf("%d were read again after a reset of tracking", got)
+	}
+	put(t, st, "a", entities(t, `{"_id": "a1", "n": 21}`), true)
+	if got := runPipe(t, e, false); got != 1 {
+		t.Errorf("%d were read again, want one", got)
+	}
 	// An entity that the source has yet to offer is not read twice.
 	put(t, st, "a", entities(t, `{"_id": "a3", "n": 8}`), true)
 	put(t, st, "in", entities(t, `{"_id": "2", "ref": ["a3"], "new": true}`), true)
@@ -227,6 +240,28 @@ func TestTrackingIsSignalled(t *testing.T) {
 			w.pass(time.Second)
 			if got := live(t, w.st, "out"); !strings.Contains(got, fmt.Sprintf(`"found":[%d]`, n)) {
 				t.Errorf("after a1 became %d\n%s", n, got)
+			}
+		}
+	})
+}
+
+// A pipe that hops to what it writes follows that too, run by run, until nothing
+// changes any more; it does not start itself.
+func TestTrackingOwnSink(t *testing.T) {
+	conf := `[{"_id": "out", "type": "pipe", "batch_size": 1, "source": {"type": "dataset", "dataset": "in"}, "sink": {"set_initial_offset": "onload"},
+		"transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "path", ["concat", ["flatten", ["list", ["hops", {"datasets": ["out o"], "where": ["eq", "_S.ref", "o._id"], "return": "o.path"}], "_S._id"]]]]]}}}]`
+	inWorld(t, conf, func(t *testing.T, w *world) {
+		put(t, w.st, "in", entities(t, `[{"_id": "3", "ref": "2"}, {"_id": "2", "ref": "1"}, {"_id": "1"}]`), true)
+		w.e.Start()
+		w.pass(time.Second)
+		if _, last, err := w.st.Head(t.Context(), "out"); err != nil || last > 3 {
+			t.Errorf("it has started itself: %d versions, %v", last+1, err)
+		}
+		w.pass(5 * time.Minute)
+		got := live(t, w.st, "out")
+		for _, want := range []string{`"path":"1"`, `"path":"12"`, `"path":"123"`} {
+			if !strings.Contains(got, want) {
+				t.Errorf("there is no %s in\n%s", want, got)
 			}
 		}
 	})
