@@ -4,8 +4,8 @@ import "net/http"
 
 // operations are what can be done with a pump.
 func operations() []string {
-	return []string{"start", "start-rescan", "stop", "enable", "disable", "update-last-seen", "set-last-seen-to-end", "reset-rescan", "reset-tracking",
-		"discard-retries", "repost"}
+	return []string{"start", "start-rescan", "stop", "enable", "disable", "update-last-seen", "set-last-seen-to-end", "reset-rescan",
+		"discard-retries", "repost", "reset-tracking"}
 }
 
 // mend carries out what changes what a pump remembers.
