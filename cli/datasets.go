@@ -11,20 +11,28 @@ import (
 )
 
 type datasetsCmd struct {
-	Args    []string `arg:"" help:"[DIR] ls | cat NAME | get NAME ID."`
+	Args    []string `arg:"" help:"[DIR] ls | cat NAME | get NAME ID | check | backup FILE | restore FILE."`
 	Data    string   `help:"Folder of the datasets; otherwise .data in the node folder DIR."`
 	History bool     `help:"All versions, not only the latest."`
 	Since   int64    `help:"Only what came after this _updated." default:"-1"`
 }
 
-// Run looks into a store that no node is using.
+const datasetsWords = "ls, cat NAME, get NAME ID, check, backup FILE, or restore FILE"
+
+// Run looks into a store that no node is using, or looks after it.
 func (c *datasetsCmd) Run(ctx context.Context, s *stdio) error {
 	dir, args := c.Data, c.Args
 	if dir == "" {
 		dir, args = filepath.Join(args[0], ".data"), args[1:]
 	}
 	if len(args) == 0 {
-		return usage("what to do is missing: ls, cat NAME, or get NAME ID")
+		return usage("what to do is missing: %s", datasetsWords)
+	}
+	switch {
+	case args[0] == "check" && len(args) == 1:
+		return checkStore(ctx, s, dir)
+	case args[0] == "restore" && len(args) == 2:
+		return restoreStore(ctx, s, dir, args[1])
 	}
 	st, err := openStore(dir, true)
 	if err != nil {
@@ -38,8 +46,10 @@ func (c *datasetsCmd) Run(ctx context.Context, s *stdio) error {
 		err = c.cat(ctx, s, st, args[1])
 	case args[0] == "get" && len(args) == 3:
 		err = c.get(ctx, s, st, args[1], args[2])
+	case args[0] == "backup" && len(args) == 2:
+		err = backupStore(ctx, s, st, args[1])
 	default:
-		return usage("unknown words %q: ls, cat NAME, or get NAME ID", args)
+		return usage("unknown words %q: %s", args, datasetsWords)
 	}
 	if errors.Is(err, store.ErrNoDataset) {
 		return failed(err)

@@ -7,6 +7,7 @@ package store
 import (
 	"context"
 	"errors"
+	"io"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -76,6 +77,12 @@ type Store interface {
 	Watch() Watch
 	// Close finishes what was handed over and releases everything.
 	Close() error
+}
+
+// Backer is the ability of stores that can copy themselves while they are in
+// use: all that was committed before the call, and nothing of what comes later.
+type Backer interface {
+	Backup(ctx context.Context, w io.Writer) error
 }
 
 // Info describes a dataset at one moment.

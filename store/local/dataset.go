@@ -38,10 +38,10 @@ func newDataset(id uint32, name string, gen [16]byte) *dataset {
 	return &dataset{id: id, name: name, gen: gen, counts: counts{last: int64(store.Start)}}
 }
 
-func (d *dataset) info() store.Info {
+func (s *Store) infoOf(d *dataset) store.Info {
 	return store.Info{
 		Name:       d.name,
-		Generation: formatUUID(d.gen),
+		Generation: formatUUID(s.generation(d.gen)),
 		Populated:  d.populated,
 		Last:       store.Offset(d.last),
 		Versions:   d.versions,

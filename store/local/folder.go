@@ -33,16 +33,24 @@ func lockedError(cause error) error {
 	return fmt.Errorf("the data folder cannot be locked: %w", cause)
 }
 
-// openFormat reads the FORMAT file and returns the identity of the store, or
-// makes both in a folder that has no log yet.
-func openFormat(fsys FS, dir string) ([16]byte, error) {
+// format is what the FORMAT file says.
+type format struct {
+	id [16]byte // of the log; every sum is seeded with it
+	// restored is mixed into the generations of datasets: zero, or anew
+	// whenever the store was restored from a backup.
+	restored [16]byte
+}
+
+// openFormat reads the FORMAT file, or makes it in a folder that has no log
+// yet.
+func openFormat(fsys FS, dir string) (format, error) {
 	name := filepath.Join(dir, formatName)
 	f, err := fsys.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return createFormat(fsys, dir)
 	}
 	if err != nil {
-		return [16]byte{}, err
+		return format{}, err
 	}
 	defer f.Close()
 	buf := make([]byte, 256)
@@ -50,37 +58,59 @@ func openFormat(fsys FS, dir string) ([16]byte, error) {
 	return parseFormat(name, string(buf[:n]))
 }
 
-func parseFormat(name, text string) (id [16]byte, err error) {
+func parseFormat(name, text string) (f format, err error) {
 	fields := strings.Fields(text)
-	if len(fields) != 3 || fields[0] != "sluice-store" {
-		return id, fmt.Errorf("%s is not the format file of a data folder", name)
+	if len(fields) < 3 || len(fields) > 4 || fields[0] != "sluice-store" {
+		return f, fmt.Errorf("%s is not the format file of a data folder", name)
 	}
 	if v, err := strconv.Atoi(fields[1]); err != nil || v != formatVersion {
-		return id, fmt.Errorf("%s: the data is in format %s, this version of sluice reads and writes format %d",
+		return f, fmt.Errorf("%s: the data is in format %s, this version of sluice reads and writes format %d",
 			name, fields[1], formatVersion)
 	}
-	raw, err := hex.DecodeString(fields[2])
-	if err != nil || len(raw) != len(id) {
-		return id, fmt.Errorf("%s is damaged: %q is no identity", name, fields[2])
+	for i, into := range []*[16]byte{&f.id, &f.restored}[:len(fields)-2] {
+		raw, err := hex.DecodeString(fields[2+i])
+		if err != nil || len(raw) != len(into) {
+			return f, fmt.Errorf("%s is damaged: %q is no identity", name, fields[2+i])
+		}
+		*into = [16]byte(raw)
 	}
-	return [16]byte(raw), nil
+	return f, nil
 }
 
-func createFormat(fsys FS, dir string) (id [16]byte, err error) {
+// text is the content of the FORMAT file.
+func (f format) text() string {
+	s := fmt.Sprintf("sluice-store %d\n%x\n", formatVersion, f.id)
+	if f.restored != [16]byte{} {
+		s += fmt.Sprintf("%x\n", f.restored)
+	}
+	return s
+}
+
+// generation is a dataset's generation as readers see it.
+func (f format) generation(made [16]byte) [16]byte {
+	if f.restored == [16]byte{} {
+		return made
+	}
+	for i := range made {
+		made[i] ^= f.restored[i]
+	}
+	return asUUID(made)
+}
+
+func createFormat(fsys FS, dir string) (made format, err error) {
 	names, err := fsys.List(filepath.Join(dir, logDir))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return id, err
+		return made, err
 	}
 	for _, n := range names {
 		if strings.HasSuffix(n, segmentSuffix) {
-			return id, fmt.Errorf("data folder %s has a log but no %s file", dir, formatName)
+			return made, fmt.Errorf("data folder %s has a log but no %s file", dir, formatName)
 		}
 	}
-	if _, err := rand.Read(id[:]); err != nil {
-		return id, err
+	if _, err := rand.Read(made.id[:]); err != nil {
+		return made, err
 	}
-	text := fmt.Sprintf("sluice-store %d\n%x\n", formatVersion, id)
-	return id, writeWhole(fsys, dir, formatName, []byte(text))
+	return made, writeWhole(fsys, dir, formatName, []byte(made.text()))
 }
 
 // writeWhole makes a file that is there with its content or not at all.
@@ -106,9 +136,14 @@ func writeWhole(fsys FS, dir, name string, content []byte) error {
 // newGeneration returns a random UUID.
 func newGeneration() (id [16]byte, err error) {
 	_, err = rand.Read(id[:])
+	return asUUID(id), err
+}
+
+// asUUID sets the bits that say that a UUID is random.
+func asUUID(id [16]byte) [16]byte {
 	id[6] = id[6]&0x0f | 0x40
 	id[8] = id[8]&0x3f | 0x80
-	return id, err
+	return id
 }
 
 // formatUUID returns the 36 characters of a UUID.

@@ -74,8 +74,9 @@ func (o Options) withDefaults() Options {
 
 // Store is a data folder in use. It implements store.Store.
 type Store struct {
-	o    Options
-	dir  string
+	o   Options
+	dir string
+	format
 	lock io.Closer
 	log  *wlog
 	db   *pebble.DB
@@ -158,11 +159,10 @@ func (s *Store) open() (err error) {
 	if s.lock, err = s.o.FS.Lock(filepath.Join(s.dir, lockName)); err != nil {
 		return err
 	}
-	id, err := openFormat(s.o.FS, s.dir)
-	if err != nil {
+	if s.format, err = openFormat(s.o.FS, s.dir); err != nil {
 		return err
 	}
-	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), id, s.o.SegmentBytes); err != nil {
+	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), s.format.id, s.o.SegmentBytes); err != nil {
 		return err
 	}
 	s.reserve = &reserve{fs: s.o.FS, dir: s.dir, stop: s.life.stop}

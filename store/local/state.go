@@ -59,7 +59,7 @@ func (s *Store) Datasets(context.Context) ([]store.Info, error) {
 	}
 	slices.SortFunc(list, func(a, b *dataset) int { return strings.Compare(a.name, b.name) })
 	for _, d := range list {
-		infos = append(infos, d.info())
+		infos = append(infos, s.infoOf(d))
 	}
 	s.mu.RUnlock()
 	for i, d := range list {
@@ -81,7 +81,7 @@ func (s *Store) Head(_ context.Context, name string) (generation [16]byte, last 
 	if err != nil {
 		return generation, 0, err
 	}
-	return d.gen, store.Offset(s.lastOf(d)), nil
+	return s.generation(d.gen), store.Offset(s.lastOf(d)), nil
 }
 
 // Info implements store.Store.
@@ -95,7 +95,7 @@ func (s *Store) Info(_ context.Context, name string) (store.Info, error) {
 		return store.Info{}, err
 	}
 	s.mu.RLock()
-	info := d.info()
+	info := s.infoOf(d)
 	s.mu.RUnlock()
 	info.Indexes, err = s.indexNames(d)
 	return info, err

@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
+)
+
+// checkStore reads all of a data folder and prints what is wrong with it.
+func checkStore(ctx context.Context, s *stdio, dir string) error {
+	problems := 0
+	c, err := local.Check(ctx, dir, func(problem string) {
+		problems++
+		fmt.Fprintln(s.out, problem)
+	})
+	if errors.Is(err, store.ErrLocked) {
+		return usage("%w: another sluice is using it; stop that one, or check a backup of it", err)
+	}
+	if err != nil {
+		return usage("cannot check the data folder: %w", err)
+	}
+	fmt.Fprintf(s.out, "%d problems in %d versions, %d frames, %d segments (%d bytes) and %d rows of the index\n",
+		problems, c.Versions, c.Frames, c.Segments, c.Bytes, c.Rows)
+	if problems > 0 {
+		return &failure{exitFindings, nil}
+	}
+	return nil
+}
+
+// backupStore writes a backup to a file, which is there whole or not at all.
+func backupStore(ctx context.Context, s *stdio, st *local.Store, file string) error {
+	draft := file + ".part"
+	f, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return usage("cannot write the backup: %w", err)
+	}
+	err = st.Backup(ctx, f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(draft, file)
+	}
+	if err != nil {
+		return failed(errors.Join(fmt.Errorf("the backup was not made: %w", err), os.Remove(draft)))
+	}
+	info, err := os.Stat(file)
+	if err == nil {
+		fmt.Fprintf(s.out, "%s: %d bytes\n", file, info.Size())
+	}
+	return err
+}
+
+// restoreStore makes a data folder from a backup.
+func restoreStore(ctx context.Context, s *stdio, dir, file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return usage("cannot read the backup: %w", err)
+	}
+	defer f.Close()
+	if err := local.Restore(ctx, f, dir); err != nil {
+		return failed(err)
+	}
+	st, err := openStore(dir, true)
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	infos, err := st.Datasets(ctx)
+	fmt.Fprintf(s.out, "%s: %d datasets\n", dir, len(infos))
+	return err
+}

@@ -1,0 +1,103 @@
+package local
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// twin is the index of a data folder, opened for reading only, and beside it
+// one in memory that the same part of the log has made.
+type twin struct {
+	have *pebble.DB
+	upTo position // of the log, which have has taken in
+	made *Store
+	path string
+}
+
+func openTwin(dir string, l *wlog) (*twin, error) {
+	t := &twin{path: filepath.Join(dir, indexDir)}
+	var err error
+	if t.have, err = pebble.Open(t.path, &pebble.Options{ReadOnly: true, DisableWAL: true, Logger: quiet{pebble.DefaultLogger}}); err != nil {
+		return nil, err
+	}
+	known := meta{}
+	if _, err = value(t.have, metaKey(), func(b []byte) (ok bool) {
+		known, ok = parseMeta(b)
+		return ok
+	}); err != nil {
+		return nil, errors.Join(err, t.have.Close())
+	}
+	t.upTo = known.at
+	t.made = &Store{dir: dir, o: Options{IndexFS: vfs.NewMem()}.withDefaults(), log: l, datasets: map[string]*dataset{}, byID: map[uint32]*dataset{},
+		cache: newLatestCache(cacheWays), reserve: &reserve{fs: newMemFS(), dir: dir, stop: make(chan struct{})}}
+	if err := t.made.openIndex(); err != nil {
+		return nil, errors.Join(err, t.have.Close())
+	}
+	return t, nil
+}
+
+// apply takes in a frame that the index has taken in.
+func (t *twin) apply(at position, payload []byte) error {
+	if at.seg > t.upTo.seg || at.seg == t.upTo.seg && at.pos >= t.upTo.pos {
+		return nil
+	}
+	return t.made.apply(at, payload)
+}
+
+// compare reports the rows that are not alike, of those that follow from the
+// log: not of secondary indexes, which come and go with the pipes.
+func (t *twin) compare(report func(string)) (rows int, err error) {
+	for _, kind := range []byte{keyMeta, keyDataset, keyLatest, keySection, keyReplaced, keyState} {
+		n, kindErr := t.compareKind(kind, report)
+		rows, err = rows+n, errors.Join(err, kindErr)
+	}
+	return rows, err
+}
+
+func (t *twin) compareKind(kind byte, report func(string)) (rows int, err error) {
+	bounds := &pebble.IterOptions{LowerBound: []byte{kind}, UpperBound: []byte{kind + 1}}
+	have, err := t.have.NewIter(bounds)
+	if err != nil {
+		return 0, err
+	}
+	made, err := t.made.db.NewIter(bounds)
+	if err != nil {
+		return 0, errors.Join(err, have.Close())
+	}
+	h, m := have.First(), made.First()
+	for h || m {
+		order := 0
+		switch {
+		case !h:
+			order = 1
+		case !m:
+			order = -1
+		default:
+			order = bytes.Compare(have.Key(), made.Key())
+		}
+		switch {
+		case order < 0:
+			report(fmt.Sprintf("the index in %s has a row %x that does not follow from the log", t.path, have.Key()))
+		case order > 0:
+			report(fmt.Sprintf("the index in %s lacks the row %x", t.path, made.Key()))
+		case !slices.Equal(have.Value(), made.Value()):
+			report(fmt.Sprintf("the index in %s has a wrong row %x", t.path, have.Key()))
+		}
+		if order <= 0 {
+			rows++
+			h = have.Next()
+		}
+		if order >= 0 {
+			m = made.Next()
+		}
+	}
+	return rows, errors.Join(indexError(have.Error()), made.Error(), have.Close(), made.Close())
+}
+
+func (t *twin) close() { _ = errors.Join(t.have.Close(), t.made.db.Close()) }
