@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -24,7 +25,7 @@ func (s *server) datasets(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) dataset(w http.ResponseWriter, r *http.Request) {
-	info, err := s.engine.Store().Info(r.Context(), r.PathValue("dataset"))
+	info, err := s.engine.Store().Info(r.Context(), datasetOf(r))
 	if err != nil {
 		s.failFor(w, r, err)
 		return
@@ -49,7 +50,7 @@ func describeDataset(i store.Info) map[string]any {
 
 // entities answers the entities of a dataset as one JSON list.
 func (s *server) entities(w http.ResponseWriter, r *http.Request) {
-	s.list(w, r, r.PathValue("dataset"), true)
+	s.list(w, r, datasetOf(r), true)
 }
 
 // listing is what a caller may ask of a list of entities.
@@ -170,13 +171,13 @@ func (s *server) entity(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusBadRequest, "entity_id is missing")
 		return
 	}
-	found, err := s.engine.Store().Get(r.Context(), r.PathValue("dataset"), []string{id}, entity.NewArena())
+	found, err := s.engine.Store().Get(r.Context(), datasetOf(r), []string{id}, entity.NewArena())
 	if err != nil {
 		s.failFor(w, r, err)
 		return
 	}
 	if len(found) == 0 || found[0].IsNull() {
-		if found, err = s.byIDs(r, r.PathValue("dataset"), id); err != nil {
+		if found, err = s.byIDs(r, datasetOf(r), id); err != nil {
 			s.failFor(w, r, err)
 			return
 		}
@@ -188,3 +189,6 @@ func (s *server) entity(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Write(append(entity.AppendJSON(nil, found[0]), '\n'))
 }
+
+// datasetOf is the dataset a request names.
+func datasetOf(r *http.Request) string { return sources.Canonical(r.PathValue("dataset")) }

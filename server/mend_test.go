@@ -48,6 +48,7 @@ func TestFailedEntities(t *testing.T) {
 		{post("in", "repost"), `409 {"error":{"message":"failed entities are kept only with max_write_errors_in_retry_dataset`},
 		{post("out", "repost", "2"), `"failed-entities":{"dead":0,"retryable":1}`},
 		{get("pipes/out/log"), `"event_type":"entities-reposted"`},
+		{get("datasets/system:pump_execution:out/entities"), `"event_type":"entities-reposted"`},
 		{post("out", "discard-retries"), `"failed-entities":{"dead":0,"retryable":0}`},
 		{get("pipes/out/log"), `"event_type":"pump-discard-retries"`},
 		{post("out", "update-last-seen"), `"last-seen":""`},

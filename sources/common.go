@@ -3,6 +3,7 @@ package sources
 import (
 	"errors"
 	"iter"
+	"strings"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -85,4 +86,13 @@ func batches(entities []entity.Value, size int, last bool, since func(e entity.V
 		}
 	}
 	return true
+}
+
+// Canonical is the id under which a dataset is kept: execution logs have two
+// names in the manual.
+func Canonical(dataset string) string {
+	if pipe, ok := strings.CutPrefix(dataset, "system:pump_execution:"); ok {
+		return "system:pump:" + pipe
+	}
+	return dataset
 }

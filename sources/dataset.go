@@ -56,6 +56,7 @@ type dataset struct {
 
 func buildDataset(c any, env Env) (Source, diag.List) {
 	cfg := c.(*datasetConfig)
+	cfg.Dataset = Canonical(cfg.Dataset)
 	d := &dataset{signals: signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput),
 		store: env.Store, cfg: cfg, empty: env.acceptsEmpty(cfg.IfSourceEmpty)}
 	o := env.DTL
