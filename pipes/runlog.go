@@ -101,7 +101,14 @@ func (r *run) idle(ctx context.Context) bool {
 	if !pump.LogNoopChanges {
 		nothing = s.Read == 0
 	}
-	return nothing && !r.silentTooLong(ctx)
+	return nothing && !r.silentTooLong(ctx) && !r.recovers(ctx)
+}
+
+// recovers tells whether the last record is of a failure, which would go on to
+// be the last that is known of the pipe.
+func (r *run) recovers(ctx context.Context) bool {
+	last, err := r.p.LastRun(ctx)
+	return err == nil && last.Failed != ""
 }
 
 // silentTooLong tells whether the last record of a completed run is older than

@@ -65,6 +65,30 @@ func TestReasonsSurviveRestart(t *testing.T) {
 	})
 }
 
+// A failure is over when a run has come to its end, also one that had nothing
+// to do, and also for those who ask the folder later.
+func TestFailureIsOver(t *testing.T) {
+	conf := `[{"_id": "p", "type": "pipe", "source": {"type": "probe", "fails": 1, "batches": 0}, "pump": {"run_at_startup": true, "schedule_interval": 60}}]`
+	inWorld(t, conf, func(t *testing.T, w *world) {
+		ask := func() engine.Reason {
+			all, err := engine.Explain(t.Context(), engine.Options{Config: parse(t, conf), Store: w.st, Sets: w.p.in(sets(t))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all[0].Why
+		}
+		w.e.Start()
+		w.pass(time.Second)
+		if r := ask(); r.Code != engine.Failed {
+			t.Errorf("after a failure: %+v", r)
+		}
+		w.pass(70 * time.Second)
+		if r := ask(); r.Code != engine.NotServed || r.Text != "no node is running; it is due after the next start" {
+			t.Errorf("after a run without a failure: %+v", r)
+		}
+	})
+}
+
 // A pipe that somebody stops says so, and runs again when it is due.
 func TestReasonStopped(t *testing.T) {
 	conf := `[{"_id": "p", "type": "pipe", "source": {"type": "probe", "seconds": 1, "batches": 100}, "pump": {"run_at_startup": true, "schedule_interval": 60}}]`
