@@ -12,17 +12,21 @@ func TestLatestCache(t *testing.T) {
 	c := newLatestCache(most)
 	lost := map[uint32]int{}
 	key := func(n int) cacheKey { return c.key(uint32(n%3+1), fmt.Appendf(nil, "id-%d", n/3)) }
-	firstLoss := 0
-	for n := range ids {
-		if ds := c.put(key(n), cacheRow{latest: latest{offset: int64(n)}, ds: uint32(n%3 + 1)}); ds != 0 {
-			if lost[ds]++; firstLoss == 0 {
-				firstLoss = n
-			}
+	put := func(n int) {
+		at, _ := c.place(key(n))
+		mayLose := at < 0 && 2*len(c.keys) > most // both sets are full, and there is no more room to be had
+		ds := c.put(key(n), cacheRow{latest: latest{offset: int64(n)}, ds: uint32(n%3 + 1)})
+		if (ds != 0) != mayLose {
+			t.Fatalf("entry %d made dataset %d lose one; it had to: %v", n, ds, mayLose)
 		}
-		c.put(key(n/2), cacheRow{latest: latest{offset: int64(n / 2)}, ds: uint32(n/2%3 + 1)})
+		lost[ds]++
 	}
-	if firstLoss < most*3/4 || len(c.keys) > most {
-		t.Errorf("made room from entry %d on, with %d places of %d", firstLoss, len(c.keys), most)
+	for n := range ids {
+		put(n)
+		put(n / 2)
+	}
+	if len(c.keys) != most || lost[0] == 2*ids {
+		t.Errorf("%d places, want %d; %d of %d puts lost nothing", len(c.keys), most, lost[0], 2*ids)
 	}
 	for ds := range uint32(3) {
 		missing := 0
