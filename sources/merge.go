@@ -2,19 +2,13 @@ package sources
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
-	"github.com/sluiceio/sluice/store"
 )
 
 type mergeDatasetsConfig struct {
@@ -43,57 +37,18 @@ func mergeDatasetsType() Type {
 // by _ts, and by the place of their dataset in the list if that is the same:
 // the later one is the newer.
 type mergeDatasets struct {
-	signals
-	store store.Store
+	several
 	cfg   *mergeDatasetsConfig
 	empty bool
 }
 
 func buildMergeDatasets(c any, env Env) (Source, diag.List) {
 	cfg := c.(*mergeDatasetsConfig)
-	m := &mergeDatasets{signals: signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput),
-		store: env.Store, cfg: cfg, empty: env.acceptsEmpty(cfg.IfSourceEmpty)}
+	m := &mergeDatasets{cfg: cfg, empty: env.acceptsEmpty(cfg.IfSourceEmpty)}
 	var diags diag.List
-	if len(cfg.Datasets) == 0 {
-		diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Error, Span: cfg.At("datasets"), Message: "datasets is empty"})
-	}
-	seen := map[string]bool{}
-	for _, id := range cfg.Datasets {
-		if seen[id] {
-			diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Error, Span: cfg.At("datasets"),
-				Message: fmt.Sprintf("dataset %q stands twice in datasets", id)})
-		}
-		seen[id] = true
-	}
+	m.several, diags = severalOf(&cfg.Base, cfg.Datasets, cfg.InitialDatasets, cfg.IgnoreNonExistent,
+		signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput), env.Store)
 	return m, diags
-}
-
-// Since implements Source.
-func (m *mergeDatasets) Since() Since { return Since{true, true, true} }
-
-// Datasets implements Inputs.
-func (m *mergeDatasets) Datasets() []string { return slices.Clone(m.cfg.Datasets) }
-
-// Populated implements Populator: all of initial_datasets are, or of datasets
-// if there are none.
-func (m *mergeDatasets) Populated(ctx context.Context) (bool, error) {
-	ids, lenient := m.cfg.Datasets, false
-	if m.cfg.InitialDatasets != nil {
-		ids, lenient = m.cfg.InitialDatasets, m.cfg.IgnoreNonExistent
-	}
-	for _, id := range ids {
-		info, err := m.store.Info(ctx, id)
-		if errors.Is(err, store.ErrNoDataset) && lenient {
-			continue
-		}
-		if errors.Is(err, store.ErrNoDataset) {
-			return false, nil
-		}
-		if err != nil || !info.Populated {
-			return false, err
-		}
-	}
-	return true, nil
 }
 
 // Read implements Source.
@@ -110,57 +65,4 @@ func (m *mergeDatasets) Read(ctx context.Context, since string, size int) iter.S
 			yield(nil, fmt.Errorf("merge_datasets: %w", err))
 		}
 	})
-}
-
-// offsets are where a run stands in each dataset, by id. Written as JSON so
-// that they survive a change of the list.
-type offsets map[string]store.Offset
-
-// parseOffsets reads offsets, or a list of numbers in the order of the
-// datasets as the node API takes it.
-func parseOffsets(s string, datasets []string) (offsets, error) {
-	at := offsets{}
-	switch {
-	case s == "":
-		return at, nil
-	case strings.HasPrefix(s, "{"):
-		if err := json.Unmarshal([]byte(s), &at); err != nil {
-			return nil, fmt.Errorf("the offset %q is not readable: %w", s, err)
-		}
-		return at, nil
-	}
-	parts := strings.Split(s, ",")
-	if len(parts) != len(datasets) {
-		return nil, fmt.Errorf("the offset %q has %d parts for %d datasets", s, len(parts), len(datasets))
-	}
-	for i, p := range parts {
-		n, err := parseOffset(strings.TrimSpace(p))
-		if err != nil {
-			return nil, err
-		}
-		at[datasets[i]] = n
-	}
-	return at, nil
-}
-
-// format writes the offsets in the order of the datasets; those at the
-// beginning are left out, and nothing read at all is "".
-func (o offsets) format(datasets []string) string {
-	var b strings.Builder
-	for _, id := range datasets {
-		at, ok := o[id]
-		if !ok || at == store.Start {
-			continue
-		}
-		if b.Len() > 0 {
-			b.WriteByte(',')
-		}
-		key, _ := json.Marshal(id) // text always has a JSON form
-		b.Write(key)
-		b.WriteString(":" + strconv.FormatInt(int64(at), 10))
-	}
-	if b.Len() == 0 {
-		return ""
-	}
-	return "{" + b.String() + "}"
 }

@@ -67,12 +67,12 @@ func (v version) newerThan(w version) bool {
 }
 
 func (m *mergeDatasets) begin(ctx context.Context, since string, size int) (*mergeRun, error) {
-	at, err := parseOffsets(since, m.cfg.Datasets)
+	at, err := parseOffsets(since, m.ids)
 	if err != nil {
 		return nil, err
 	}
 	r := &mergeRun{m: m, size: size, at: at}
-	for rank, id := range m.cfg.Datasets {
+	for rank, id := range m.ids {
 		c, err := r.open(ctx, id, rank)
 		if err != nil {
 			return nil, err
@@ -122,7 +122,7 @@ func (r *mergeRun) batch(ctx context.Context) (*entity.Batch, error) {
 		}
 	}
 	b.Last = r.done
-	b.Since = r.at.format(r.m.cfg.Datasets)
+	b.Since = r.at.format(r.m.ids)
 	if !moved && len(b.Entities) == 0 {
 		return nil, nil
 	}
@@ -177,7 +177,7 @@ func (r *mergeRun) compare(ctx context.Context, c *cursor, a *entity.Arena) erro
 		c.versions[i][c.rank] = versionOf(e, c.rank)
 	}
 	for _, other := range r.m.others(c.rank) {
-		found, err := r.m.store.Get(ctx, r.m.cfg.Datasets[other], ids, a)
+		found, err := r.m.store.Get(ctx, r.m.ids[other], ids, a)
 		if errors.Is(err, store.ErrNoDataset) {
 			continue
 		}
@@ -193,7 +193,7 @@ func (r *mergeRun) compare(ctx context.Context, c *cursor, a *entity.Arena) erro
 
 func (m *mergeDatasets) others(rank int) []int {
 	var out []int
-	for i := range m.cfg.Datasets {
+	for i := range m.ids {
 		if i != rank {
 			out = append(out, i)
 		}
@@ -241,7 +241,7 @@ func (r *mergeRun) all(versions []version, newest version, a *entity.Arena) enti
 		if v.e.IsNull() {
 			continue
 		}
-		o.Set(r.m.cfg.Datasets[i], v.e)
+		o.Set(r.m.ids[i], v.e)
 		deleted = deleted && entity.Deleted(v.e)
 	}
 	if deleted {

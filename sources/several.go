@@ -1,0 +1,123 @@
+package sources
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/store"
+)
+
+// several is what sources that read several datasets have in common.
+type several struct {
+	signals
+	store   store.Store
+	ids     []string
+	initial []string // nil: all of ids
+	lenient bool     // initial ones that do not exist are left out of account
+}
+
+func severalOf(at *spec.Base, ids, initial []string, lenient bool, s signals, st store.Store) (several, diag.List) {
+	var diags diag.List
+	complain := func(format string, args ...any) {
+		diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Error, Span: at.At("datasets"), Message: fmt.Sprintf(format, args...)})
+	}
+	if len(ids) == 0 {
+		complain("datasets is empty")
+	}
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if seen[id] {
+			complain("dataset %q stands twice in datasets", id)
+		}
+		seen[id] = true
+	}
+	return several{s, st, ids, initial, lenient}, diags
+}
+
+// Since implements Source.
+func (s *several) Since() Since { return Since{true, true, true} }
+
+// Datasets implements Inputs.
+func (s *several) Datasets() []string { return slices.Clone(s.ids) }
+
+// Populated implements Populator: all of initial_datasets are, or of datasets
+// if there are none.
+func (s *several) Populated(ctx context.Context) (bool, error) {
+	ids, lenient := s.ids, false
+	if s.initial != nil {
+		ids, lenient = s.initial, s.lenient
+	}
+	for _, id := range ids {
+		info, err := s.store.Info(ctx, id)
+		if errors.Is(err, store.ErrNoDataset) && lenient {
+			continue
+		}
+		if errors.Is(err, store.ErrNoDataset) {
+			return false, nil
+		}
+		if err != nil || !info.Populated {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// offsets are where a run stands in each dataset, by id. Written as JSON so
+// that they survive a change of the list.
+type offsets map[string]store.Offset
+
+// parseOffsets reads offsets, or a list of numbers in the order of the
+// datasets as the node API takes it.
+func parseOffsets(s string, datasets []string) (offsets, error) {
+	at := offsets{}
+	switch {
+	case s == "":
+		return at, nil
+	case strings.HasPrefix(s, "{"):
+		if err := json.Unmarshal([]byte(s), &at); err != nil {
+			return nil, fmt.Errorf("the offset %q is not readable: %w", s, err)
+		}
+		return at, nil
+	}
+	parts := strings.Split(s, ",")
+	if len(parts) != len(datasets) {
+		return nil, fmt.Errorf("the offset %q has %d parts for %d datasets", s, len(parts), len(datasets))
+	}
+	for i, p := range parts {
+		n, err := parseOffset(strings.TrimSpace(p))
+		if err != nil {
+			return nil, err
+		}
+		at[datasets[i]] = n
+	}
+	return at, nil
+}
+
+// format writes the offsets in the order of the datasets; those at the
+// beginning are left out, and nothing read at all is "".
+func (o offsets) format(datasets []string) string {
+	var b strings.Builder
+	for _, id := range datasets {
+		at, ok := o[id]
+		if !ok || at == store.Start {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(',')
+		}
+		key, _ := json.Marshal(id) // text always has a JSON form
+		b.Write(key)
+		b.WriteString(":" + strconv.FormatInt(int64(at), 10))
+	}
+	if b.Len() == 0 {
+		return ""
+	}
+	return "{" + b.String() + "}"
+}
