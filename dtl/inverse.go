@@ -149,7 +149,6 @@ type Walk struct {
 	seen  map[step]bool
 	arena *entity.Arena
 	todo  []stop
-	key   []byte
 }
 
 type step struct {

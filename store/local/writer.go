@@ -1,9 +1,6 @@
 package local
 
-import (
-	"fmt"
-	"runtime"
-)
+import "fmt"
 
 const (
 	// groupBytes ends the gathering of a group: more bytes a sync do not make
@@ -22,13 +19,6 @@ func (s *Store) runWriter() {
 		g.reset()
 		g.add(p)
 		s.gatherMore(g)
-		if len(g.accepted) > 1 {
-			// Others write at the same time. Those of them who are about to hand
-			// something over, rather than asleep, may do so: a sync is shared by
-			// three times as many, and a lone writer never waits.
-			runtime.Gosched()
-			s.gatherMore(g)
-		}
 		s.settle(g)
 	}
 }
