@@ -18,6 +18,7 @@ type change struct {
 	d        *dataset
 	counts   counts
 	replaced []int64
+	holes    []hole
 	dropped  bool
 }
 
@@ -31,8 +32,8 @@ type effects struct {
 }
 
 // apply brings the index and the datasets in memory to where the frame is.
-func (s *Store) apply(at position, frame []byte) error {
-	p, err := parsePayload(frame)
+func (s *Store) apply(at position, kind frameKind, frame []byte) error {
+	p, err := parsePayload(frame, kind)
 	if err != nil {
 		return s.log.corrupt(at.seg, int64(at.pos), err.Error())
 	}
@@ -59,7 +60,7 @@ func (s *Store) apply(at position, frame []byte) error {
 func (s *Store) gather(e *effects, at position, p *payload) error {
 	for _, c := range p.creates {
 		d := newDataset(c.ds, c.name, c.gen)
-		d.replaced, d.cached = &bitset{}, true
+		d.replaced, d.gone, d.cached = &bitset{}, &bitset{}, true
 		e.add(&change{d: d, counts: d.counts})
 	}
 	for i := range p.sections {
@@ -70,6 +71,9 @@ func (s *Store) gather(e *effects, at position, p *payload) error {
 		if err != nil {
 			return err
 		}
+	}
+	if err := s.gatherRemovals(e, p); err != nil {
+		return err
 	}
 	for _, ds := range p.populate {
 		c, err := s.changeOf(e, ds)
@@ -125,6 +129,9 @@ func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEn
 	}
 	for i := range sec.table {
 		b := sec.record(i)
+		if b == nil {
+			continue
+		}
 		r, ok := parseRecord(b, s.log.salt)
 		pos := row.records + sec.table[i]
 		if !ok || r.offset != sec.first+int64(i) || r.ds != c.d.id {
@@ -193,7 +200,7 @@ func (s *Store) gatherDrop(e *effects, d *dataset, key []byte) error {
 	if err := e.batch.Delete(key, nil); err != nil {
 		return err
 	}
-	for _, kind := range []byte{keyLatest, keySection, keyReplaced, keyIndex} {
+	for _, kind := range []byte{keyLatest, keySection, keyReplaced, keyHole, keyIndex} {
 		if err := e.deleteAll(dsKey(nil, kind, d.id)); err != nil {
 			return err
 		}
@@ -229,6 +236,7 @@ func (s *Store) publish(e *effects) {
 			for _, o := range c.replaced {
 				d.replaced.set(o)
 			}
+			d.setHoles(c.holes)
 		}
 		switch {
 		case c.dropped && s.datasets[d.name] == d:

@@ -24,6 +24,8 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer s.leave()
+	s.compacting.Lock() // files stay what they are
+	defer s.compacting.Unlock()
 	s.applyMu.Lock()
 	end := s.meta.at
 	s.applyMu.Unlock()
@@ -35,8 +37,8 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.backSegment(ctx, t, n, end); err != nil {
-			return fmt.Errorf("%s: %w", s.log.path(n), err)
+		if err := s.backSegment(ctx, t, s.log.at(n), end); err != nil {
+			return fmt.Errorf("%s: %w", s.log.path(s.log.at(n)), err)
 		}
 	}
 	return t.Close()

@@ -42,16 +42,14 @@ func (b *indexBuild) slice(upTo int64) error {
 	for o := first; o <= upTo; o++ {
 		offsets = append(offsets, o)
 	}
-	done := first - 1
 	r := &pageReader{s: b.s, d: b.d, arena: b.arena}
 	err := r.read(b.stop, offsets, func(rec *record, at location) error {
-		done = rec.offset
 		return b.version(rec, at)
 	})
 	if err != nil {
 		return err
 	}
-	return b.commit(done)
+	return b.commit(first - 1 + int64(r.did))
 }
 
 // commit writes the slice unless the dataset has been dropped meanwhile: its

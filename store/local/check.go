@@ -93,9 +93,11 @@ func (c *checker) log(l *wlog) error {
 	at := position{seg: l.firstSeg, pos: segmentHeadSize}
 	for ; at.seg <= l.end.seg; at.seg, at.pos = at.seg+1, segmentHeadSize {
 		c.Segments++
-		if err := c.segment(l, &at); err != nil {
-			return fmt.Errorf("%s: %w", l.path(at.seg), err)
+		file := position{seg: l.at(at.seg), pos: at.pos, seq: at.seq}
+		if err := c.segment(l, &file); err != nil {
+			return fmt.Errorf("%s: %w", l.path(file.seg), err)
 		}
+		at.seq = file.seq
 	}
 	return nil
 }
@@ -121,12 +123,12 @@ func (c *checker) segment(l *wlog, at *position) error {
 			}
 			continue
 		}
-		if at.seq != 0 && h.seq != at.seq+1 {
+		if at.seq != 0 && !h.follows(at.seq) {
 			c.problem("%v", l.corrupt(at.seg, int64(at.pos), fmt.Sprintf("frame %d follows frame %d", h.seq, at.seq)))
 		}
 		c.Frames++
-		if h.kind == frameData {
-			c.frame(l, *at, payload)
+		if h.kind == frameData || h.kind == frameCompact {
+			c.frame(l, position{seg: at.seg, pos: at.pos, seq: h.seq - 1}, h.kind, payload)
 		}
 		at.pos += uint32(frameSize(h.length))
 		at.seq = h.seq
@@ -156,7 +158,7 @@ func (c *checker) skip(l *wlog, f File, size int64, at *position) bool {
 			return true
 		}
 	}
-	if at.seg < l.end.seg {
+	if placeOf(at.seg) < l.end.seg {
 		c.problem("%v, and none is whole behind it", l.corrupt(at.seg, int64(at.pos), "a damaged frame"))
 		at.seq = 0
 	}
@@ -164,8 +166,8 @@ func (c *checker) skip(l *wlog, f File, size int64, at *position) bool {
 }
 
 // frame checks what a whole frame says.
-func (c *checker) frame(l *wlog, at position, payload []byte) {
-	p, err := parsePayload(payload)
+func (c *checker) frame(l *wlog, at position, kind frameKind, payload []byte) {
+	p, err := parsePayload(payload, kind)
 	if err != nil {
 		c.problem("%v", l.corrupt(at.seg, int64(at.pos), err.Error()))
 		return
@@ -177,7 +179,7 @@ func (c *checker) frame(l *wlog, at position, payload []byte) {
 		c.section(l, at, &p.sections[i])
 	}
 	if c.twin != nil && !c.bad {
-		if err := c.twin.apply(at, payload); err != nil {
+		if err := c.twin.apply(at, kind, payload); err != nil {
 			c.problem("%v", err)
 		}
 	}
@@ -189,6 +191,9 @@ func (c *checker) frame(l *wlog, at position, payload []byte) {
 
 func (c *checker) section(l *wlog, at position, sec *sectionEntry) {
 	for i := range sec.table {
+		if rewritten(at.seg) && sec.record(i) == nil {
+			continue
+		}
 		c.Versions++
 		r, ok := parseRecord(sec.record(i), l.salt)
 		want := sec.first + int64(i)

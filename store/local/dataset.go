@@ -18,6 +18,7 @@ type dataset struct {
 	// Guarded by Store.mu; only the writer changes them.
 	counts
 	replaced *bitset // nil until somebody reads latest versions only
+	gone     *bitset // what compaction removed; loaded together with replaced
 	dropped  bool
 	cached   bool // the writer's: all ids are in the cache
 
@@ -85,11 +86,16 @@ func (s *Store) loadReplaced(d *dataset) error {
 		set.set(offsetOf(key))
 		return nil
 	})
+	var holes []hole
+	if err == nil {
+		holes, err = s.loadHoles(d)
+	}
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
-	d.replaced = set
+	d.replaced, d.gone = set, &bitset{}
+	d.setHoles(holes)
 	s.mu.Unlock()
 	return nil
 }

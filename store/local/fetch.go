@@ -3,8 +3,10 @@ package local
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -36,6 +38,9 @@ func (s *Store) findLatest(d *dataset, id string) (l latest, ok bool, err error)
 // readAt fills b from a segment.
 func (s *Store) readAt(d *dataset, at location, b []byte) error {
 	f := s.log.file(at.seg)
+	if f == nil && s.log.moved(at.seg) {
+		return errMoved
+	}
 	if f == nil {
 		return fmt.Errorf("dataset %q: %w", d.name, s.log.corrupt(at.seg, int64(at.pos), "a missing segment"))
 	}
@@ -46,13 +51,20 @@ func (s *Store) readAt(d *dataset, at location, b []byte) error {
 	if err == io.EOF {
 		return s.damaged(d, at)
 	}
+	if errors.Is(err, os.ErrClosed) && s.log.moved(at.seg) {
+		return errMoved
+	}
 	return fmt.Errorf("dataset %q: reading the log: %w", d.name, err)
 }
 
 // readRecord reads the version with the offset, in memory of the arena.
 func (s *Store) readRecord(d *dataset, at location, offset int64, a *entity.Arena) (record, error) {
 	b := a.Text(int(at.size))[:at.size]
-	if err := s.readAt(d, at, b); err != nil {
+	err := s.readAt(d, at, b)
+	if errors.Is(err, errMoved) {
+		at, b, err = s.readMoved(d, offset, a)
+	}
+	if err != nil {
 		return record{}, err
 	}
 	r, ok := parseRecord(b, s.log.salt)
@@ -108,13 +120,16 @@ func (s *Store) locate(x *sections, offset int64, n int) ([]uint32, error) {
 	if err := s.readAt(x.d, at, entries); err != nil {
 		return nil, err
 	}
-	pos := make([]uint32, n+1)
+	pos, least := make([]uint32, n+1), uint32(recordHead)
+	if rewritten(x.seg) {
+		least = 0 // of removed versions
+	}
 	for j := range pos {
 		end := x.size
 		if 4*j < len(entries) {
 			end = binary.LittleEndian.Uint32(table[4*j:])
 		}
-		if end > x.size || j > 0 && x.records+end < pos[j-1]+recordHead {
+		if end > x.size || j > 0 && x.records+end < pos[j-1]+least {
 			return nil, s.damaged(x.d, at)
 		}
 		pos[j] = x.records + end

@@ -63,12 +63,34 @@ func (s *Store) findKey(ctx context.Context, it *pebble.Iterator, d *dataset, x 
 		if e.state != entryPresent {
 			continue
 		}
-		v, err := s.show(d, e.loc, e.offset, a)
+		v, err := s.showPresent(d, it.Key(), e, a)
+		if errors.Is(err, errGone) {
+			continue
+		}
 		if err != nil || !yield(v) {
 			return false, err
 		}
 	}
 	return true, it.Error()
+}
+
+// showPresent reads the version that an entry speaks of. If compaction has
+// removed it since, the entry as it is now is asked; errGone if that has none.
+func (s *Store) showPresent(d *dataset, key []byte, e entry, a *entity.Arena) (entity.Value, error) {
+	for {
+		v, err := s.show(d, e.loc, e.offset, a)
+		if !errors.Is(err, errGone) {
+			return v, err
+		}
+		was := e.offset
+		_, again := value(s.db, key, func(b []byte) (ok bool) {
+			e, ok = parseEntry(b)
+			return ok
+		})
+		if again != nil || e.offset == was || e.state != entryPresent {
+			return v, errors.Join(again, err)
+		}
+	}
 }
 
 // readIndexed returns a page of what touched an index key.
@@ -147,6 +169,10 @@ func (s *Store) orderedPage(ctx context.Context, it *pebble.Iterator, d *dataset
 			return page, err
 		}
 		v, err := s.showEntry(d, &e, a)
+		if errors.Is(err, errGone) {
+			page.Next = store.Offset(e.offset)
+			continue
+		}
 		if err != nil {
 			return page, err
 		}

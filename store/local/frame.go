@@ -31,6 +31,9 @@ const (
 	frameData  frameKind = 1
 	frameSeal  frameKind = 2 // the log goes on in the next segment
 	frameClose frameKind = 3 // the store was closed; guards the frame before
+	// frameCompact holds what compaction left of several frames; its number is
+	// that of the last of them.
+	frameCompact frameKind = 4
 )
 
 const (
@@ -58,6 +61,11 @@ func sealFrame(b []byte, kind frameKind, seq, salt uint64) []byte {
 		b = append(b, 0)
 	}
 	return b
+}
+
+// follows tells whether the frame may stand behind the one with the number.
+func (h *frameHead) follows(seq uint64) bool {
+	return h.seq == seq+1 || h.kind == frameCompact && h.seq > seq
 }
 
 // parseFrameHead reads a head; false if b holds none.

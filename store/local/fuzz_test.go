@@ -20,7 +20,7 @@ func FuzzPayload(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(bytes.Repeat([]byte{0xff}, 40))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p, err := parsePayload(b)
+		p, err := parsePayload(b, frameData)
 		if err != nil {
 			return
 		}
@@ -30,7 +30,7 @@ func FuzzPayload(f *testing.F) {
 			}
 		}
 		again := appendPayload(nil, 0, p)
-		if q, err := parsePayload(again); err != nil || !bytes.Equal(appendPayload(nil, 0, q), again) {
+		if q, err := parsePayload(again, frameData); err != nil || !bytes.Equal(appendPayload(nil, 0, q), again) {
 			t.Errorf("%x was written back as %x: %v", b, again, err)
 		}
 	})

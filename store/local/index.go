@@ -127,6 +127,9 @@ func (s *Store) loadTables() error {
 		return ok
 	})
 	if err == nil {
+		err = s.settleFiles()
+	}
+	if err == nil {
 		err = s.loadDatasets(s.db)
 	}
 	if err == nil {

@@ -12,6 +12,8 @@ import (
 //	l  dataset  id          latest version of an id
 //	p  dataset  offset      section that begins with the offset
 //	x  dataset  offset      the version has been replaced
+//	h  dataset  offset      versions that were removed from the offset on
+//	g  place                number of the file at a place of the log, if rewritten
 //	s  state key            state
 //	i  dataset  index name  secondary index
 //	e  index  key  id       newest version of the id that touched the key
@@ -22,6 +24,8 @@ const (
 	keyLatest   = 'l'
 	keySection  = 'p'
 	keyReplaced = 'x'
+	keyHole     = 'h'
+	keyFile     = 'g'
 	keyState    = 's'
 	keyIndex    = 'i'
 	keyEntry    = 'e'

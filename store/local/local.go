@@ -96,6 +96,10 @@ type Store struct {
 	byID     map[uint32]*dataset
 
 	queue      chan *pending
+	tasks      chan func()     // what the writer does between groups
+	passing    sync.Mutex      // held by the compaction under way
+	compacting sync.Mutex      // held while files of the log change or must not
+	barren     map[uint32]bool // files that were rewritten in vain; guarded by compacting
 	writerDone chan struct{}
 	failed     error // the writer's: why it stopped
 	encoders   sync.Pool
@@ -126,8 +130,8 @@ var _ store.Store = (*Store)(nil)
 // behind is brought up to date from the log first.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
-		o: o.withDefaults(), dir: dir, datasets: map[string]*dataset{}, byID: map[uint32]*dataset{},
-		queue: make(chan *pending, queueLength), writerDone: make(chan struct{}),
+		o: o.withDefaults(), dir: dir, datasets: map[string]*dataset{}, byID: map[uint32]*dataset{}, barren: map[uint32]bool{},
+		queue: make(chan *pending, queueLength), tasks: make(chan func()), writerDone: make(chan struct{}),
 		kick: make(chan struct{}, 1), indexerDone: make(chan struct{}),
 	}
 	s.life.stop = make(chan struct{})
@@ -170,6 +174,9 @@ func (s *Store) open() (err error) {
 		s.reserve.keep()
 	}
 	if err := s.loadIndex(); err != nil {
+		return err
+	}
+	if err := s.removeOthers(!s.o.ReadOnly); err != nil {
 		return err
 	}
 	return s.log.scan(s.meta.at, s.apply)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -38,6 +37,7 @@ type wlog struct {
 	limit     int64 // of a segment, except that one frame may be longer
 	mu        sync.RWMutex
 	segments  map[uint32]File
+	current   map[uint32]uint32 // the number of the file at each place of the log
 	end       position
 	room      int64 // length of the last file
 	sealed    bool  // the last segment takes no more frames
@@ -46,13 +46,11 @@ type wlog struct {
 	sinceMark int64 // bytes appended since the index was last told to flush
 }
 
-func segmentName(n uint32) string { return fmt.Sprintf("%010d%s", n, segmentSuffix) }
-
 func (l *wlog) path(n uint32) string { return filepath.Join(l.dir, segmentName(n)) }
 
 // openLog opens all segments there are; the end is found by scan.
 func openLog(fsys FS, dir string, id [16]byte, limit int64) (*wlog, error) {
-	l := &wlog{fs: fsys, dir: dir, id: id, limit: limit, segments: map[uint32]File{}}
+	l := &wlog{fs: fsys, dir: dir, id: id, limit: limit, segments: map[uint32]File{}, current: map[uint32]uint32{}}
 	l.salt = binary.LittleEndian.Uint64(id[:])
 	if err := errors.Join(fsys.MkdirAll(dir), fsys.SyncDir(filepath.Dir(dir))); err != nil {
 		return nil, err
@@ -73,30 +71,33 @@ func openLog(fsys FS, dir string, id [16]byte, limit int64) (*wlog, error) {
 }
 
 // openSegment opens a file of the log folder. Segments follow one another
-// without a gap; what is no segment is a draft that never took its name.
+// without a gap; what is no segment is a draft that never took its name. Of
+// several files for one place the newest counts until settle knows better.
 func (l *wlog) openSegment(name string) error {
 	if strings.HasSuffix(name, tmpSuffix) {
 		return l.fs.Remove(filepath.Join(l.dir, name))
 	}
-	n, err := strconv.ParseUint(strings.TrimSuffix(name, segmentSuffix), 10, 32)
-	if err != nil || segmentName(uint32(n)) != name {
+	n, ok := parseSegmentName(name)
+	if !ok {
 		return nil
 	}
-	if l.end.seg != 0 && uint32(n) != l.end.seg+1 {
+	place := placeOf(n)
+	if l.end.seg != 0 && place != l.end.seg && place != l.end.seg+1 {
 		return fmt.Errorf("%w: the log segment %s is missing", store.ErrCorrupt, l.path(l.end.seg+1))
 	}
-	f, err := l.fs.Open(l.path(uint32(n)))
+	f, err := l.fs.Open(l.path(n))
 	if err != nil {
 		return err
 	}
-	l.segments[uint32(n)] = f
+	l.segments[n] = f
+	l.current[place] = max(l.current[place], n)
 	if l.firstSeg == 0 {
-		l.firstSeg = uint32(n)
+		l.firstSeg = place
 	}
-	l.end = position{seg: uint32(n), pos: segmentHeadSize}
+	l.end = position{seg: place, pos: segmentHeadSize}
 	head := make([]byte, segmentHeadSize)
-	if _, err := f.ReadAt(head, 0); err != nil || !l.validHead(head, uint32(n)) {
-		return fmt.Errorf("%w: %s does not begin as a segment of this store", store.ErrCorrupt, l.path(uint32(n)))
+	if _, err := f.ReadAt(head, 0); err != nil || !l.validHead(head, n) {
+		return fmt.Errorf("%w: %s does not begin as a segment of this store", store.ErrCorrupt, l.path(n))
 	}
 	l.room, err = f.Size()
 	return err
@@ -105,7 +106,7 @@ func (l *wlog) openSegment(name string) error {
 func (l *wlog) appendHead(n uint32) []byte {
 	head := make([]byte, segmentHeadSize)
 	copy(head, segmentMagic)
-	binary.LittleEndian.PutUint32(head[8:], formatVersion)
+	binary.LittleEndian.PutUint32(head[8:], segmentVersion(n))
 	binary.LittleEndian.PutUint32(head[12:], n)
 	copy(head[16:], l.id[:])
 	binary.LittleEndian.PutUint64(head[56:], xxh3.HashSeed(head[:56], l.salt))
@@ -125,7 +126,7 @@ func (l *wlog) create(n uint32) error {
 		return err
 	}
 	l.mu.Lock()
-	l.segments[n] = f
+	l.segments[n], l.current[n] = f, n
 	l.mu.Unlock()
 	if l.firstSeg == 0 {
 		l.firstSeg = n

@@ -17,6 +17,10 @@ type payload struct {
 	populate []uint32
 	states   []stateEntry
 	drops    []uint32
+
+	// Of a frame that compaction wrote:
+	holes  []hole   // what it removed
+	adjust []adjust // what that still counts for
 }
 
 type createEntry struct {
@@ -101,7 +105,7 @@ func appendNumbers(dst []byte, list []uint32) []byte {
 var errPayload = errors.New("the frame's content does not add up")
 
 // parsePayload reads a payload, whose records refer to b.
-func parsePayload(b []byte) (*payload, error) {
+func parsePayload(b []byte, kind frameKind) (*payload, error) {
 	c := &cursor{b: b}
 	p := &payload{lastTS: int64(c.uvarint()), lastRev: c.uvarint(), nextDS: uint32(c.uvarint())}
 	for range c.count() {
@@ -122,6 +126,9 @@ func parsePayload(b []byte) (*payload, error) {
 		p.states = append(p.states, s)
 	}
 	p.drops = c.numbers()
+	if kind == frameCompact {
+		c.removals(p)
+	}
 	if c.bad || c.pos != len(b) {
 		return nil, errPayload
 	}
@@ -196,13 +203,14 @@ func (c *cursor) section() sectionEntry {
 	return s
 }
 
-// record returns the bytes of the i-th record of a section.
+// record returns the bytes of the i-th record of a section; nil if compaction
+// removed it.
 func (s *sectionEntry) record(i int) []byte {
 	end := uint32(len(s.records))
 	if i+1 < len(s.table) {
 		end = s.table[i+1]
 	}
-	if end < s.table[i] {
+	if end <= s.table[i] {
 		return nil
 	}
 	return s.records[s.table[i]:end]

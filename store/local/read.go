@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/sluiceio/sluice/entity"
@@ -48,7 +49,7 @@ type plan struct {
 
 func (s *Store) plan(d *dataset, q *store.Query) (plan, error) {
 	s.mu.RLock()
-	loaded := q.History || d.replaced != nil
+	loaded := q.History && !d.holed() || d.replaced != nil
 	s.mu.RUnlock()
 	if !loaded {
 		if err := s.loadReplaced(d); err != nil {
@@ -59,7 +60,9 @@ func (s *Store) plan(d *dataset, q *store.Query) (plan, error) {
 	defer s.mu.RUnlock()
 	skip := d.replaced
 	if q.History {
-		skip = &bitset{}
+		if skip = d.gone; skip == nil {
+			skip = &bitset{}
+		}
 	}
 	if q.Reverse {
 		return planBack(d.last, skip, q), nil
@@ -103,10 +106,13 @@ type pageReader struct {
 	arena *entity.Arena
 	x     *sections
 	bytes int
+	moves int // how often compaction came between
+	did   int // offsets that are done with, those of removed versions included
 }
 
 // read yields the versions in the order of offsets, which ascend or descend
-// throughout. It stops early when the page is large enough.
+// throughout, except for removed ones. It stops early when the page is large
+// enough.
 func (r *pageReader) read(stop func() error, offsets []int64, yield func(*record, location) error) (err error) {
 	if len(offsets) == 0 {
 		return nil
@@ -114,16 +120,18 @@ func (r *pageReader) read(stop func() error, offsets []int64, yield func(*record
 	if r.x, err = r.s.newSections(r.d); err != nil {
 		return err
 	}
-	defer r.x.it.Close()
+	defer func() { r.x.it.Close() }()
 	for len(offsets) > 0 && r.bytes < pageBytes {
 		if err := stop(); err != nil {
 			return err
 		}
 		n, err := r.run(offsets, yield)
+		if offsets, r.did = offsets[n:], r.did+n; errors.Is(err, errMoved) {
+			err = r.reopen()
+		}
 		if err != nil {
 			return err
 		}
-		offsets = offsets[n:]
 	}
 	return nil
 }
@@ -133,6 +141,9 @@ func (r *pageReader) run(offsets []int64, yield func(*record, location) error) (
 	if !r.x.seek(offsets[0]) {
 		if err := r.x.it.Error(); err != nil {
 			return 0, err
+		}
+		if n, err := r.s.goneRun(r.d, offsets); n > 0 || err != nil {
+			return n, err
 		}
 		return 0, r.s.missing(r.d)
 	}
@@ -200,6 +211,9 @@ func (r *pageReader) chunk(offsets []int64, low int64, pos []uint32, yield func(
 	}
 	for _, o := range offsets[:n] {
 		f, t := span(o, low, pos)
+		if f == t {
+			continue
+		}
 		at := location{seg: r.x.seg, pos: f, size: t - f}
 		rec, ok := parseRecord(buf[f-from:t-from], r.s.log.salt)
 		if !ok || rec.ds != r.d.id || rec.offset != o {
@@ -232,15 +246,26 @@ func (s *Store) Get(ctx context.Context, name string, ids []string, a *entity.Ar
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		l, ok, err := s.findLatest(d, id)
-		if err == nil && ok {
-			found[i], err = s.show(d, l.loc, l.offset, a)
-		}
-		if err != nil {
+		if found[i], err = s.getOne(d, id, a); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
+}
+
+// getOne returns the latest version of an id. One that compaction removes
+// between the two steps has a newer one by then, or was purged.
+func (s *Store) getOne(d *dataset, id string, a *entity.Arena) (v entity.Value, err error) {
+	for range tries {
+		l, ok, err := s.findLatest(d, id)
+		if err != nil || !ok {
+			return v, err
+		}
+		if v, err = s.show(d, l.loc, l.offset, a); !errors.Is(err, errGone) {
+			return v, err
+		}
+	}
+	return v, s.indexDamaged("the latest version of " + id)
 }
 
 // show reads a version as readers see it.

@@ -9,7 +9,8 @@ import (
 // scan reads the frames behind from, hands the payloads of data frames to
 // apply and puts the log's end behind the last good frame. A torn last frame
 // is cut off.
-func (l *wlog) scan(from position, apply func(at position, payload []byte) error) error {
+func (l *wlog) scan(from position, apply func(at position, kind frameKind, payload []byte) error) error {
+	from.seg = placeOf(from.seg)
 	if from.seg == 0 {
 		from = position{seg: l.firstSeg, pos: segmentHeadSize}
 	}
@@ -47,14 +48,15 @@ func (l *wlog) trim() error {
 
 // scanSegment moves at over the frames of its segment and tells whether they
 // end with a seal.
-func (l *wlog) scanSegment(at *position, last bool, apply func(position, []byte) error) (sealed bool, err error) {
-	f := l.segments[at.seg]
+func (l *wlog) scanSegment(at *position, last bool, apply func(position, frameKind, []byte) error) (sealed bool, err error) {
+	n := l.current[at.seg]
+	f := l.segments[n]
 	size, err := f.Size()
 	if err != nil {
 		return false, err
 	}
 	if int64(at.pos) > size {
-		return false, l.corrupt(at.seg, int64(at.pos), "the index knows data that the log has lost")
+		return false, l.corrupt(n, int64(at.pos), "the index knows data that the log has lost")
 	}
 	var buf []byte
 	for {
@@ -62,11 +64,12 @@ func (l *wlog) scanSegment(at *position, last bool, apply func(position, []byte)
 		if err != nil {
 			return false, err
 		}
-		if frame == nil || at.seq != 0 && h.seq != at.seq+1 {
-			return false, l.broke(*at, f, size, last, frame)
+		here := position{seg: n, pos: at.pos, seq: at.seq}
+		if frame == nil || at.seq != 0 && !h.follows(at.seq) {
+			return false, l.broke(here, f, size, last, frame)
 		}
-		if h.kind == frameData {
-			if err := apply(*at, frame); err != nil {
+		if here.seq = h.seq - 1; h.kind == frameData || h.kind == frameCompact {
+			if err := apply(here, h.kind, frame); err != nil {
 				return false, err
 			}
 		}

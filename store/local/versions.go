@@ -50,14 +50,10 @@ func (s *Store) page(ctx context.Context, d *dataset, q store.Query, a *entity.A
 	if err != nil {
 		return q.Since, false, err
 	}
-	done := 0
 	r := &pageReader{s: s, d: d, arena: a}
-	err = r.read(ctx.Err, p.offsets, func(rec *record, at location) error {
-		done++
-		return yield(rec, at)
-	})
-	if err == nil && done < len(p.offsets) {
-		return store.Offset(p.offsets[done-1]), false, nil
+	err = r.read(ctx.Err, p.offsets, yield)
+	if err == nil && r.did < len(p.offsets) {
+		return store.Offset(p.offsets[r.did-1]), false, nil
 	}
 	return p.next, p.end, err
 }

@@ -15,11 +15,27 @@ const (
 func (s *Store) runWriter() {
 	defer close(s.writerDone)
 	g := newGroup(s)
-	for p := range s.queue {
+	for {
+		p, ok := s.nextPending()
+		if !ok {
+			return
+		}
 		g.reset()
 		g.add(p)
 		s.gatherMore(g)
 		s.settle(g)
+	}
+}
+
+// nextPending waits for a batch, and does the tasks that come before it.
+func (s *Store) nextPending() (*pending, bool) {
+	for {
+		select {
+		case p, ok := <-s.queue:
+			return p, ok
+		case task := <-s.tasks:
+			task()
+		}
 	}
 }
 
@@ -68,7 +84,7 @@ func (s *Store) commit(g *group) error {
 	if err != nil {
 		return err
 	}
-	if err := s.apply(at, frame[frameHeadSize:]); err != nil {
+	if err := s.apply(at, frameData, frame[frameHeadSize:]); err != nil {
 		// The batch is durable but the index does not know it. Going on would
 		// give its offsets away twice; the next start replays it.
 		s.failed = fmt.Errorf("the store takes no writes until it is opened anew: %w", err)
