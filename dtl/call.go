@@ -76,10 +76,10 @@ func callEval(body func(*Ctx, []entity.Value) entity.Value, args []Eval, at *cal
 	}
 }
 
+// call1 and call2 count no step: what runs long is a loop, and loops count.
 func call1(body func(*Ctx, entity.Value) entity.Value, arg Eval, at *call) Eval {
 	return func(c *Ctx) entity.Value {
-		if !c.Step() {
-			c.err.happenedIn(at)
+		if c.err != nil {
 			return entity.Value{}
 		}
 		a := arg(c)
@@ -98,8 +98,7 @@ func call2(body func(_ *Ctx, v, w entity.Value) entity.Value, first Eval, second
 	if second.Const {
 		w := second.Value
 		return func(c *Ctx) entity.Value {
-			if !c.Step() {
-				c.err.happenedIn(at)
+			if c.err != nil {
 				return entity.Value{}
 			}
 			v := body(c, first(c), w)
@@ -113,8 +112,7 @@ func call2(body func(_ *Ctx, v, w entity.Value) entity.Value, first Eval, second
 		}
 	}
 	return func(c *Ctx) entity.Value {
-		if !c.Step() {
-			c.err.happenedIn(at)
+		if c.err != nil {
 			return entity.Value{}
 		}
 		a := first(c)

@@ -239,6 +239,35 @@ func (c *Ctx) With(v entity.Value, f Eval) entity.Value {
 	return r
 }
 
+// Each appends f of every value, with it as the current value "_.", to out. It
+// ends early if the entity fails.
+func (c *Ctx) Each(in []entity.Value, f Eval, out []entity.Value) []entity.Value {
+	saved := c.this
+	for i := range in {
+		if !c.Step() {
+			break
+		}
+		c.this = in[i]
+		out = append(out, f(c))
+	}
+	c.this = saved
+	return out
+}
+
+// Where adds the values for which f is true to out.
+func (c *Ctx) Where(in []entity.Value, f Eval, out Gather) {
+	saved := c.this
+	for i := range in {
+		if !c.Step() {
+			break
+		}
+		if c.this = in[i]; Truthy(f(c)) {
+			out.Add(in[i])
+		}
+	}
+	c.this = saved
+}
+
 // EachElem calls f for each element of a list, or once for any other value but
 // null.
 func EachElem(v entity.Value, f func(entity.Value) bool) {

@@ -240,7 +240,11 @@ func (b *Builder) getFirst(r root, key string) Eval {
 			if c.this.Kind() != entity.Dict {
 				return elsewhere(c)
 			}
-			v, _ := c.this.Object().GetHint(key, &c.hints[slot])
+			o := c.this.Object()
+			v, ok := o.At(c.hints[slot], key)
+			if !ok {
+				v, _ = o.GetHint(key, &c.hints[slot])
+			}
 			return v
 		}
 	}
@@ -248,7 +252,11 @@ func (b *Builder) getFirst(r root, key string) Eval {
 		if c.frame.source.Kind() != entity.Dict {
 			return elsewhere(c)
 		}
-		v, _ := c.frame.source.Object().GetHint(key, &c.hints[slot])
+		o := c.frame.source.Object()
+		v, ok := o.At(c.hints[slot], key)
+		if !ok {
+			v, _ = o.GetHint(key, &c.hints[slot])
+		}
 		return v
 	}
 }

@@ -58,6 +58,7 @@ type HopsUse struct {
 type Program struct {
 	o     Options
 	rules map[string]*rule
+	main  *rule // the default one; nil in an expression
 	size  sizes
 	facts Facts
 	ahead []hop // hops that Prepare may look up beforehand
@@ -118,7 +119,7 @@ func (b *Builder) addRule(name string, n *jsonpos.Node) {
 }
 
 func (b *Builder) program() *Program {
-	return &Program{o: b.o, rules: b.rules, facts: b.facts, ahead: b.ahead, size: sizes{b.hints, b.copies, b.slots, b.memos, b.traces}}
+	return &Program{o: b.o, rules: b.rules, main: b.rules["default"], facts: b.facts, ahead: b.ahead, size: sizes{b.hints, b.copies, b.slots, b.memos, b.traces}}
 }
 
 // Expression is a compiled expression on its own, immutable and shared.
@@ -234,7 +235,7 @@ func (r *Run) TransformOne(ctx context.Context, source, target entity.Value, a *
 func (r *Run) apply(ctx context.Context, a *entity.Arena, source entity.Value, target *entity.Object, out *entity.Batch) error {
 	r.c.ctx = ctx
 	r.begin(a, source, target)
-	flow := RunSteps(&r.c, r.p.rules["default"].steps)
+	flow := RunSteps(&r.c, r.p.main.steps)
 	if r.c.err != nil {
 		return r.failure(source)
 	}
@@ -247,12 +248,12 @@ func (r *Run) apply(ctx context.Context, a *entity.Arena, source entity.Value, t
 	v := target.Value()
 	if _, ok := entity.ID(v); !ok && r.p.o.IDRequired {
 		r.c.Fail("dtl/no-id", `the target has no string "_id"`)
-		rule := r.p.rules["default"]
+		rule := r.p.main
 		r.c.err.Pointer = rule.pointer
 		return r.failure(source)
 	}
 	if r.c.weigh(v); r.c.err != nil {
-		r.c.err.Pointer = r.p.rules["default"].pointer
+		r.c.err.Pointer = r.p.main.pointer
 		return r.failure(source)
 	}
 	out.Entities = append(out.Entities, v)

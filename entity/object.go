@@ -119,6 +119,17 @@ func (o *Object) GetHint(key string, hint *int) (Value, bool) {
 	return Value{}, false
 }
 
+// At is GetHint where it costs nothing: the i-th member, if its key is the very
+// copy that [Key] gives out.
+func (o *Object) At(i int, key string) (Value, bool) {
+	if uint(i) < uint(len(o.members)) {
+		if m := &o.members[i]; len(m.Key) == len(key) && unsafe.StringData(m.Key) == unsafe.StringData(key) {
+			return m.Value, true
+		}
+	}
+	return Value{}, false
+}
+
 // Set gives key the value v: in its place if the key is there, else at the end.
 func (o *Object) Set(key string, v Value) {
 	o.raw = ""

@@ -25,11 +25,7 @@ func mapping() []dtl.Func {
 				f, vals := b.Expr(a.One(0)).Eval, b.Expr(a.One(1)).Eval
 				return func(c *dtl.Ctx) value {
 					in, out := elems(vals(c)), c.Gather()
-					for _, v := range in {
-						if c.Step() && dtl.Truthy(c.With(v, f)) {
-							out.Add(v)
-						}
-					}
+					c.Where(in, f, out)
 					return out.List()
 				}
 			},
@@ -58,14 +54,7 @@ func mapping() []dtl.Func {
 				f, vals := b.Expr(a.One(0)).Eval, b.Expr(a.One(1)).Eval
 				return func(c *dtl.Ctx) value {
 					in := elems(vals(c))
-					out := c.Arena().Values(len(in))
-					for _, v := range in {
-						if !c.Step() {
-							break
-						}
-						out = append(out, c.With(v, f))
-					}
-					return entity.NewList(out...)
+					return entity.NewList(c.Each(in, f, c.Arena().Values(len(in)))...)
 				}
 			}},
 		{Name: "map-dict", Args: "KEY_FUNCTION(function-expression{1}) VALUE_FUNCTION(function-expression{1}) VALUES(value-expression{1})",
@@ -210,12 +199,12 @@ func sorted(sign int) func(*dtl.Ctx, dtl.Eval, value) value {
 		// Keys and elements stand in one arena list, as pairs, so that sorting
 		// makes nothing on the heap.
 		n := v.Len()
-		keys := c.Arena().Values(2 * n)
-		for _, e := range v.Elems() {
-			if !c.Step() {
-				return null
-			}
-			keys = append(keys, parsed(c.With(e, key)))
+		keys := c.Each(v.Elems(), key, c.Arena().Values(2*n))
+		if len(keys) < n {
+			return null
+		}
+		for i := range keys {
+			keys[i] = parsed(keys[i])
 		}
 		order := keys[n : 2*n]
 		copy(order, v.Elems())

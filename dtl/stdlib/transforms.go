@@ -157,6 +157,14 @@ func patterns(b *dtl.Builder, n *jsonpos.Node) []string {
 
 func remove(b *dtl.Builder, a dtl.Args) dtl.Step {
 	pats := patterns(b, a.One(0))
+	if names, ok := exactNames(b, pats); ok {
+		return func(c *dtl.Ctx) dtl.Flow {
+			for _, name := range names {
+				c.Target().Delete(name)
+			}
+			return dtl.Continue
+		}
+	}
 	return func(c *dtl.Ctx) dtl.Flow {
 		t := c.Target()
 		for i := t.Len() - 1; i >= 0; i-- {
@@ -170,6 +178,17 @@ func remove(b *dtl.Builder, a dtl.Args) dtl.Step {
 		}
 		return dtl.Continue
 	}
+}
+
+// exactNames are patterns each of which can match one name only.
+func exactNames(b *dtl.Builder, pats []string) (names []string, ok bool) {
+	for _, p := range pats {
+		if b.Options().NamespacedIdentifiers || strings.ContainsAny(p, "*?") {
+			return nil, false
+		}
+		names = append(names, entity.Key(p))
+	}
+	return names, true
 }
 
 func rename(b *dtl.Builder, a dtl.Args) dtl.Step {
