@@ -17,7 +17,7 @@ import (
 
 var (
 	compactSeed = flag.Uint64("compact.seed", 0, "run TestCompactAgrees with this seed only")
-	compactRuns = flag.Int("compact.runs", 40, "histories that TestCompactAgrees runs")
+	compactRuns = flag.Int("compact.runs", 20, "histories that TestCompactAgrees runs")
 )
 
 // TestCompactAgrees gives two stores the same random history and compacts one
@@ -243,4 +243,3 @@ func (c *compactRun) reopen(t *testing.T) {
 	}
 	c.open(t)
 }
-

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/storetest"
 )
@@ -39,6 +40,27 @@ func TestCrash(t *testing.T) {
 	}
 }
 
+// TestCrashCompacting is TestCrash with compactions, which fail and end at any
+// of their writes too. What readers of latest versions find is as if there had
+// been none.
+func TestCrashCompacting(t *testing.T) {
+	for range 2 * *crashRuns {
+		seed := rand.Uint64()
+		if *crashSeed != 0 {
+			seed = *crashSeed
+		}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			c := newCrashRun(seed)
+			c.compacts = true
+			c.run(t)
+		})
+		if *crashSeed != 0 {
+			return
+		}
+	}
+}
+
 // crashRun is one history over several lives of a store.
 type crashRun struct {
 	r     *rand.Rand
@@ -48,6 +70,8 @@ type crashRun struct {
 	maybe []step           // handed over since and not acknowledged, in order
 	fail  bool             // something was refused since the last acknowledgement
 	tail  *storetest.Follower
+
+	compacts bool
 }
 
 // step is something that happens to a store and its model.
@@ -103,22 +127,50 @@ func (c *crashRun) start(t *testing.T) *Store {
 		t.Fatalf("restart: %v", err)
 	}
 	t.Cleanup(func() { s.Close() })
-	got := storetest.Dump(t, s)
+	dump, of := storetest.Dump, (*storetest.Model).Dump
+	if c.compacts {
+		dump, of = storetest.DumpLatest, (*storetest.Model).DumpLatest
+	}
+	got := dump(t, s)
 	for mask := range 1 << len(c.maybe) {
 		m := c.model.Clone()
-		if !tryApply(m, c.maybe, mask) || m.Dump() != got {
+		if !tryApply(m, c.maybe, mask) || of(m) != got {
 			continue
 		}
 		c.model, c.maybe, c.fail = m, nil, false
-		m.Check(t, s)
+		if !c.compacts {
+			m.Check(t, s)
+		}
+		checkCounts(t, s)
 		if m.Datasets["a"] != nil {
 			c.tail.Follow(t, s, m)
 		}
 		return s
 	}
 	t.Fatalf("the store is not what was acknowledged, with or without the %d steps more that were under way:\n%s",
-		len(c.maybe), firstDifference(got, c.model.Dump()))
+		len(c.maybe), firstDifference(got, of(c.model)))
 	return nil
+}
+
+// checkCounts compares the numbers of datasets with their latest versions.
+func checkCounts(t *testing.T, s *Store) {
+	t.Helper()
+	infos, err := s.Datasets(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, info := range infos {
+		list, _ := storetest.ReadAll(t, s, info.Name, store.Query{Since: store.Start})
+		deleted := int64(0)
+		for _, e := range list {
+			if entity.Deleted(e) {
+				deleted++
+			}
+		}
+		if info.Deleted != deleted || info.Live != int64(len(list))-deleted {
+			t.Errorf("%+v, but %d latest versions, %d of them deleted", info, len(list), deleted)
+		}
+	}
 }
 
 // firstDifference shows where two dumps part.
@@ -166,6 +218,9 @@ func (c *crashRun) live(t *testing.T, s *Store) {
 	c.fs.mu.Unlock()
 	for range 2 + c.r.IntN(25) {
 		c.disturb()
+		if c.compacts && c.r.IntN(4) == 0 {
+			c.compact(t, s)
+		}
 		if off := c.some(t, s); off || t.Failed() {
 			return
 		}
@@ -236,6 +291,18 @@ func (c *crashRun) submit(t *testing.T, s *Store) (step, func() error) {
 	return step{batch: b}, func() error {
 		_, err := p.Wait(context.WithoutCancel(t.Context()))
 		return err
+	}
+}
+
+// compact compacts; it may fail like everything else.
+func (c *crashRun) compact(t *testing.T, s *Store) {
+	o := store.CompactOptions{Datasets: map[string]store.Retention{}, Floors: map[string]store.Offset{c.tail.Dataset: c.tail.Since}, Seal: c.r.IntN(2) == 0}
+	for _, name := range []string{"a", "b", "c"} {
+		o.Datasets[name] = store.Retention{KeepVersions: 1 + c.r.IntN(3)}
+	}
+	_, err := s.Compact(t.Context(), o)
+	if errors.Is(err, store.ErrCorrupt) {
+		t.Error(err)
 	}
 }
 

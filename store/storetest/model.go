@@ -149,8 +149,35 @@ func (m *Model) Dump() string {
 	return out.String()
 }
 
+// DumpLatest tells what readers of latest versions find in the model.
+func (m *Model) DumpLatest() string {
+	c := m.Clone()
+	for _, d := range c.Datasets {
+		var left []ModelVersion
+		for i, v := range d.Log {
+			if d.latest(v.ID) == i {
+				left = append(left, v)
+			}
+		}
+		d.Log = left
+	}
+	return c.Dump()
+}
+
 // Dump tells what a store holds as Model.Dump does.
 func Dump(t testing.TB, s store.Store) string {
+	t.Helper()
+	return dump(t, s, true)
+}
+
+// DumpLatest tells what readers of latest versions find, as Model.DumpLatest
+// does.
+func DumpLatest(t testing.TB, s store.Store) string {
+	t.Helper()
+	return dump(t, s, false)
+}
+
+func dump(t testing.TB, s store.Store, history bool) string {
 	t.Helper()
 	infos, err := s.Datasets(t.Context())
 	if err != nil {
@@ -159,7 +186,7 @@ func Dump(t testing.TB, s store.Store) string {
 	var out strings.Builder
 	for _, info := range infos {
 		fmt.Fprintf(&out, "%s %v\n", info.Name, info.Populated)
-		all, _ := ReadAll(t, s, info.Name, store.Query{Since: store.Start, History: true})
+		all, _ := ReadAll(t, s, info.Name, store.Query{Since: store.Start, History: history})
 		for _, e := range all {
 			fmt.Fprintln(&out, plain(e))
 		}
