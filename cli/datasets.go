@@ -11,13 +11,14 @@ import (
 )
 
 type datasetsCmd struct {
-	Args    []string `arg:"" help:"[DIR] ls | cat NAME | get NAME ID | check | backup FILE | restore FILE."`
+	Args    []string `arg:"" help:"[DIR] ls | cat NAME | get NAME ID | check | compact | backup FILE | restore FILE."`
 	Data    string   `help:"Folder of the datasets; otherwise .data in the node folder DIR."`
 	History bool     `help:"All versions, not only the latest."`
+	Keep    int      `help:"For compact: versions of each entity to keep." default:"2"`
 	Since   int64    `help:"Only what came after this _updated." default:"-1"`
 }
 
-const datasetsWords = "ls, cat NAME, get NAME ID, check, backup FILE, or restore FILE"
+const datasetsWords = "ls, cat NAME, get NAME ID, check, compact, backup FILE, or restore FILE"
 
 // Run looks into a store that no node is using, or looks after it.
 func (c *datasetsCmd) Run(ctx context.Context, s *stdio) error {
@@ -31,6 +32,8 @@ func (c *datasetsCmd) Run(ctx context.Context, s *stdio) error {
 	switch {
 	case args[0] == "check" && len(args) == 1:
 		return checkStore(ctx, s, dir)
+	case args[0] == "compact" && len(args) == 1:
+		return c.compact(ctx, s, dir)
 	case args[0] == "restore" && len(args) == 2:
 		return restoreStore(ctx, s, dir, args[1])
 	}

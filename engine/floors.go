@@ -9,7 +9,8 @@ import (
 // Floors are, by dataset, the places up to which every pipe that tracks the
 // dataset has followed its changes, pipes that are disabled included. Compaction
 // must keep all versions behind a floor, and the version each of them replaced:
-// tracking goes back from both. Datasets that nobody tracks are not named.
+// tracking goes back from both. Readers of subsets hold versions likewise: what
+// has left a subset is read once more, as deleted. Datasets that nobody tracks are not named.
 func (e *Engine) Floors(ctx context.Context) (map[string]store.Offset, error) {
 	floors := map[string]store.Offset{}
 	for _, p := range e.graph.pipes {
@@ -18,10 +19,21 @@ func (e *Engine) Floors(ctx context.Context) (map[string]store.Offset, error) {
 			return nil, err
 		}
 		for d, at := range followed {
-			if floor, known := floors[d]; !known || at < floor {
-				floors[d] = at
-			}
+			lower(floors, d, at)
+		}
+		d, at, reads, err := p.SubsetRead(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if reads {
+			lower(floors, d, at)
 		}
 	}
 	return floors, nil
+}
+
+func lower(floors map[string]store.Offset, dataset string, at store.Offset) {
+	if floor, known := floors[dataset]; !known || at < floor {
+		floors[dataset] = at
+	}
 }

@@ -76,6 +76,7 @@ func (e *Engine) Start() {
 	e.resumeRescans()
 	e.tasks.Go(e.loop)
 	e.tasks.Go(func() { e.listen(w) })
+	e.tasks.Go(e.compactLoop)
 }
 
 // schedulerOff tells whether the node's metadata lets no pump start by itself.

@@ -8,34 +8,34 @@ import (
 // Definition is what a pipe says, with its defaults.
 type Definition struct {
 	spec.Base
-	ID                    string          `spec:"_id,required" doc:"Id of the pipe, unique in the configuration."`
-	Type                  string          `spec:"type,required" doc:"pipe"`
-	Name                  string          `spec:"name" doc:"Name shown to people."`
-	Description           *jsonpos.Node   `spec:"description" kind:"string|array" doc:"What the pipe is for: a text, or a list of lines."`
-	Comment               *jsonpos.Node   `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
-	Source                *jsonpos.Node   `spec:"source,required" kind:"object" doc:"Where entities come from."`
-	Transform             *jsonpos.Node   `spec:"transform" kind:"object|array" doc:"What happens to them: one transform or a list."`
-	Sink                  *jsonpos.Node   `spec:"sink" kind:"object" doc:"Where they go. Without it, or without a type in it: the dataset named after the pipe."`
-	Pump                  Pump            `spec:"pump" doc:"When the pipe runs, and what happens when it fails."`
-	BatchSize             int             `spec:"batch_size" min:"1" doc:"Source entities in a batch; usually 100."`
-	CheckpointInterval    int             `spec:"checkpoint_interval" min:"1" doc:"Batches between saves of the offset; 10000 entities unless given, each batch if batch_size is 1. Dataset sinks save it with every batch, and of a full run how far it has come in this interval."`
-	DisableSetLastSeen    bool            `spec:"disable_set_last_seen" doc:"Whether the offset may not be reset or set by hand."`
-	BackgroundRescan      *jsonpos.Node   `spec:"enable_background_rescan" kind:"boolean" doc:"Whether rescans run beside incremental runs."`
-	RescanOnChange        *jsonpos.Node   `spec:"rescan_when_config_changes" kind:"boolean" doc:"Whether a changed configuration rescans."`
-	ReprocessingPolicy    string          `spec:"reprocessing_policy" enum:"continue,automatic" doc:"Whether the pipe resets itself when its inputs were remade."`
-	InferTypes            *jsonpos.Node   `spec:"infer_pipe_entity_types" kind:"boolean" doc:"Whether schemas of entities are inferred."`
-	Compaction            *jsonpos.Node   `spec:"compaction" kind:"object" doc:"How many versions the sink's dataset keeps."`
-	ExcludeCompleteness   []string        `spec:"exclude_completeness" doc:"Datasets whose completeness is not inherited."`
-	IncludeCompleteness   []string        `spec:"include_completeness" doc:"Datasets whose completeness is inherited."`
-	NamespacedIdentifiers *bool           `spec:"namespaced_identifiers" doc:"Whether properties and identifiers have namespaces."`
-	Namespaces            namespaceConfig `spec:"namespaces" doc:"The namespaces of identifiers and properties; by default the pipe's id."`
-	AddNamespaces         *bool           `spec:"add_namespaces" doc:"Whether namespaces are added before the first transform."`
-	RemoveNamespaces      *bool           `spec:"remove_namespaces" doc:"Whether namespaces are removed after the last transform."`
-	SymmetricCollapse     *jsonpos.Node   `spec:"symmetric_namespace_collapse" kind:"boolean" doc:"Whether identifiers collapse both ways."`
-	Tracking              trackingConfig  `spec:"dependency_tracking" doc:"Limits of dependency tracking."`
-	Permissions           *jsonpos.Node   `spec:"permissions" kind:"array" doc:"Who may read, write, run and change the pipe."`
-	Metadata              *jsonpos.Node   `spec:"metadata" kind:"object" doc:"Free properties for tools; $config-group, durable, tags and others are known."`
-	Principals            *jsonpos.Node   `spec:"principals" kind:"array" doc:"Roles the pipe runs with, as exported configurations have them."`
+	ID                    string           `spec:"_id,required" doc:"Id of the pipe, unique in the configuration."`
+	Type                  string           `spec:"type,required" doc:"pipe"`
+	Name                  string           `spec:"name" doc:"Name shown to people."`
+	Description           *jsonpos.Node    `spec:"description" kind:"string|array" doc:"What the pipe is for: a text, or a list of lines."`
+	Comment               *jsonpos.Node    `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	Source                *jsonpos.Node    `spec:"source,required" kind:"object" doc:"Where entities come from."`
+	Transform             *jsonpos.Node    `spec:"transform" kind:"object|array" doc:"What happens to them: one transform or a list."`
+	Sink                  *jsonpos.Node    `spec:"sink" kind:"object" doc:"Where they go. Without it, or without a type in it: the dataset named after the pipe."`
+	Pump                  Pump             `spec:"pump" doc:"When the pipe runs, and what happens when it fails."`
+	BatchSize             int              `spec:"batch_size" min:"1" doc:"Source entities in a batch; usually 100."`
+	CheckpointInterval    int              `spec:"checkpoint_interval" min:"1" doc:"Batches between saves of the offset; 10000 entities unless given, each batch if batch_size is 1. Dataset sinks save it with every batch, and of a full run how far it has come in this interval."`
+	DisableSetLastSeen    bool             `spec:"disable_set_last_seen" doc:"Whether the offset may not be reset or set by hand."`
+	BackgroundRescan      *jsonpos.Node    `spec:"enable_background_rescan" kind:"boolean" doc:"Whether rescans run beside incremental runs."`
+	RescanOnChange        *jsonpos.Node    `spec:"rescan_when_config_changes" kind:"boolean" doc:"Whether a changed configuration rescans."`
+	ReprocessingPolicy    string           `spec:"reprocessing_policy" enum:"continue,automatic" doc:"Whether the pipe resets itself when its inputs were remade."`
+	InferTypes            *jsonpos.Node    `spec:"infer_pipe_entity_types" kind:"boolean" doc:"Whether schemas of entities are inferred."`
+	Compaction            compactionConfig `spec:"compaction" doc:"How many versions the sink's dataset keeps."`
+	ExcludeCompleteness   []string         `spec:"exclude_completeness" doc:"Datasets whose completeness is not inherited."`
+	IncludeCompleteness   []string         `spec:"include_completeness" doc:"Datasets whose completeness is inherited."`
+	NamespacedIdentifiers *bool            `spec:"namespaced_identifiers" doc:"Whether properties and identifiers have namespaces."`
+	Namespaces            namespaceConfig  `spec:"namespaces" doc:"The namespaces of identifiers and properties; by default the pipe's id."`
+	AddNamespaces         *bool            `spec:"add_namespaces" doc:"Whether namespaces are added before the first transform."`
+	RemoveNamespaces      *bool            `spec:"remove_namespaces" doc:"Whether namespaces are removed after the last transform."`
+	SymmetricCollapse     *jsonpos.Node    `spec:"symmetric_namespace_collapse" kind:"boolean" doc:"Whether identifiers collapse both ways."`
+	Tracking              trackingConfig   `spec:"dependency_tracking" doc:"Limits of dependency tracking."`
+	Permissions           *jsonpos.Node    `spec:"permissions" kind:"array" doc:"Who may read, write, run and change the pipe."`
+	Metadata              *jsonpos.Node    `spec:"metadata" kind:"object" doc:"Free properties for tools; $config-group, durable, tags and others are known."`
+	Principals            *jsonpos.Node    `spec:"principals" kind:"array" doc:"Roles the pipe runs with, as exported configurations have them."`
 }
 
 type namespaceConfig struct {

@@ -74,6 +74,7 @@ func Compile(c *config.Component, env Env) (*Pipe, diag.List) {
 	if p.source != nil && p.sink != nil && !finds.HasErrors() {
 		finds.Add(p.checkPump()...)
 		finds.Add(p.checkKind()...)
+		finds.Add(p.checkCompaction()...)
 	}
 	for i := range finds {
 		if finds[i].Pipe == "" {

@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/store"
+)
+
+const (
+	// compactLook is how often it is looked for something to compact.
+	compactLook = time.Minute
+	// compactIdle is after how many looks without any change it is looked closely.
+	compactIdle = 60
+	// compactDaily is the time between compactions that growth does not start.
+	compactDaily = 24 * time.Hour
+	// compactGrown is how many new versions start a compaction: so many, and a
+	// quarter of what was there.
+	compactGrown = 20_000
+)
+
+// compacted is what is remembered of a dataset's last compaction.
+type compacted struct {
+	at       time.Time
+	versions int64
+}
+
+// compactor decides which datasets are compacted, and when.
+type compactor struct {
+	e     *Engine
+	last  map[string]compacted
+	now   time.Time // of the look under way
+	heard uint64    // changes heard of before it
+	idle  int       // looks since
+}
+
+// compactLoop compacts in the background until the node closes. There is one
+// goroutine of it, and each step of the store is bounded, so pumps go on.
+func (e *Engine) compactLoop() {
+	s, ok := e.o.Store.(store.Compacter)
+	if !ok {
+		return
+	}
+	c := &compactor{e: e, last: map[string]compacted{}}
+	tick := time.NewTicker(compactLook)
+	defer tick.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-tick.C:
+			if err := c.run(e.ctx, s); err != nil && !errors.Is(err, store.ErrConflict) && e.ctx.Err() == nil {
+				e.o.Log.Error("compaction failed; what was there is still there", "error", err)
+			}
+		}
+	}
+}
+
+// run compacts what is due, if anything is.
+func (c *compactor) run(ctx context.Context, s store.Compacter) error {
+	if !c.stirred() {
+		return nil
+	}
+	infos, err := c.e.o.Store.Datasets(ctx)
+	if err != nil {
+		return err
+	}
+	by := map[string]store.Info{}
+	for _, i := range infos {
+		by[i.Name] = i
+	}
+	due, err := c.due(ctx, by)
+	if err != nil || len(due) == 0 {
+		return err
+	}
+	floors, err := c.e.Floors(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.Compact(ctx, store.CompactOptions{Datasets: due, Floors: floors})
+	for name := range due {
+		info, known := c.e.o.Store.Info(ctx, name)
+		if known == nil {
+			c.last[name] = compacted{c.now, info.Versions}
+		}
+	}
+	return err
+}
+
+// stirred tells whether anything has changed since the last look. If not, age
+// alone makes something due, and an hour more does not matter.
+func (c *compactor) stirred() bool {
+	c.e.mu.Lock()
+	heard := c.e.mu.heard
+	c.e.mu.Unlock()
+	if c.idle++; heard == c.heard && c.idle < compactIdle {
+		return false
+	}
+	c.heard, c.idle, c.now = heard, 0, c.e.now()
+	return true
+}
+
+func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[string]store.Retention, error) {
+	due := map[string]store.Retention{}
+	for _, p := range c.e.graph.pipes {
+		x, on, err := p.Compaction(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if info, there := infos[x.Dataset]; on && there && info.Populated && c.isDue(&x, &info) {
+			due[x.Dataset] = x.Keep
+		}
+		log := pipes.Compaction{Dataset: pipes.LogDataset(p.ID()), Keep: p.LogRetention(), Growth: 1}
+		if info, there := infos[log.Dataset]; there && c.isDue(&log, &info) {
+			due[log.Dataset] = log.Keep
+		}
+	}
+	return due, nil
+}
+
+// isDue tells whether a dataset is due. What a node finds when it starts counts
+// as compacted then: it is looked at a day later, or when it has grown.
+func (c *compactor) isDue(x *pipes.Compaction, info *store.Info) bool {
+	last, known := c.last[info.Name]
+	if !known {
+		last = compacted{c.now, info.Live + info.Deleted}
+		c.last[info.Name] = last
+	}
+	since := c.now.Sub(last.at)
+	grown := info.Versions - last.versions
+	if x.AsItGrows && since >= x.Interval && grown >= compactGrown && grown >= last.versions/4 {
+		return true
+	}
+	return since >= compactDaily && float64(info.Versions) >= x.Growth*float64(last.versions)
+}

@@ -1,0 +1,160 @@
+package pipes
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/store"
+)
+
+// compactionConfig is what the sink's dataset keeps, and when the rest goes.
+type compactionConfig struct {
+	spec.Base
+	Automatic      bool    `spec:"automatic" default:"true" doc:"Whether old versions are removed once a day, if sink does not have it done as they come."`
+	Sink           bool    `spec:"sink" default:"true" doc:"Whether old versions are removed as new ones come; unless given the node's default_compaction_type decides."`
+	KeepVersions   int     `spec:"keep_versions" min:"0" doc:"How many versions of each entity stay; unless given the node's, else 2. 0 needs time_threshold_hours, and forgets entities whose latest version is that old. Less than 2 makes dependency tracking miss changes."`
+	Hours          int     `spec:"time_threshold_hours" min:"0" doc:"How old a version must be before it may go; unless given the node's, else any age."`
+	HoursPump      int     `spec:"time_threshold_hours_pump" min:"720" doc:"How long entries of the execution log stay; unless given the node's, else 720."`
+	Growth         float64 `spec:"growth_threshold" min:"1" doc:"By which factor the dataset must have grown before the daily compaction looks at it; unless given the node's, else 1."`
+	Interval       float64 `spec:"compaction_interval" min:"0" doc:"Least seconds between two compactions as versions come; unless given the node's, else 0."`
+	TTLDeletes     float64 `spec:"ttl_deletes_hours" min:"0" doc:"Forgets entities that were deleted so many hours ago; unless given never. Readers that are further behind do not hear of the deletion."`
+	TTLTimeout     float64 `spec:"ttl_deletes_timeout_seconds" default:"60" min:"0" doc:"Seconds that one compaction spends on looking for those; the next one goes on."`
+	Retract        bool    `spec:"retract" doc:"Whether an entity with \"$retract\": true has all its earlier versions removed for good."`
+	RetractTimeout float64 `spec:"retract_timeout_seconds" default:"60" min:"0" doc:"Seconds that one compaction spends on looking for those; the next one goes on."`
+}
+
+// Compaction is what a pipe's dataset keeps, and when it is compacted.
+type Compaction struct {
+	Dataset string
+	Keep    store.Retention
+	// AsItGrows has it compacted whenever enough has changed, at most once in
+	// Interval; otherwise it is once a day, if it grew by the factor Growth.
+	AsItGrows bool
+	Interval  time.Duration
+	Growth    float64
+}
+
+const minPumpHours = 720
+
+// Compaction returns how the dataset that the pipe writes is compacted; false
+// if it is not, or not while a circuit breaker has tripped.
+func (p *Pipe) Compaction(ctx context.Context) (Compaction, bool, error) {
+	c := &p.Def.Compaction
+	asItGrows := c.Sink
+	if c.Node.Get("sink") == nil {
+		asItGrows = p.global("default_compaction_type") != "background"
+	}
+	if p.Output() == "" || !c.Automatic && !asItGrows {
+		return Compaction{}, false, nil
+	}
+	if err := p.tripped(ctx); err != nil {
+		return Compaction{}, false, unlessWait(err)
+	}
+	keep := store.Retention{
+		KeepVersions:  int(p.compacts("keep_versions", 2)),
+		MinAge:        ofHours(p.compacts("time_threshold_hours", 0)),
+		TTLDeletes:    ofHours(c.TTLDeletes),
+		TTLBudget:     ofSeconds(c.TTLTimeout),
+		Retract:       c.Retract,
+		RetractBudget: ofSeconds(c.RetractTimeout),
+	}
+	return Compaction{Dataset: p.Output(), Keep: keep, AsItGrows: asItGrows,
+		Interval: ofSeconds(p.intervalOfCompaction()), Growth: max(1, p.compacts("growth_threshold", 1))}, true, nil
+}
+
+// LogRetention is how long entries of the execution log stay.
+func (p *Pipe) LogRetention() store.Retention {
+	return store.Retention{MinAge: ofHours(max(minPumpHours, p.compacts("time_threshold_hours_pump", minPumpHours)))}
+}
+
+func ofHours(n float64) time.Duration   { return time.Duration(n * float64(time.Hour)) }
+func ofSeconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+
+// unlessWait returns an error that is no reason to wait.
+func unlessWait(err error) error {
+	if _, waits := err.(*WaitError); waits {
+		return nil
+	}
+	return err
+}
+
+// compacts is the pipe's own number, else the node's, else the default.
+func (p *Pipe) compacts(key string, def float64) float64 {
+	return firstNumber(def, p.Def.Compaction.Node.Get(key), p.env.Metadata.Get("global_defaults").Get("compaction_"+key))
+}
+
+// intervalOfCompaction has the same name in both places.
+func (p *Pipe) intervalOfCompaction() float64 {
+	const key = "compaction_interval"
+	return firstNumber(0, p.Def.Compaction.Node.Get(key), p.env.Metadata.Get("global_defaults").Get(key))
+}
+
+func firstNumber(def float64, from ...*jsonpos.Node) float64 {
+	for _, n := range from {
+		if n == nil || n.Kind != jsonpos.Number {
+			continue
+		}
+		if v, err := strconv.ParseFloat(n.Text, 64); err == nil && v >= 0 {
+			return v
+		}
+	}
+	return def
+}
+
+func (p *Pipe) checkCompaction() diag.List {
+	var finds diag.List
+	if p.compacts("keep_versions", 2) == 0 && p.compacts("time_threshold_hours", 0) == 0 {
+		finds.Add(diag.Finding{Rule: "compaction/none-kept", Severity: diag.Error, Span: p.Def.Compaction.At("keep_versions"),
+			Message: `"keep_versions": 0 needs "time_threshold_hours"`, Help: "without an age every entity would be forgotten at once"})
+	}
+	return finds
+}
+
+// SubsetRead is the dataset of which the pipe reads a subset, and how far it
+// has come: what has left the subset behind that place must be there to be
+// read as deleted. A pipe that begins anew has nothing to delete.
+func (p *Pipe) SubsetRead(ctx context.Context) (dataset string, at store.Offset, reads bool, err error) {
+	source := chosen(p.Def.Source)
+	if source.Get("subset") == nil || len(p.Inputs()) != 1 {
+		return "", 0, false, nil
+	}
+	s, err := p.loadState(ctx)
+	if err != nil || s.Offset == "" {
+		return "", 0, false, err
+	}
+	n, err := strconv.ParseInt(s.Offset, 10, 64)
+	if err != nil {
+		return p.Inputs()[0], store.Start, true, nil
+	}
+	return p.Inputs()[0], store.Offset(n), true, nil
+}
+
+// StoredFloors are the floors of compaction as far as the store knows them,
+// without any configuration: how far pipes have followed the datasets that they
+// track. Pipes that are gone hold their datasets too.
+func StoredFloors(ctx context.Context, st store.Store) (map[string]store.Offset, error) {
+	const prefix = "pipe/"
+	keys, err := st.States(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	floors := map[string]store.Offset{}
+	for _, key := range keys {
+		p := Pipe{Def: Definition{ID: strings.TrimPrefix(key, prefix)}, env: Env{Store: st}}
+		s, err := p.loadState(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for d, at := range s.Tracking {
+			if floor, known := floors[d]; !known || at.Offset < floor {
+				floors[d] = at.Offset
+			}
+		}
+	}
+	return floors, nil
+}
