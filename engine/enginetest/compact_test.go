@@ -1,0 +1,77 @@
+package enginetest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
+)
+
+// compactions is a store that notes what it is asked to compact.
+type compactions struct {
+	*local.Store
+	mu    sync.Mutex
+	asked []store.CompactOptions
+}
+
+// Compact implements store.Compacter.
+func (c *compactions) Compact(ctx context.Context, o store.CompactOptions) (store.Compacted, error) {
+	c.mu.Lock()
+	c.asked = append(c.asked, o)
+	c.mu.Unlock()
+	return c.Store.Compact(ctx, o)
+}
+
+// A day after it started a node compacts what its pipes write, as each of them
+// or the node's metadata says, and not what is to stay as it is; what a pipe
+// has yet to read of a subset is held.
+func TestCompactsDaily(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &compactions{Store: memory(t)}
+		const one = `"source": {"type": "embedded", "entities": [{"_id": "1", "k": 1}]}`
+		e := open(t, st, parse(t, `[
+			{"_id": "node", "type": "metadata", "global_defaults": {"compaction_keep_versions": 3, "compaction_time_threshold_hours_pump": 800}},
+			{"_id": "plain", "type": "pipe", `+one+`},
+			{"_id": "own", "type": "pipe", `+one+`, "compaction": {"keep_versions": 1, "time_threshold_hours": 2,
+				"ttl_deletes_hours": 0.5, "retract": true, "retract_timeout_seconds": 7}},
+			{"_id": "off", "type": "pipe", `+one+`, "compaction": {"automatic": false, "sink": false}},
+			{"_id": "grows", "type": "pipe", `+one+`, "compaction": {"sink": false, "growth_threshold": 2}},
+			{"_id": "part", "type": "pipe", "source": {"type": "dataset", "dataset": "plain", "subset": ["eq", "_S.k", 1]}}]`))
+		if _, err := e.RunAll(t.Context(), nil, func(engine.PipeResult, int) {}); err != nil {
+			t.Fatal(err)
+		}
+		e.Start()
+		time.Sleep(23 * time.Hour)
+		synctest.Wait()
+		if len(st.asked) > 0 {
+			t.Fatalf("within the first day: %+v", st.asked)
+		}
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		if len(st.asked) == 0 {
+			t.Fatal("nothing was compacted")
+		}
+		got := st.asked[0]
+		minute := time.Minute
+		for name, want := range map[string]store.Retention{
+			"plain":             {KeepVersions: 3, TTLBudget: minute, RetractBudget: minute},
+			"own":               {KeepVersions: 1, MinAge: 2 * time.Hour, TTLDeletes: 30 * minute, TTLBudget: minute, Retract: true, RetractBudget: 7 * time.Second},
+			"system:pump:plain": {MinAge: 800 * time.Hour},
+			"off":               {},
+			"grows":             {},
+		} {
+			if got.Datasets[name] != want {
+				t.Errorf("%s: %+v, want %+v", name, got.Datasets[name], want)
+			}
+		}
+		if at, held := got.Floors["plain"]; !held || at != 0 {
+			t.Errorf("plain is held at %d, %v; the reader of a part of it is at 0", at, held)
+		}
+		e.Close()
+	})
+}
