@@ -18,7 +18,7 @@ import (
 
 var (
 	crashSeed = flag.Uint64("crash.seed", 0, "run TestCrash with this seed only")
-	crashRuns = flag.Int("crash.runs", 60, "histories that TestCrash runs")
+	crashRuns = flag.Int("crash.runs", 90, "histories that TestCrash runs, of four crashes each; TestCrashCompacting runs twice as many")
 )
 
 // TestCrash runs random histories on a file system that fails, loses power and

@@ -1,9 +1,11 @@
 package local
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // rewrite makes the file that takes the place of a segment. It has the states,
@@ -283,7 +285,7 @@ func (w *rewrite) adjusted(ds uint32, live, deleted int64) {
 
 // hole notes removed versions; those that follow one another are one hole.
 func (w *rewrite) hole(h hole) {
-	if i, ok := w.last[h.ds]; ok {
+	if i, ok := w.last[h.ds]; ok { // most of them, before all are put in order
 		if last := &w.p.holes[i]; last.first+last.count == h.first {
 			last.count += h.count
 			return
@@ -294,6 +296,19 @@ func (w *rewrite) hole(h hole) {
 	w.size += 2 * binary.MaxVarintLen32
 }
 
+// mergeHoles orders holes and makes one of those that touch.
+func mergeHoles(list []hole) (out []hole) {
+	slices.SortFunc(list, func(a, b hole) int { return cmp.Or(cmp.Compare(a.ds, b.ds), cmp.Compare(a.first, b.first)) })
+	for _, h := range list {
+		if n := len(out); n > 0 && out[n-1].ds == h.ds && out[n-1].first+out[n-1].count == h.first {
+			out[n-1].count += h.count
+			continue
+		}
+		out = append(out, h)
+	}
+	return out
+}
+
 // flush writes the frame gathered so far. There is one at least, because it
 // tells the numbers to go on from.
 func (w *rewrite) flush() error {
@@ -302,6 +317,7 @@ func (w *rewrite) flush() error {
 			w.p.adjust = append(w.p.adjust, *a)
 		}
 	}
+	w.p.holes = mergeHoles(w.p.holes)
 	w.buf = append(w.buf[:0], make([]byte, frameHeadSize)...)
 	w.buf = appendRemovals(appendPayload(w.buf, frameHeadSize, &w.p), &w.p)
 	base := uint32(w.pos) + frameHeadSize
