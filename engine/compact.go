@@ -31,6 +31,8 @@ type compacted struct {
 type compactor struct {
 	e     *Engine
 	last  map[string]compacted
+	daily time.Time // when age last started a compaction, in an earlier life too
+	aged  bool      // age starts the one under way
 	now   time.Time // of the look under way
 	heard uint64    // changes heard of before it
 	idle  int       // looks since
@@ -43,7 +45,7 @@ func (e *Engine) compactLoop() {
 	if !ok {
 		return
 	}
-	c := &compactor{e: e, last: map[string]compacted{}}
+	c := &compactor{e: e, last: map[string]compacted{}, daily: storedTime(e.ctx, e.o.Store, compactedKey)}
 	tick := time.NewTicker(compactLook)
 	defer tick.Stop()
 	for {
@@ -86,6 +88,9 @@ func (c *compactor) run(ctx context.Context, s store.Compacter) error {
 			c.last[name] = compacted{c.now, info.Versions}
 		}
 	}
+	if c.aged {
+		c.saveDaily()
+	}
 	return err
 }
 
@@ -102,8 +107,20 @@ func (c *compactor) stirred() bool {
 	return true
 }
 
+// compactedKey is the state that says when age last started a compaction, so
+// that a node that is started anew every day compacts too.
+const compactedKey = "compacted"
+
+func (c *compactor) saveDaily() {
+	c.daily = c.now
+	c.e.save(compactedKey, c.now.UTC().Format(time.RFC3339))
+}
+
 func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[string]store.Retention, error) {
 	due := map[string]store.Retention{}
+	if c.aged = false; c.daily.IsZero() {
+		c.saveDaily()
+	}
 	for _, p := range c.e.graph.pipes {
 		x, on, err := p.Compaction(ctx)
 		if err != nil {
@@ -121,11 +138,11 @@ func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[s
 }
 
 // isDue tells whether a dataset is due. What a node finds when it starts counts
-// as compacted then: it is looked at a day later, or when it has grown.
+// as compacted when age last started a compaction, or now.
 func (c *compactor) isDue(x *pipes.Compaction, info *store.Info) bool {
 	last, known := c.last[info.Name]
 	if !known {
-		last = compacted{c.now, info.Live + info.Deleted}
+		last = compacted{c.daily, info.Live + info.Deleted}
 		c.last[info.Name] = last
 	}
 	since := c.now.Sub(last.at)
@@ -133,5 +150,7 @@ func (c *compactor) isDue(x *pipes.Compaction, info *store.Info) bool {
 	if x.AsItGrows && since >= x.Interval && grown >= compactGrown && grown >= last.versions/4 {
 		return true
 	}
-	return since >= compactDaily && float64(info.Versions) >= x.Growth*float64(last.versions)
+	aged := since >= compactDaily && float64(info.Versions) >= x.Growth*float64(last.versions)
+	c.aged = c.aged || aged
+	return aged
 }
