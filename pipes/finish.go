@@ -29,26 +29,28 @@ func (r *run) sourcePopulated(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
+// whole judges a run that read everything. What a transform finds wrong with it
+// must be known before absence is taken for deletion.
+func (r *run) whole(ctx context.Context) (f sinks.Finish, err error) {
+	if t, ok := r.step.(transforms.Finisher); ok && r.kind == sinks.Full {
+		if err := t.Finish(ctx); err != nil {
+			return f, err
+		}
+	}
+	if f.SourcePopulated, err = r.sourcePopulated(ctx); err == nil {
+		f.Incomplete, err = r.incomplete(ctx)
+	}
+	return f, err
+}
+
 // finish ends a run that read everything.
 func (r *run) finish(ctx context.Context) error {
 	work, stop := graceful(ctx)
 	defer stop()
-	// What a transform finds wrong with the whole run must be known before
-	// absence is taken for deletion.
-	if f, ok := r.step.(transforms.Finisher); ok && r.kind == sinks.Full {
-		if err := f.Finish(work); err != nil {
-			return err
-		}
-	}
-	populated, err := r.sourcePopulated(work)
+	f, err := r.whole(work)
 	if err != nil {
 		return err
 	}
-	incomplete, err := r.incomplete(work)
-	if err != nil {
-		return err
-	}
-	f := sinks.Finish{SourcePopulated: populated, Incomplete: incomplete}
 	save, known, err := r.saveCompleteness(work, r.saveEnd(r.completed()))
 	if err != nil {
 		return err
@@ -59,7 +61,7 @@ func (r *run) finish(ctx context.Context) error {
 	}
 	r.stats.Changed += w.Changed
 	r.stats.Deleted += w.Deleted
-	r.stats.Kept = incomplete
+	r.stats.Kept = f.Incomplete
 	return err
 }
 

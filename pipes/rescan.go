@@ -153,21 +153,12 @@ func (r *run) pumpBeside(ctx context.Context, began string) error {
 func (r *run) conclude(ctx context.Context) error {
 	work, stop := graceful(ctx)
 	defer stop()
-	if f, ok := r.step.(transforms.Finisher); ok {
-		if err := f.Finish(work); err != nil {
-			return err
-		}
-	}
-	populated, err := r.sourcePopulated(work)
+	f, err := r.whole(work)
 	if err != nil {
 		return err
 	}
-	incomplete, err := r.incomplete(work)
-	if err != nil {
-		return err
-	}
-	w, err := r.writer.Finish(work, sinks.Finish{SourcePopulated: populated, Incomplete: incomplete}, nil)
-	r.stats.Kept = incomplete
+	w, err := r.writer.Finish(work, f, nil)
+	r.stats.Kept = f.Incomplete
 	r.stats.Changed += w.Changed
 	r.stats.Deleted += w.Deleted
 	return err

@@ -10,9 +10,22 @@ import (
 	"strings"
 
 	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/store"
 )
+
+// severalConfig are their options in common.
+type severalConfig struct {
+	spec.Base
+	Comment               *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	Datasets              []string      `spec:"datasets,required" doc:"Ids of the datasets read."`
+	InitialDatasets       []string      `spec:"initial_datasets" doc:"Datasets that must be populated for the source to count as populated. Unless given: all."`
+	IgnoreNonExistent     bool          `spec:"ignore_non_existent_datasets" default:"true" doc:"Whether initial_datasets that do not exist are left out of account."`
+	RequirePopulatedInput bool          `spec:"require_populated_input" doc:"Whether the pipe waits until the datasets are populated."`
+	SupportsSignalling    bool          `spec:"supports_signalling" doc:"Whether a change of a dataset starts the pipe. Unless given the node decides."`
+	IfSourceEmpty         string        `spec:"if_source_empty" enum:"accept,fail" doc:"Whether a full run that reads nothing fails, so that it does not delete everything. Unless given the node decides, which accepts."`
+}
 
 // several is what sources that read several datasets have in common.
 type several struct {
@@ -21,24 +34,26 @@ type several struct {
 	ids     []string
 	initial []string // nil: all of ids
 	lenient bool     // initial ones that do not exist are left out of account
+	empty   bool     // a full run may read nothing
 }
 
-func severalOf(at *spec.Base, ids, initial []string, lenient bool, s signals, st store.Store) (several, diag.List) {
+func severalOf(cfg *severalConfig, env Env) (several, diag.List) {
 	var diags diag.List
 	complain := func(format string, args ...any) {
-		diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Error, Span: at.At("datasets"), Message: fmt.Sprintf(format, args...)})
+		diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Error, Span: cfg.At("datasets"), Message: fmt.Sprintf(format, args...)})
 	}
-	if len(ids) == 0 {
+	if len(cfg.Datasets) == 0 {
 		complain("datasets is empty")
 	}
 	seen := map[string]bool{}
-	for _, id := range ids {
+	for _, id := range cfg.Datasets {
 		if seen[id] {
 			complain("dataset %q stands twice in datasets", id)
 		}
 		seen[id] = true
 	}
-	return several{s, st, ids, initial, lenient}, diags
+	return several{signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput), env.Store,
+		cfg.Datasets, cfg.InitialDatasets, cfg.IgnoreNonExistent, env.acceptsEmpty(cfg.IfSourceEmpty)}, diags
 }
 
 // Since implements Source.

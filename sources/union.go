@@ -8,23 +8,14 @@ import (
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
-	"github.com/sluiceio/sluice/internal/jsonpos"
-	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/store"
 )
 
 type unionConfig struct {
-	spec.Base
-	Type                    string        `spec:"type,required" doc:"union_datasets"`
-	Comment                 *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
-	Datasets                []string      `spec:"datasets,required" doc:"Ids of the datasets read, one after the other."`
-	InitialDatasets         []string      `spec:"initial_datasets" doc:"Datasets that must be populated for the source to count as populated. Unless given: all."`
-	IgnoreNonExistent       bool          `spec:"ignore_non_existent_datasets" default:"true" doc:"Whether initial_datasets that do not exist are left out of account."`
-	RequirePopulatedInput   bool          `spec:"require_populated_input" doc:"Whether the pipe waits until the datasets are populated."`
-	IncludePreviousVersions bool          `spec:"include_previous_versions" doc:"Whether all versions of an entity are read instead of the latest."`
-	PrefixIDs               bool          `spec:"prefix_ids" default:"true" doc:"Whether an _id begins with the dataset's id and a colon, so that ids of different datasets do not meet."`
-	SupportsSignalling      bool          `spec:"supports_signalling" doc:"Whether a change of a dataset starts the pipe. Unless given the node decides."`
-	IfSourceEmpty           string        `spec:"if_source_empty" enum:"accept,fail" doc:"Whether a full run that reads nothing fails, so that it does not delete everything. Unless given the node decides, which accepts."`
+	Type string `spec:"type,required" doc:"union_datasets"`
+	severalConfig
+	IncludePreviousVersions bool `spec:"include_previous_versions" doc:"Whether all versions of an entity are read instead of the latest."`
+	PrefixIDs               bool `spec:"prefix_ids" default:"true" doc:"Whether an _id begins with the dataset's id and a colon, so that ids of different datasets do not meet."`
 }
 
 func unionType() Type {
@@ -38,17 +29,13 @@ func unionType() Type {
 
 type union struct {
 	several
-	cfg   *unionConfig
-	empty bool
+	cfg *unionConfig
 }
 
 func buildUnion(c any, env Env) (Source, diag.List) {
 	cfg := c.(*unionConfig)
-	u := &union{cfg: cfg, empty: env.acceptsEmpty(cfg.IfSourceEmpty)}
-	var diags diag.List
-	u.several, diags = severalOf(&cfg.Base, cfg.Datasets, cfg.InitialDatasets, cfg.IgnoreNonExistent,
-		signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput), env.Store)
-	return u, diags
+	common, diags := severalOf(&cfg.severalConfig, env)
+	return &union{common, cfg}, diags
 }
 
 // LatestOnly tells whether each run reads one version of an id.
