@@ -30,7 +30,7 @@ type Options struct {
 	// CacheBytes is the memory for blocks of the index; 0 means 64 MiB.
 	CacheBytes int64
 	// CacheEntries bounds how many ids the writer remembers the newest version
-	// of, 60 bytes each; 0 means 1048576.
+	// of, 64 bytes each; 0 means 1048576.
 	CacheEntries int
 	// ReadOnly refuses every write. The folder must exist, and nobody else may
 	// hold it.
