@@ -83,7 +83,7 @@ func eachString(f func(a []value, s string) string) func(*dtl.Ctx, []value) valu
 	return func(c *dtl.Ctx, a []value) value {
 		return c.Map(a[len(a)-1], func(v value) (value, bool) {
 			s, ok := text(v)
-			if !ok {
+			if !ok || !c.TextRoom(len(s)) {
 				return null, false
 			}
 			return entity.NewString(f(a, s)), true
@@ -250,7 +250,7 @@ func changeCase(from, to byte, general func(string) string) func(*dtl.Ctx, value
 	return func(c *dtl.Ctx, v value) value {
 		return c.Map(v, func(v value) (value, bool) {
 			s, ok := text(v)
-			if !ok {
+			if !ok || !c.TextRoom(len(s)) {
 				return null, false
 			}
 			return entity.NewString(one(c, s)), true

@@ -53,3 +53,24 @@ func TestWeight(t *testing.T) {
 		}
 	}
 }
+
+// TestLongTexts: functions that make texts make none beyond the limit, also of
+// one that came longer; as it came it may pass.
+func TestLongTexts(t *testing.T) {
+	l := lib(t)
+	source := entity.NewDict(entity.Member{Key: "_id", Value: entity.NewString("1")}, entity.Member{Key: "s", Value: entity.NewString(strings.Repeat("aB ", 40_000_000))})
+	for rule, fails := range map[string]bool{
+		`["upper", "_S.s"]`: true, `["lower", "_S.s"]`: true, `["concat", "_S.s", "x"]`: true, `["strip", "_S.s"]`: true,
+		`["length", "_S.s"]`: false, `["matches", "*x*", "_S.s"]`: false, `["first", ["list", "_S.s"]]`: false,
+	} {
+		p, finds := dtl.CompileRules(node(t, "rules", []byte(`[["add","x",`+rule+`]]`)), dtl.Options{Lib: l})
+		if p == nil {
+			t.Fatal(messages(finds))
+		}
+		_, err := dtl.NewRun(p, &dtl.MemHost{}).TransformOne(t.Context(), source, entity.NewDict(entity.Member{Key: "_id", Value: entity.NewString("1")}), entity.NewArena())
+		e, _ := dtl.IsRunError(err)
+		if fails != (err != nil) || fails && e.Code != "dtl/text-size" {
+			t.Errorf("%s of 120 MB: %v", rule, err)
+		}
+	}
+}
