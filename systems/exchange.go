@@ -145,7 +145,7 @@ func (e *CallError) Unwrap() error { return e.cause }
 // StatusError is a response with a status that was not allowed.
 type StatusError struct {
 	System      string
-	Operation   string
+	Operation   string // "" if it was called by address
 	Method, URL string // without secrets
 	Status      int
 	Snippet     string // the beginning of the body, without secrets
@@ -153,8 +153,11 @@ type StatusError struct {
 
 // Error returns operation, request, status and what the server said.
 func (e *StatusError) Error() string {
-	s := fmt.Sprintf("system %q, operation %q: %s %s answered %d %s", e.System,
-		e.Operation, e.Method, e.URL, e.Status, http.StatusText(e.Status))
+	s := fmt.Sprintf("system %q", e.System)
+	if e.Operation != "" {
+		s += fmt.Sprintf(", operation %q", e.Operation)
+	}
+	s += fmt.Sprintf(": %s %s answered %d %s", e.Method, e.URL, e.Status, http.StatusText(e.Status))
 	s = strings.TrimSuffix(s, " ")
 	if e.Snippet != "" {
 		s += ": " + e.Snippet
