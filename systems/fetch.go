@@ -13,7 +13,11 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/jinja"
 )
 
@@ -219,4 +223,27 @@ func (s *session) refused(q *request, res *Response) error {
 	}
 	return errors.Join(&StatusError{System: s.r.env.ID, Method: q.method, URL: s.keys.redactURL(q.url),
 		Status: res.Status, Snippet: snippet(s.keys, body)}, res.Body.Close())
+}
+
+// HeaderMap reads `headers` whose names and values are plain strings, by their
+// canonical names.
+func HeaderMap(n *jsonpos.Node) (map[string]string, diag.List) {
+	all := map[string]string{}
+	var finds diag.List
+	if n == nil {
+		return all, nil
+	}
+	for _, m := range n.Members {
+		value, ok := m.Value.Str()
+		switch {
+		case !ok:
+			finds.Add(diag.Finding{Rule: "rest/header", Severity: diag.Error, Span: m.Value.Span,
+				Message: fmt.Sprintf("the header %q must be a string, found a %s", m.Key, m.Value.Kind)})
+		case !httpguts.ValidHeaderFieldName(m.Key) || !httpguts.ValidHeaderFieldValue(value):
+			finds.Add(diag.Finding{Rule: "rest/header", Severity: diag.Error, Span: m.KeySpan,
+				Message: fmt.Sprintf("%q cannot be sent as a header: its name or value has characters that headers may not have", m.Key)})
+		}
+		all[textproto.CanonicalMIMEHeaderKey(m.Key)] = value
+	}
+	return all, finds
 }

@@ -62,11 +62,8 @@ func (p *Pipe) System() string { return p.system }
 // from the configuration is reported, too.
 func (p *Pipe) Link(get func(id string) System) diag.List {
 	r, err := p.REST(get)
-	if err != nil {
-		return diag.List{{Rule: "rest/system", Severity: diag.Error, Span: at(p.node, "system"), Message: err.Error()}}
-	}
-	if p.operation == "" {
-		return nil
+	if err != nil || p.operation == "" {
+		return LinkTo(p.system, at(p.node, "system"), get)
 	}
 	if _, err := r.find(p, p.operation); err != nil {
 		return diag.List{{Rule: "rest/operation", Severity: diag.Error, Span: at(p.node, "operation"), Message: err.Error()}}
@@ -82,16 +79,27 @@ func at(n *jsonpos.Node, key string) jsonpos.Span {
 }
 
 // REST returns the system to call; the error says why there is none.
-func (p *Pipe) REST(get func(id string) System) (*REST, error) {
-	s := get(p.system)
+func (p *Pipe) REST(get func(id string) System) (*REST, error) { return RESTOf(p.system, get) }
+
+// RESTOf returns the system of that id to call; the error says why there is none.
+func RESTOf(id string, get func(id string) System) (*REST, error) {
+	s := get(id)
 	if s == nil {
-		return nil, fmt.Errorf("there is no system %q", p.system)
+		return nil, fmt.Errorf("there is no system %q", id)
 	}
 	r, ok := s.(*REST)
 	if !ok {
-		return nil, fmt.Errorf("system %q is no REST system", p.system)
+		return nil, fmt.Errorf("system %q is no REST system", id)
 	}
 	return r, nil
+}
+
+// LinkTo reports a system that does not exist or cannot be called by address.
+func LinkTo(id string, span jsonpos.Span, get func(id string) System) diag.List {
+	if _, err := RESTOf(id, get); err != nil {
+		return diag.List{{Rule: "rest/system", Severity: diag.Error, Span: span, Message: err.Error()}}
+	}
+	return nil
 }
 
 // find returns the operation of that name: the pipe's, else the system's.

@@ -40,11 +40,8 @@ type dtlTransform struct {
 
 func buildDTL(c any, env Env) (Transform, diag.List) {
 	cfg := c.(*dtlConfig)
-	o := env.DTL
+	o := env.options()
 	o.IDRequired = cfg.IDRequired
-	if o.Lib == nil {
-		o.Lib = env.Lib
-	}
 	if cfg.Rules == nil {
 		return nil, nil // its absence has been told
 	}

@@ -2,6 +2,7 @@ package transforms
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -20,7 +21,7 @@ type emitChildrenConfig struct {
 func emitChildrenType() Type {
 	return Type{
 		Name:   "emit_children",
-		Doc:    "Puts the entities in $children in the place of the entity that holds them.",
+		Doc:    "Puts the entities in $children that have an _id in the place of the entity that holds them; one without children gives nothing.",
 		Config: func() any { return new(emitChildrenConfig) },
 		Build: func(c any, _ Env) (Transform, diag.List) {
 			return emitChildren{c.(*emitChildrenConfig).SideEffects}, nil
@@ -43,20 +44,37 @@ func (t emitChildren) Start(Run) Step { return t }
 // same way.
 func (t emitChildren) Apply(_ context.Context, b *entity.Batch) error {
 	out := b.Arena.Values(len(b.Entities))
-	for _, e := range b.Entities {
+	for i, e := range b.Entities {
 		children, _ := e.Get(childrenKey)
 		all := children.Elems()
-		if children.Kind() == entity.Dict {
+		if children.Kind() != entity.List && !children.IsNull() {
 			all = []entity.Value{children}
 		}
 		for _, c := range all {
-			if _, ok := entity.ID(c); ok {
+			ok, err := emitted(c)
+			if err != nil {
+				return &EntityError{Position: i, id: idOf(e), Err: err}
+			}
+			if ok {
 				out = append(out, withFate(c, e))
 			}
 		}
 	}
 	b.Entities = out
 	return nil
+}
+
+// emitted tells whether a child is emitted: as the manual has it those with an
+// _id are, the others not. What looks like a child but cannot be one fails.
+func emitted(c entity.Value) (bool, error) {
+	if c.Kind() != entity.Dict {
+		return false, fmt.Errorf("a child in %s is a %s; children are entities", childrenKey, c.Kind())
+	}
+	id, ok := c.Get(entity.IDKey)
+	if ok && id.Kind() != entity.String {
+		return false, fmt.Errorf("the _id of a child in %s is a %s; it must be a string", childrenKey, id.Kind())
+	}
+	return ok, nil
 }
 
 func withFate(child, parent entity.Value) entity.Value {

@@ -65,11 +65,7 @@ func buildREST(c any, env Env) (Transform, diag.List) {
 		PayloadProperty: cfg.PayloadProperty, ResponseProperty: cfg.ResponseProperty,
 		HeadersProperty: cfg.HeadersProperty, StatusProperty: cfg.StatusProperty, Retries: cfg.Retries, Delay: cfg.Delay,
 	})
-	o := env.DTL
-	if o.Lib == nil {
-		o.Lib = env.Lib
-	}
-	t, more := compileTrigger(cfg.TriggerOn, o)
+	t, more := compileTrigger(cfg.TriggerOn, env.options())
 	diags.Add(more...)
 	diags.Add(systems.Unsupported(cfg.Node, ruleUnsupported, "trace", diag.Warning)...)
 	return &rest{cfg: cfg, pipe: pipe, system: env.System, trigger: t}, diags

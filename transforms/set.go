@@ -17,15 +17,17 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("transform", Documented(
 
 // Standard returns all types that Sluice has.
 func Standard() []Type {
-	return []Type{dtlType(), restType(), emitChildrenType(), chainedType(), conditionalType()}
+	return []Type{
+		dtlType(), restType(), httpType(), emitChildrenType(), jsonSchemaType(), xmlType(), lowerKeysType(), upperKeysType(),
+		undirectedGraphType(), chainedType(), conditionalType(),
+	}
 }
 
 // Documented returns the names of types that configurations may hold but
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"template", "http", "json_schema", "xml", "rdf", "lower_keys", "upper_keys", "undirected_graph",
-		"properties_to_curies", "uris_to_curies",
+		"template", "rdf", "properties_to_curies", "uris_to_curies",
 	}
 }
 

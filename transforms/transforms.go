@@ -67,3 +67,12 @@ type Env struct {
 	// Build compiles a nested transform or list of them (chained, conditional).
 	Build func(n *jsonpos.Node) (Transform, diag.List)
 }
+
+// options are those of the pipe, with the functions that expressions may call.
+func (e Env) options() dtl.Options {
+	o := e.DTL
+	if o.Lib == nil {
+		o.Lib = e.Lib
+	}
+	return o
+}

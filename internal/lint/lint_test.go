@@ -21,7 +21,7 @@ const module = "github.com/sluiceio/sluice/"
 var levels = [][]string{
 	{"entity", "internal/jsonpos", "internal/textdist", "schemas", "internal/script"},
 	{"internal/diag"},
-	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report", "internal/schemacheck"},
+	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext"},
 	{"dtl/stdlib", "systems", "webhooks", "store/local", "store/storetest"},
 	{"systems/vendortest"}, // a vendor for the tests of what calls systems
 	{"sources", "transforms", "sinks"},
