@@ -15,6 +15,7 @@ type Inlet struct {
 	p      *Pipe
 	writer sinks.Writer
 	steps  sync.Pool
+	flow   *flow // the full sync under way, for who has the pipe's turn
 }
 
 // Inlet opens the pipe for requests.

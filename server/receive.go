@@ -7,8 +7,10 @@ import (
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
 )
 
 // receive takes in posted entities: it judges the request on its raw bytes,
@@ -69,7 +71,7 @@ func (s *server) store(w http.ResponseWriter, r *http.Request, id string, receiv
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	complete, err := completeness(r)
+	said, err := push(r, in.body)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
@@ -80,7 +82,7 @@ func (s *server) store(w http.ResponseWriter, r *http.Request, id string, receiv
 		return
 	}
 	in.batch = entity.Batch{Arena: in.arena, Entities: entities}
-	if _, err := inlet.ReceiveComplete(r.Context(), &in.batch, complete); err != nil {
+	if _, err := inlet.ReceivePush(r.Context(), &in.batch, said); err != nil {
 		s.notStored(w, r, err)
 		return
 	}
@@ -122,8 +124,18 @@ func (s *server) notStored(w http.ResponseWriter, r *http.Request, err error) {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	if errors.Is(err, sinks.ErrOutdated) {
+	var conflict *pipes.SequenceError
+	if errors.As(err, &conflict) || errors.Is(err, sinks.ErrOutdated) {
 		fail(w, http.StatusConflict, err.Error())
+		return
+	}
+	if errors.Is(err, store.ErrConflict) {
+		fail(w, http.StatusConflict, "another request of a full sync came at the same time; begin anew")
+		return
+	}
+	var waits *pipes.WaitError
+	if errors.As(err, &waits) || errors.Is(err, sinks.ErrTripped) {
+		fail(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
 	if run, ok := dtl.IsRunError(err); ok {

@@ -187,6 +187,9 @@ func (s *datasetSink) Start(ctx context.Context, r Run) (Writer, error) {
 		return nil, err
 	}
 	w := &datasetWriter{s: s, run: r, last: info.Last, populated: info.Populated}
+	if r.Before != nil {
+		w.last = *r.Before
+	}
 	if w.breaker, err = s.arm(ctx, r.Kind, info); err != nil {
 		return nil, err
 	}

@@ -50,6 +50,15 @@ type Committing interface {
 	BeginWith(ctx context.Context, b *entity.Batch, also store.Batch) (Pending, error)
 }
 
+// Telling is the ability of writers that look a batch through before they hand it
+// over: what a full run must know to go on after it goes into the same commit.
+type Telling interface {
+	Resuming
+	// BeginTelling is Committing's BeginWith. It asks for the other writes when it
+	// knows what Progress would return behind the batch, and hands that over.
+	BeginTelling(ctx context.Context, b *entity.Batch, also func(progress []byte) store.Batch) (Pending, error)
+}
+
 // Holding is the ability of writers that may hold back all they write until the
 // run has come to its end: until then nothing else may be saved as if it stood.
 type Holding interface {
@@ -107,6 +116,10 @@ type Run struct {
 	// Resumable tells that the run may be cut short and go on: Progress will be
 	// asked for. See Resuming.
 	Resumable bool
+	// Before is the newest version the sink's dataset had when a full run began
+	// that goes on now: what is newer is not deleted for its absence. Nil: it
+	// begins now.
+	Before *store.Offset
 	// Beside tells that it is a rescan beside incremental runs; Untrusted that
 	// what those write may be wrong.
 	Beside, Untrusted bool

@@ -39,13 +39,27 @@ func (w *datasetWriter) Begin(ctx context.Context, b *entity.Batch, save []store
 	return w.BeginWith(ctx, b, store.Batch{State: save})
 }
 
-// BeginWith implements Committing. What depends on the versions stored is
-// waited for here.
+// BeginWith implements Committing.
 func (w *datasetWriter) BeginWith(ctx context.Context, b *entity.Batch, also store.Batch) (Pending, error) {
 	ops, err := w.ops(b)
 	if err != nil {
 		return nil, err
 	}
+	return w.offer(ctx, b, ops, also)
+}
+
+// BeginTelling implements Telling.
+func (w *datasetWriter) BeginTelling(ctx context.Context, b *entity.Batch, also func([]byte) store.Batch) (Pending, error) {
+	ops, err := w.ops(b)
+	if err != nil {
+		return nil, err
+	}
+	return w.offer(ctx, b, ops, also(w.Progress()))
+}
+
+// offer hands over the changes of a batch. What depends on the versions stored
+// is waited for here.
+func (w *datasetWriter) offer(ctx context.Context, b *entity.Batch, ops []store.Op, also store.Batch) (p Pending, err error) {
 	compares := (w.s.prevent != "" || w.s.children || w.s.cfg.OptimisticLocking) && len(ops) > 0
 	if compares {
 		w.single.Lock()
