@@ -261,6 +261,9 @@ var (
 	ErrDisabled    = errors.New("the pipe is disabled")
 )
 
+// Lib is the function library of the node's rules.
+func (e *Engine) Lib() *dtl.Lib { return e.o.Sets.Lib }
+
 // Inlet returns the way into a receiver pipe.
 func (e *Engine) Inlet(ctx context.Context, id string) (*pipes.Inlet, error) {
 	p, ok := e.Pipe(id)

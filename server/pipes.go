@@ -238,5 +238,5 @@ func (s *server) log(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no pipe "+strconv.Quote(id))
 		return
 	}
-	s.list(w, r, pipes.LogDataset(id), true)
+	s.list(w, r, pipes.LogDataset(id))
 }

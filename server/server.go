@@ -53,6 +53,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("GET /api/datasets/{dataset}", s.dataset)
 	mux.HandleFunc("POST /api/datasets/{dataset}", s.operateDataset)
 	mux.HandleFunc("GET /api/datasets/{dataset}/entities", s.entities)
+	mux.HandleFunc("OPTIONS /api/datasets/{dataset}/entities", s.entitiesOptions)
 	mux.HandleFunc("POST /api/datasets/{dataset}/entities", s.putEntities)
 	mux.HandleFunc("GET /api/datasets/{dataset}/entity", s.entity)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/sluiceio/sluice/store"
 )
 
 // A backup is a tar file of the FORMAT file and of the log up to a moment. The
@@ -98,7 +101,7 @@ func Restore(ctx context.Context, r io.Reader, dir string) error {
 	}
 	err := unpack(ctx, r, draft)
 	if err == nil {
-		err = prove(draft)
+		err = prove(ctx, draft)
 	}
 	if err == nil {
 		err = place(draft, dir)
@@ -169,13 +172,34 @@ func unpackFile(r io.Reader, name string) error {
 	return errors.Join(spaceError(err), f.Close())
 }
 
-// prove opens the folder once, which reads all of the log and makes the index.
-func prove(dir string) error {
+// prove opens the folder once, which reads all of the log and makes the index,
+// and notes what the store holds now, for readers who have read more.
+func prove(ctx context.Context, dir string) error {
 	s, err := Open(dir, Options{})
 	if err != nil {
 		return err
 	}
-	return s.Close()
+	return errors.Join(s.noteRestored(ctx), s.Close())
+}
+
+func (s *Store) noteRestored(ctx context.Context) error {
+	infos, err := s.Datasets(ctx)
+	if err != nil {
+		return err
+	}
+	r := store.Restored{UUID: formatUUID(asUUID(s.restored)), Last: map[string]store.Offset{}}
+	for _, i := range infos {
+		r.Last[i.Generation] = i.Last
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	p, err := s.Append(ctx, &store.Batch{State: []store.StateWrite{{Key: store.RestoredKey, Value: text, IfRev: store.AnyRev}}})
+	if err == nil {
+		_, err = p.Wait(ctx)
+	}
+	return err
 }
 
 func place(draft, dir string) error {

@@ -32,7 +32,32 @@ func restored(t *testing.T, backup []byte) *Store {
 	if err := Restore(t.Context(), bytes.NewReader(backup), dir); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, dir, Options{})
+	s := open(t, dir, Options{})
+	checkRestored(t, s)
+	return s
+}
+
+// checkRestored looks whether a store knows what it held when it was restored,
+// and has it forget that: then it is the original.
+func checkRestored(t *testing.T, s *Store) {
+	t.Helper()
+	from, err := store.RestoredFrom(t.Context(), s)
+	if err != nil || from == nil || from.UUID == "" {
+		t.Fatal(from, err)
+	}
+	infos, err := s.Datasets(t.Context())
+	for _, i := range infos {
+		if last, ok := from.Last[i.Generation]; err != nil || !ok || last != i.Last {
+			t.Fatalf("dataset %q: restored up to %d, %v; it holds %d (%v)", i.Name, last, ok, i.Last, err)
+		}
+	}
+	p, err := s.Append(t.Context(), &store.Batch{State: []store.StateWrite{{Key: store.RestoredKey, IfRev: store.AnyRev}}})
+	if err == nil {
+		_, err = p.Wait(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A restored backup is the original, but for the generations, also of what was
