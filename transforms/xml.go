@@ -50,7 +50,7 @@ func buildXML(c any, env Env) (Transform, diag.List) {
 		}
 		o := a.NewObject(e.Len() + 1)
 		o.AddFrom(e.Object())
-		o.Set(cfg.XMLProperty, entity.NewString(a.String(text)))
+		o.Set(cfg.XMLProperty, entity.NewString(a.CopyString(string(text))))
 		return o.Value(), nil
 	}
 	return t, diags
