@@ -78,11 +78,8 @@ func CompileSubset(dataset string, n *jsonpos.Node, o Options) (*Subset, diag.Li
 	if ix == nil || finds.HasErrors() {
 		return nil, finds
 	}
-	for _, use := range ix.expr.p.facts.Functions {
-		if f, _ := o.Lib.Func(use.Name); f.Impure {
-			b.report(diag.Error, use.Span, "dtl/subset", "", "a subset may not use "+use.Name+", whose result can change without the entity")
-			return nil, append(finds, b.finds...)
-		}
+	if b.impureIn(ix, "dtl/subset", "a subset") {
+		return nil, append(finds, b.finds...)
 	}
 	return &Subset{ix, AppendKey(nil, value.Value)}, finds
 }

@@ -324,10 +324,15 @@ func (c *Ctx) dynamicIDs(v entity.Value, ns string) entity.Value {
 	if !ok {
 		return entity.Value{}
 	}
-	if !isNamespaced(id) {
-		id = ns + ":" + id
+	return entity.NewList(entity.NewNI(Qualified(id, ns)))
+}
+
+// Qualified is an identity with its namespace: ns unless it has one.
+func Qualified(id, ns string) string {
+	if isNamespaced(id) {
+		return id
 	}
-	return entity.NewList(entity.NewNI(id))
+	return ns + ":" + id
 }
 
 // Walk reads a property path given as steps, as the function path does.

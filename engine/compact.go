@@ -129,9 +129,10 @@ func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[s
 		if info, there := infos[x.Dataset]; on && there && info.Populated && c.isDue(&x, &info) {
 			due[x.Dataset] = x.Keep
 		}
-		log := pipes.Compaction{Dataset: pipes.LogDataset(p.ID()), Keep: p.LogRetention(), Growth: 1}
-		if info, there := infos[log.Dataset]; there && c.isDue(&log, &info) {
-			due[log.Dataset] = log.Keep
+		for _, own := range p.Own() {
+			if info, there := infos[own.Dataset]; there && c.isDue(&own, &info) {
+				due[own.Dataset] = own.Keep
+			}
 		}
 	}
 	return due, nil

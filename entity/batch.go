@@ -12,6 +12,17 @@ type Batch struct {
 	Since string
 	// Last tells that the source knows nothing more to come in this run.
 	Last bool
+	// Notes are what the source has to remember of the batch; nil if nothing.
+	Notes Notes
+}
+
+// Notes are entities for a dataset that the source keeps for itself.
+type Notes interface {
+	// Intent must stand before anything of the batch is delivered that is not in
+	// one commit with Done.
+	Intent() []Value
+	// Done stands once all of the batch is delivered.
+	Done() []Value
 }
 
 // Reserved root members of an entity.

@@ -51,8 +51,8 @@ func (r *run) passOver(ctx context.Context, j *job) error {
 
 // setAside files an entity that has failed, so that the run can go on: it waits
 // for another try, or is given up.
-func (r *run) setAside(ctx context.Context, j *job, e entity.Value, next state, cause error) error {
-	pump := &r.p.Def.Pump
+func (r *run) setAside(ctx context.Context, j *job, one []entity.Value, next state, cause error) error {
+	pump, e := &r.p.Def.Pump, one[0]
 	f := failure{key: keyOf(e), epoch: r.state.Epoch, hash: hashOf(e), entity: e}
 	if before, ok := j.known[f.key]; ok && before.hash == f.hash && !before.dead && before.epoch == f.epoch {
 		f.attempts = before.attempts + 1
@@ -66,8 +66,12 @@ func (r *run) setAside(ctx context.Context, j *job, e entity.Value, next state, 
 	b := &store.Batch{Writes: []store.Write{
 		{Dataset: RetryDataset(r.p.ID()), Ops: []store.Op{put(f.value())}},
 		{Dataset: LogDataset(r.p.ID()), Ops: []store.Op{put(r.p.writeError(f, cause))}}}}
+	if err := r.intend(ctx, j, one); err != nil {
+		return err
+	}
 	if !r.holds { // else what is held back is before this entity and may be dropped
 		b.State = r.save(j, next)
+		r.remember(b, j, one)
 	}
 	if letters := r.p.Letters(); f.dead && letters != "" {
 		b.Writes = append(b.Writes, store.Write{Dataset: letters, Ops: []store.Op{put(r.p.letter(f, cause))}})

@@ -65,10 +65,23 @@ func (p *Pipe) Waits(ctx context.Context) error {
 		if !on {
 			return nil
 		}
-		for _, d := range p.Inputs() {
-			if err := p.populated(ctx, d); err != nil {
-				return err
-			}
+		return p.inputsPopulated(ctx)
+	}
+	return nil
+}
+
+// inputsPopulated returns which input the pipe waits for.
+func (p *Pipe) inputsPopulated(ctx context.Context) error {
+	ids, lenient := p.Inputs(), false
+	if s, ok := p.source.(sources.Initial); ok {
+		ids, lenient = s.Initial()
+	}
+	for _, d := range ids {
+		if _, _, err := p.env.Store.Head(ctx, d); lenient && errors.Is(err, store.ErrNoDataset) {
+			continue
+		}
+		if err := p.populated(ctx, d); err != nil {
+			return err
 		}
 	}
 	return nil

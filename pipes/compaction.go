@@ -67,8 +67,17 @@ func (p *Pipe) Compaction(ctx context.Context) (Compaction, bool, error) {
 		Interval: ofSeconds(p.intervalOfCompaction()), Growth: max(1, p.compacts("growth_threshold", 1))}, true, nil
 }
 
-// LogRetention is how long entries of the execution log stay.
-func (p *Pipe) LogRetention() store.Retention {
+// Own is how the datasets are compacted that the pipe keeps for itself: its log
+// by age; of what its source remembers nothing is asked but what is so.
+func (p *Pipe) Own() []Compaction {
+	own := []Compaction{{Dataset: LogDataset(p.ID()), Keep: p.logRetention(), Growth: 1}}
+	if m := p.Memory(); m != "" {
+		own = append(own, Compaction{Dataset: m, Keep: store.Retention{KeepVersions: 1, TTLDeletes: time.Second}, AsItGrows: true, Growth: 1})
+	}
+	return own
+}
+
+func (p *Pipe) logRetention() store.Retention {
 	return store.Retention{MinAge: ofHours(max(minPumpHours, p.compacts("time_threshold_hours_pump", minPumpHours)))}
 }
 

@@ -95,8 +95,8 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	p.source, more = p.env.Sources.Build(sources.Env{
 		PipeID: p.ID(), Node: p.Def.Source, Store: p.env.Store, Lib: p.env.Lib, DTL: opts, System: p.env.System,
 		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"), JWKS: p.env.JWKS,
-		Probes: p.env.Probes,
-		Host:   p.env.Host, Complete: p.complete(),
+		Probes: p.env.Probes, MaxMerged: int(firstNumber(0, p.env.Metadata.Get("global_defaults").Get("max_merged"))),
+		Host: p.env.Host, Complete: p.complete(),
 	})
 	finds.Add(more...)
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {

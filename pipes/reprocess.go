@@ -12,7 +12,6 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -145,10 +144,25 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 			r.state.OutOfSync = append(r.state.OutOfSync, c)
 		}
 	}
-	if in := p.Inputs(); len(in) == 1 && was.Datasets[in[0]] != r.basis.Datasets[in[0]] {
-		r.rewound = true
-	}
+	r.rewind(was)
 	return false, nil
+}
+
+// rewind has what was made anew among the source's datasets read from its
+// beginning.
+func (r *run) rewind(was *basis) {
+	in := r.p.Inputs()
+	remade := slices.DeleteFunc(slices.Clone(in), func(d string) bool {
+		generation, known := was.Datasets[d]
+		return !known || generation == r.basis.Datasets[d]
+	})
+	if parts, several := composite(r.state.Offset); several && len(remade) < len(in) {
+		for _, d := range remade {
+			delete(parts, d)
+		}
+		r.state.Offset = compose(parts)
+	}
+	r.rewound = len(remade) > 0 && (len(remade) == len(in) || r.state.Offset == "")
 }
 
 // toBackground has a rescan that is due run in the background, if that is
@@ -158,13 +172,7 @@ func (r *run) toBackground() bool {
 	if !p.Background() || r.state.Offset == "" || r.remade {
 		return false
 	}
-	if r.state.Rescan == "" {
-		r.state.Rescan = rescanTrusting
-		if s, ok := p.source.(sources.Remerging); ok && s.Remerges() && r.state.Basis != nil && r.state.Basis.Config != r.basis.Config {
-			r.state.Rescan = rescanAlone
-		}
-	}
-	r.moved, r.stats.Rescan = true, true
+	r.moved, r.stats.Rescan, r.state.Rescan = true, true, rescanWanted
 	return true
 }
 

@@ -8,20 +8,15 @@ import (
 	"github.com/sluiceio/sluice/transforms"
 )
 
-// A background rescan reads everything beside the incremental runs. While those
-// are trusted it writes only what none of them has written since it began, and
-// deletes only what neither has seen. It reads to the end of the source even
-// though incremental runs have been there: what it has not seen it would delete.
+// A background rescan reads everything beside the incremental runs. It writes
+// only what none of them has written since it began, and deletes only what
+// neither has seen. It reads to the end of the source even though incremental
+// runs have been there: what it has not seen it would delete.
 //
-// A run that the configuration of the moment does not stand for, such as one of
-// a merge whose rules have changed, is not trusted: it does not overwrite what
-// the rescan has written, and what only it has written goes at the end.
+// Runs of a source that remembers what it has put out take turns batch by batch:
+// there, whatever is written last is what is so, the rescan's too.
 
-// How a rescan that is wanted, or under way, takes what incremental runs write.
-const (
-	rescanTrusting = "trusted"
-	rescanAlone    = "untrusted"
-)
+const rescanWanted = "wanted"
 
 // Background tells whether rescans run beside incremental runs.
 func (p *Pipe) Background() bool {
@@ -70,7 +65,7 @@ func (p *Pipe) SetRescan(ctx context.Context, wanted bool) error {
 		return err
 	}
 	if s.Rescan = ""; wanted {
-		s.Rescan = rescanTrusting
+		s.Rescan = rescanWanted
 	}
 	_, err = commit(ctx, p.env.Store, &store.Batch{State: p.write(s)})
 	return err
@@ -89,9 +84,8 @@ func (p *Pipe) Rescan(ctx context.Context) (Stats, error) {
 	if r.state.Offset == "" {
 		return p.Run(ctx, true) // there is nothing yet to run beside
 	}
-	r.untrusted = r.state.Rescan == rescanAlone
 	began := r.state.Offset
-	p.side().Begin(!r.untrusted)
+	p.side().Begin()
 	defer p.side().End()
 	if err := r.beginBeside(ctx); err != nil {
 		return Stats{}, err
@@ -110,7 +104,7 @@ func (r *run) beginBeside(ctx context.Context) (err error) {
 	if r.basis, err = p.basis(ctx); err != nil {
 		return err
 	}
-	r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: sinks.Full, LatestOnly: p.latestOnly(), Beside: true, Untrusted: r.untrusted})
+	r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: sinks.Full, LatestOnly: p.latestOnly(), Beside: true, Serial: p.Memory() != ""})
 	if err != nil {
 		return err
 	}
@@ -121,31 +115,19 @@ func (r *run) beginBeside(ctx context.Context) (err error) {
 	return r.openQueue(ctx)
 }
 
-// pumpBeside reads everything, and ends the rescan. Of runs that are not
-// trusted the last one must have ended before what is left is read and what is
-// wrong deleted.
+// pumpBeside reads everything, and ends the rescan.
 func (r *run) pumpBeside(ctx context.Context, began string) error {
 	if err := r.pumpReads(ctx); err != nil {
 		return err
 	}
-	if !r.untrusted {
-		if err := r.conclude(ctx); err != nil {
-			return err
-		}
+	if err := r.conclude(ctx); err != nil {
+		return err
 	}
 	unlock, err := r.p.lock(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if r.untrusted {
-		if err := r.readAll(ctx); err != nil {
-			return err
-		}
-		if err := r.conclude(ctx); err != nil {
-			return err
-		}
-	}
 	return r.rest(ctx, began)
 }
 
@@ -165,14 +147,13 @@ func (r *run) conclude(ctx context.Context) error {
 }
 
 // rest notes that the rescan is over. If no incremental run has moved the
-// offset meanwhile, or none of them counts, the next one goes on where the
-// rescan ended.
+// offset meanwhile, the next one goes on where the rescan ended.
 func (r *run) rest(ctx context.Context, began string) error {
 	s, err := r.p.loadState(ctx)
 	if err != nil {
 		return err
 	}
-	if s.Offset == began || r.untrusted {
+	if s.Offset == began {
 		if s.Offset = r.state.Offset; !r.chrono {
 			s.Offset = r.largest
 		}

@@ -58,13 +58,15 @@ type job struct {
 	pending sinks.Pending      // if it was handed over and is not safe yet
 	pieces  []store.StateWrite // saved with next
 	known   map[string]failure // what has failed before of its entities
+	// intended tells that what the source intends is saved.
+	intended bool
 }
 
 // take makes a job of a batch. There are two, which take turns.
 func (r *run) take(b *entity.Batch) *job {
 	r.jobs[0], r.jobs[1] = r.jobs[1], r.jobs[0]
 	j := &r.jobs[0]
-	j.batch, j.keep, j.known, j.pieces = b, append(j.keep[:0], b.Entities...), nil, nil
+	j.batch, j.keep, j.known, j.pieces, j.intended = b, append(j.keep[:0], b.Entities...), nil, nil, false
 	return j
 }
 
@@ -170,7 +172,7 @@ func (r *run) failed(ctx context.Context, j *job, one []entity.Value, next state
 		r.inARow++
 		aside := !r.beside && (r.p.keepsFailed() || r.queue.waiting[keyOf(one[0])])
 		if aside {
-			if full := r.setAside(ctx, j, one[0], next, err); full != nil {
+			if full := r.setAside(ctx, j, one, next, err); full != nil {
 				return full
 			}
 		}

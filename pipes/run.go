@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/transforms"
 )
@@ -53,9 +54,7 @@ type run struct {
 	culprit entity.Value
 	started store.Pending // the record of the start
 	remade  bool          // an input was
-	// beside tells that it is a rescan beside incremental runs, untrusted that
-	// those may be wrong.
-	beside, untrusted bool
+	beside  bool          // it is a rescan beside incremental runs
 }
 
 // Run runs the pump once: reads what is new, or everything if full is asked
@@ -137,11 +136,19 @@ func (r *run) position() string {
 	return r.state.Offset
 }
 
+// read is the source's way of reading for this kind of run.
+func (r *run) read() func(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
+	if s, ok := r.p.source.(sources.Whole); ok && r.kind == sinks.Full {
+		return s.ReadWhole
+	}
+	return r.p.source.Read
+}
+
 // reading is the source's sequence of batches, with the time it takes.
 func (r *run) reading(ctx context.Context) iter.Seq2[*entity.Batch, error] {
 	return func(yield func(*entity.Batch, error) bool) {
 		begun := r.p.env.Now()
-		for b, err := range r.p.source.Read(ctx, r.position(), r.p.batchSize()) {
+		for b, err := range r.read()(ctx, r.position(), r.p.batchSize()) {
 			r.stats.Source += r.p.env.Now().Sub(begun)
 			if !yield(b, err) {
 				return

@@ -32,7 +32,7 @@ type state struct {
 	// Basis is what the output was made from, OutOfSync why that is not so now.
 	Basis     *basis   `json:"basis,omitempty"`
 	OutOfSync []string `json:"out_of_sync,omitempty"`
-	// Rescan tells that a rescan in the background is wanted, and of which kind.
+	// Rescan is rescanWanted if a rescan in the background is, else "".
 	Rescan string `json:"rescan,omitempty"`
 	rev    uint64
 }

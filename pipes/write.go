@@ -11,7 +11,11 @@ import (
 // put writes what came of source entities, with the state after them and what
 // their success means for earlier failures.
 func (r *run) put(ctx context.Context, j *job, of []entity.Value, next state) error {
+	if err := r.intend(ctx, j, of); err != nil {
+		return err
+	}
 	also := store.Batch{State: r.save(j, next)}
+	r.remember(&also, j, of)
 	keys := r.resolve(&also, j, of)
 	begun := r.p.env.Now()
 	w, err := r.send(ctx, j.batch, also)

@@ -66,17 +66,10 @@ func (w *datasetWriter) completes(f Finish) bool {
 // deleteUnseen commits deletions in batches and returns those left over for
 // the last one. Only what was there when the run began counts.
 func (w *datasetWriter) deleteUnseen(ctx context.Context, total *Written) ([]store.Op, error) {
-	if !w.tracks || w.last == store.Start && !w.run.Untrusted {
+	if !w.tracks || w.last == store.Start {
 		return nil, nil
 	}
-	if w.run.Untrusted {
-		// What the runs beside it have written meanwhile goes too.
-		_, last, err := w.s.store.Head(ctx, w.s.dataset)
-		if err != nil {
-			return nil, err
-		}
-		w.last = last
-	}
+	w.finishing = true
 	var ops []store.Op
 	arena := entity.NewArena()
 	for q := (store.Query{Since: store.Start, Limit: deleteBatch}); q.Since < w.last; {

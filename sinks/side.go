@@ -12,44 +12,37 @@ type Sider interface {
 	Side() *Side
 }
 
-// Side is what a rescan and the incremental runs beside it tell one another, so
-// that neither overwrites what the other one knows better. Incremental runs know
-// better as long as their output is trusted; it is not where a new configuration
-// makes it another.
+// Side is what a rescan and the incremental runs beside it tell one another. What
+// an incremental run writes is newer than what the rescan has in hand, unless
+// the two take turns, and it is there, whether the rescan has seen it or not.
 type Side struct {
-	mu      sync.Mutex
-	active  bool
-	trusted bool
-	ids     *seenSet // what the side that knows better has written
+	mu  sync.Mutex
+	ids *seenSet // what incremental runs have written; nil if there is no rescan
 }
 
 // Begin is the start of a rescan.
-func (s *Side) Begin(trusted bool) {
+func (s *Side) Begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.active, s.trusted, s.ids = true, trusted, newSeenSet(false)
+	s.ids = newSeenSet(false)
 }
 
 // End is its end, however it came.
 func (s *Side) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.active, s.ids = false, nil
+	s.ids = nil
 }
 
-// leaveLocked leaves out what the other side knows better, and notes the rest
-// if it is this one that does. It stays locked until the batch was handed over:
-// what is noted and what is stored have the same order.
-func (s *Side) leaveLocked(ops []store.Op, rescan bool) []store.Op {
-	if !s.active {
-		return ops
+// noteLocked notes what an incremental run writes.
+func (s *Side) noteLocked(ops []store.Op) {
+	for _, op := range ops {
+		s.ids.add(opID(op))
 	}
-	if s.trusted != rescan {
-		for _, op := range ops {
-			s.ids.add(opID(op))
-		}
-		return ops
-	}
+}
+
+// leaveLocked leaves out what incremental runs have written.
+func (s *Side) leaveLocked(ops []store.Op) []store.Op {
 	kept := ops[:0]
 	for _, op := range ops {
 		if !s.ids.has(opID(op)) {
@@ -60,7 +53,8 @@ func (s *Side) leaveLocked(ops []store.Op, rescan bool) []store.Op {
 }
 
 // besides locks the side of a batch, if there is one, and leaves out what the
-// other side knows better.
+// other side knows better. It stays locked until the batch was handed over: what
+// is noted and what is stored have the same order.
 func (w *datasetWriter) besides(b *store.Batch) (unlock func()) {
 	side := w.s.side
 	if side == nil || w.run.Kind == Request || len(b.Writes) == 0 {
@@ -68,8 +62,12 @@ func (w *datasetWriter) besides(b *store.Batch) (unlock func()) {
 	}
 	side.mu.Lock()
 	for i, of := range b.Writes {
-		if of.Dataset == w.s.dataset {
-			b.Writes[i].Ops = side.leaveLocked(of.Ops, w.run.Beside)
+		switch {
+		case side.ids == nil || of.Dataset != w.s.dataset:
+		case !w.run.Beside:
+			side.noteLocked(of.Ops)
+		case !w.run.Serial || w.finishing:
+			b.Writes[i].Ops = side.leaveLocked(of.Ops)
 		}
 	}
 	return side.mu.Unlock

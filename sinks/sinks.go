@@ -120,9 +120,10 @@ type Run struct {
 	// that goes on now: what is newer is not deleted for its absence. Nil: it
 	// begins now.
 	Before *store.Offset
-	// Beside tells that it is a rescan beside incremental runs; Untrusted that
-	// what those write may be wrong.
-	Beside, Untrusted bool
+	// Beside tells that it is a rescan beside incremental runs; Serial that it
+	// takes turns with them batch by batch, so that whoever writes last knows
+	// best.
+	Beside, Serial bool
 }
 
 // Finish is what a run knows at its end.

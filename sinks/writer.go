@@ -17,6 +17,7 @@ type datasetWriter struct {
 	last      store.Offset // of the dataset when the run began
 	populated bool
 	tracks    bool       // deletions, by absence
+	finishing bool       // what is left to write is deletions by absence
 	seen      *seenSet   // nil if neither deletions nor what is suppressed depend on it
 	buf       []store.Op // of the last batch, to be used again; not by requests
 	// single keeps together the look-up of stored versions and the write that

@@ -39,21 +39,27 @@ type several struct {
 
 func severalOf(cfg *severalConfig, env Env) (several, diag.List) {
 	var diags diag.List
-	complain := func(format string, args ...any) {
-		diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Error, Span: cfg.At("datasets"), Message: fmt.Sprintf(format, args...)})
+	complain := func(at jsonpos.Span, format string, args ...any) {
+		diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Error, Span: at, Message: fmt.Sprintf(format, args...)})
 	}
 	if len(cfg.Datasets) == 0 {
-		complain("datasets is empty")
+		complain(cfg.At("datasets"), "datasets is empty")
 	}
-	seen := map[string]bool{}
-	for _, id := range cfg.Datasets {
-		if seen[id] {
-			complain("dataset %q stands twice in datasets", id)
+	for i, id := range cfg.Datasets {
+		if slices.Contains(cfg.Datasets[:i], id) {
+			complain(elemSpan(&cfg.Base, "datasets", i), "dataset %q stands twice in datasets", id)
 		}
-		seen[id] = true
 	}
 	return several{signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput), env.Store,
 		cfg.Datasets, cfg.InitialDatasets, cfg.IgnoreNonExistent, env.acceptsEmpty(cfg.IfSourceEmpty)}, diags
+}
+
+// elemSpan is the place of an element of a list.
+func elemSpan(b *spec.Base, key string, i int) jsonpos.Span {
+	if n := b.Node.Get(key); n != nil && i < len(n.Elems) {
+		return n.Elems[i].Span
+	}
+	return b.At(key)
 }
 
 // Since implements Source.
@@ -62,13 +68,18 @@ func (s *several) Since() Since { return Since{true, true, true} }
 // Datasets implements Inputs.
 func (s *several) Datasets() []string { return slices.Clone(s.ids) }
 
+// Initial implements Initial.
+func (s *several) Initial() (ids []string, lenient bool) {
+	if s.initial == nil {
+		return s.ids, false
+	}
+	return s.initial, s.lenient
+}
+
 // Populated implements Populator: all of initial_datasets are, or of datasets
 // if there are none.
 func (s *several) Populated(ctx context.Context) (bool, error) {
-	ids, lenient := s.ids, false
-	if s.initial != nil {
-		ids, lenient = s.initial, s.lenient
-	}
+	ids, lenient := s.Initial()
 	for _, id := range ids {
 		info, err := s.store.Info(ctx, id)
 		if errors.Is(err, store.ErrNoDataset) && lenient {

@@ -70,10 +70,28 @@ type Completing interface {
 	Incomplete(ctx context.Context) (reason, dataset string, err error)
 }
 
-// Remerging is the ability of sources to which a changed configuration makes
-// other entities of what was read before: what goes on from an old offset is
-// then not to be trusted.
-type Remerging interface{ Remerges() bool }
+// Remembering is the ability of sources that remember what they have yielded, in
+// a dataset of their own: the Notes of each batch are saved with it. Runs of such
+// a source take turns batch by batch, also a rescan with the runs beside it: each
+// batch is made of what is there then, and written before the next one is made.
+type Remembering interface {
+	// Memory is the dataset.
+	Memory() string
+}
+
+// Whole is the ability of sources that read otherwise in a full run.
+type Whole interface {
+	// ReadWhole is Read for a full run: since is "" where that begins, else the
+	// place where one that was cut short goes on.
+	ReadWhole(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error]
+}
+
+// Initial is the ability of sources to which not all of their inputs count when
+// it is asked whether those are populated.
+type Initial interface {
+	// Initial are the datasets that count; if lenient, only as far as they exist.
+	Initial() (ids []string, lenient bool)
+}
 
 // Alternating is the ability of sources whose batches stay as they are not only
 // until the next one is asked for, but until the next but one: each is read into
@@ -112,6 +130,8 @@ type Env struct {
 	// IfSourceEmpty is the node's default of if_source_empty: "fail", or ""
 	// which accepts.
 	IfSourceEmpty string
+	// MaxMerged is the node's default of max_merged; 0 if it has none.
+	MaxMerged int
 	// Host is how expressions reach the world; nil if they are only checked.
 	Host dtl.Host
 	// Complete tells how complete datasets are; nil if nothing is known.

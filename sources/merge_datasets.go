@@ -1,0 +1,55 @@
+package sources
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+)
+
+type mergeDatasetsConfig struct {
+	Type string `spec:"type,required" doc:"merge_datasets"`
+	severalConfig
+	Strategy string `spec:"strategy" enum:"latest,all" default:"latest" doc:"latest reads the newest version of an id, whichever dataset holds it; all reads one entity an id with a property for each dataset that has it."`
+}
+
+func mergeDatasetsType() Type {
+	return Type{
+		Name:   "merge_datasets",
+		Doc:    "Reads several datasets as one, in the order of their time stamps.",
+		Config: func() any { return new(mergeDatasetsConfig) },
+		Build:  buildMergeDatasets,
+	}
+}
+
+// mergeDatasets reads several datasets as one. Versions of an id are ordered
+// by _ts, and by the place of their dataset in the list if that is the same:
+// the later one is the newer.
+type mergeDatasets struct {
+	several
+	cfg *mergeDatasetsConfig
+}
+
+func buildMergeDatasets(c any, env Env) (Source, diag.List) {
+	cfg := c.(*mergeDatasetsConfig)
+	common, diags := severalOf(&cfg.severalConfig, env)
+	return &mergeDatasets{common, cfg}, diags
+}
+
+// Read implements Source.
+func (m *mergeDatasets) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
+	return failIfEmpty(m.empty || since != "", func(yield func(*entity.Batch, error) bool) {
+		r, err := m.begin(ctx, since, size)
+		for err == nil && !r.done {
+			var b *entity.Batch
+			if b, err = r.batch(ctx); err == nil && b != nil && !yield(b, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("merge_datasets: %w", err))
+		}
+	})
+}
