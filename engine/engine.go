@@ -261,6 +261,23 @@ var (
 	ErrDisabled    = errors.New("the pipe is disabled")
 )
 
+// Publisher returns a pipe whose document may be asked for.
+func (e *Engine) Publisher(id string) (*pipes.Pipe, error) {
+	p, ok := e.Pipe(id)
+	if !ok {
+		return nil, ErrNoPipe
+	}
+	if _, ok := p.Publisher(); !ok {
+		return nil, pipes.ErrNotPublisher
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.mu.runs[id].disabled {
+		return nil, ErrDisabled
+	}
+	return p, nil
+}
+
 // Lib is the function library of the node's rules.
 func (e *Engine) Lib() *dtl.Lib { return e.o.Sets.Lib }
 

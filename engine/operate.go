@@ -31,6 +31,9 @@ func (e *Engine) StartPump(id string, full bool) error {
 	if _, receiver := s.pipe.Receiver(); receiver {
 		return errors.New("a receiver has no pump to start: post to it")
 	}
+	if !s.pipe.Pumped() {
+		return errors.New("a publisher has no pump to start: ask for its document")
+	}
 	s.full = s.full || full
 	s.byHand = true
 	e.mu.agenda.queue(s)
@@ -198,9 +201,8 @@ func (e *Engine) choose(only []string) ([]*pipes.Pipe, error) {
 	}
 	var chosen []*pipes.Pipe
 	for _, p := range order(e.graph.pipes) {
-		_, receiver := p.Receiver()
 		switch {
-		case receiver, p.Def.Pump.Mode == "off":
+		case !p.Pumped(), p.Def.Pump.Mode == "off":
 		case len(only) > 0:
 			if named[p.ID()] {
 				chosen = append(chosen, p)

@@ -50,7 +50,10 @@ type pumpState struct {
 	ticket uint64    // in the queue, 0 outside
 }
 
-func (s *pumpState) scheduled() bool { return s.pipe.Def.Pump.Mode == "scheduled" }
+// scheduled tells whether the pump runs by itself.
+func (s *pumpState) scheduled() bool {
+	return s.pipe.Def.Pump.Mode == "scheduled" && s.pipe.Pumped()
+}
 
 // now is the node's clock on the wall: schedules speak of it, and a clock that
 // is set must be noticed.
@@ -88,7 +91,7 @@ func (e *Engine) schedulerOff() bool {
 // firstDue decides when a pump first runs after the node started.
 func (e *Engine) firstDue(s *pumpState, now time.Time) {
 	p := s.pipe
-	if _, receiver := p.Receiver(); receiver || !s.scheduled() {
+	if !s.scheduled() {
 		return
 	}
 	if p.Def.Pump.RescanCron != "" && s.rescan.IsZero() {

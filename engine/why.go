@@ -28,6 +28,7 @@ const (
 	Closing        ReasonCode = "closing"         // the node shuts down
 	Disabled       ReasonCode = "disabled"        // somebody switched it off
 	IsReceiver     ReasonCode = "receiver"        // it runs when something is posted
+	IsPublisher    ReasonCode = "publisher"       // it runs when its document is asked for
 	ModeOff        ReasonCode = "mode"            // manual, or off
 	SchedulerOff   ReasonCode = "scheduler-off"   // the metadata says so
 	WaitsForSlot   ReasonCode = "slot"            // too many run already
@@ -111,6 +112,8 @@ func (n teller) reason(v view, depth int) Reason {
 		return Reason{Code: Disabled, Text: v.off.text()}
 	case receiver:
 		return Reason{Code: IsReceiver, Text: "runs when something is posted to it"}
+	case !v.pipe.Pumped():
+		return Reason{Code: IsPublisher, Text: "runs when its document is asked for"}
 	case mode == "manual":
 		return Reason{Code: ModeOff, Text: `has the mode "manual": it runs when it is started by hand` + v.failure(", and ")}
 	case mode != "scheduled":

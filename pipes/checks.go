@@ -10,6 +10,10 @@ import (
 func (p *Pipe) checkPump() diag.List {
 	var finds diag.List
 	pump := &p.Def.Pump
+	if _, ok := p.Publisher(); ok && pump.Node != nil {
+		finds.Add(diag.Finding{Rule: "pump/ignored", Severity: diag.Warning, Span: p.span("pump"),
+			Message: `"pump" has no effect: a publisher runs when its document is asked for`, Help: "leave it out"})
+	}
 	for key, expr := range map[string]string{"cron_expression": pump.Cron, "rescan_cron_expression": pump.RescanCron} {
 		if expr == "" {
 			continue

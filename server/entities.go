@@ -110,7 +110,7 @@ func (s *server) write(w http.ResponseWriter, r *http.Request, info store.Info, 
 	case err == nil || sent.gone != nil:
 	case sent.begun:
 		s.o.Log.Error("list ended early", "dataset", info.Name, "error", err)
-		panic(http.ErrAbortHandler)
+		s.breakOff(w, r)
 	default:
 		s.failFor(w, r, err)
 	}

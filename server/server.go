@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -26,6 +27,8 @@ type server struct {
 	engine  *engine.Engine
 	o       Options
 	intakes intakes
+	// editions are the documents being made for readers.
+	editions chan struct{}
 }
 
 // New returns the handler of a node in developer mode: everybody who can reach
@@ -38,7 +41,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{engine: e, o: o}
+	s := &server{engine: e, o: o, editions: make(chan struct{}, mostEditions)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/{$}", s.node)
 	mux.HandleFunc("GET /api/health", s.health)
@@ -56,6 +59,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("OPTIONS /api/datasets/{dataset}/entities", s.entitiesOptions)
 	mux.HandleFunc("POST /api/datasets/{dataset}/entities", s.putEntities)
 	mux.HandleFunc("GET /api/datasets/{dataset}/entity", s.entity)
+	s.publish(mux)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
 	})
@@ -110,7 +114,7 @@ func (s *server) failFor(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, engine.ErrNoPipe), errors.Is(err, store.ErrNoDataset):
 		fail(w, http.StatusNotFound, err.Error())
-	case errors.Is(err, engine.ErrNotReceiver):
+	case errors.Is(err, engine.ErrNotReceiver), errors.Is(err, pipes.ErrNotPublisher):
 		fail(w, http.StatusMethodNotAllowed, err.Error())
 	case errors.Is(err, engine.ErrDisabled), errors.Is(err, store.ErrClosed):
 		fail(w, http.StatusServiceUnavailable, err.Error())

@@ -25,6 +25,8 @@ var update = flag.Bool("update", false, "rewrite the case files")
 //	finish [populated]         the run ends
 //	put [entities]             somebody else writes to the dataset "d"
 //	dump                       the dataset "d" and the state
+//	publish [entities]         a document of a publisher
+//	file NAME                  how a publisher's document is called by that name
 func TestCases(t *testing.T) {
 	vendortest.Run(t, "../testdata/components/sinks", *update, func(c *vendortest.Case) string {
 		return newScript(c).run(c.Text("script"))
@@ -107,6 +109,12 @@ func (s *script) command(name, rest string) (err error) {
 		}
 		_, err = commit(ctx, s.st, &store.Batch{Writes: []store.Write{{Dataset: "d", Ops: ops}}})
 		return err
+	case "publish":
+		return s.publish(s.batch(rest).Entities)
+	case "file":
+		p := s.sink.(Publisher)
+		fmt.Fprintf(&s.out, "%s at %s, %q\n", p.ContentType(), p.Route(), p.Disposition(rest))
+		return nil
 	case "dump":
 		return s.dump(ctx)
 	default:
@@ -130,6 +138,27 @@ func (s *script) state(text string) []store.StateWrite {
 func (s *script) report(w Written, err error) error {
 	if err == nil {
 		fmt.Fprintf(&s.out, "changed %d, deleted %d, states %d\n", w.Changed, w.Deleted, len(w.Revs))
+	}
+	return err
+}
+
+func (s *script) publish(entities []entity.Value) error {
+	doc := s.sink.(Publisher).Document()
+	text, err := doc.Begin(nil)
+	for i, e := range entities {
+		if err == nil {
+			var wrote bool
+			text, wrote, err = doc.Append(text, e)
+			if err == nil && !wrote {
+				fmt.Fprintf(&s.out, "entity %d does not appear\n", i+1)
+			}
+		}
+	}
+	if err == nil {
+		text, err = doc.End(text)
+	}
+	for line := range strings.Lines(string(text)) {
+		fmt.Fprintf(&s.out, "%q\n", line)
 	}
 	return err
 }

@@ -16,13 +16,17 @@ type Set struct{ spec.Set[Sink, Env] }
 func NewSet(types ...Type) Set { return Set{spec.NewSet("sink", Documented(), types)} }
 
 // Standard returns all types that Sluice has.
-func Standard() []Type { return []Type{datasetType(), restType(), nullType(), conditionalType()} }
+func Standard() []Type {
+	return []Type{
+		datasetType(), restType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), nullType(), conditionalType(),
+	}
+}
 
 // Documented returns the names of types that configurations may hold but
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"json", "http_endpoint", "csv_endpoint", "xml_endpoint", "replicated_dataset", "sql",
+		"json", "replicated_dataset", "sql",
 		"kafka", "elasticsearch", "mail", "sms", "solr", "sparql", "sdshare",
 	}
 }

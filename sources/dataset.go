@@ -223,9 +223,23 @@ func parseOffset(s string) (store.Offset, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < int64(store.Start) {
-		return 0, fmt.Errorf("the offset %q is no whole number", s)
+		return 0, &OffsetError{fmt.Sprintf("the offset %q is no whole number", s)}
 	}
 	return store.Offset(n), nil
+}
+
+// OffsetError is a continuation that the source cannot have given.
+type OffsetError struct{ Msg string }
+
+// Error shows it.
+func (e *OffsetError) Error() string {
+	return e.Msg
+}
+
+// IsOffset tells whether an error is an offset that makes no sense.
+func IsOffset(err error) bool {
+	var wrong *OffsetError
+	return errors.As(err, &wrong)
 }
 
 func formatOffset(o store.Offset) string {

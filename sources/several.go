@@ -108,13 +108,13 @@ func parseOffsets(s string, datasets []string) (offsets, error) {
 		return at, nil
 	case strings.HasPrefix(s, "{"):
 		if err := json.Unmarshal([]byte(s), &at); err != nil {
-			return nil, fmt.Errorf("the offset %q is not readable: %w", s, err)
+			return nil, &OffsetError{fmt.Sprintf("the offset %q is not readable: %v", s, err)}
 		}
 		return at, nil
 	}
 	parts := strings.Split(s, ",")
 	if len(parts) != len(datasets) {
-		return nil, fmt.Errorf("the offset %q has %d parts for %d datasets", s, len(parts), len(datasets))
+		return nil, &OffsetError{fmt.Sprintf("the offset %q has %d parts for %d datasets", s, len(parts), len(datasets))}
 	}
 	for i, p := range parts {
 		n, err := parseOffset(strings.TrimSpace(p))

@@ -1,0 +1,200 @@
+package pipes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/transforms"
+)
+
+// Publisher returns the sink as a publisher, if it is one.
+func (p *Pipe) Publisher() (sinks.Publisher, bool) {
+	s, ok := p.sink.(sinks.Publisher)
+	return s, ok
+}
+
+// Pumped tells whether the pipe has runs of its own: receivers and publishers
+// run when somebody posts or asks.
+func (p *Pipe) Pumped() bool {
+	_, receiver := p.Receiver()
+	_, publisher := p.Publisher()
+	return !receiver && !publisher
+}
+
+// Filters tells whether what the pipe makes may be another than what it reads.
+func (p *Pipe) Filters() bool { return p.Def.Transform != nil || p.Def.Source.Get("subset") != nil }
+
+// ErrNotPublisher is a pipe that has no document.
+var ErrNotPublisher = errors.New("the pipe is no publisher")
+
+// Asked is what somebody asks of a publisher.
+type Asked struct {
+	// Since is where to go on, "" for the beginning. Sources that cannot do so
+	// are read from the beginning.
+	Since string
+	// Limit is the most entities to write, less than 0 for all. What comes of one
+	// source entity is not cut.
+	Limit int
+	// Params is what "_B." reads.
+	Params entity.Value
+}
+
+// Publish reads the source, transforms, and writes the document of a publisher
+// to w as it is made. An error leaves it without its end.
+func (p *Pipe) Publish(ctx context.Context, q Asked, w io.Writer) error {
+	s, ok := p.Publisher()
+	if !ok {
+		return ErrNotPublisher
+	}
+	if err := p.ready(ctx); err != nil {
+		return err
+	}
+	r := &edition{p: p, doc: s.Document(), w: w, left: q.Limit}
+	if p.transform != nil {
+		r.step = p.transform.Start(transforms.Run{Host: p.host(), Params: q.Params})
+	}
+	if p.source.Since().Supports {
+		r.since = q.Since
+		r.single = r.step != nil && s.Continues()
+	}
+	return r.publish(ctx)
+}
+
+// edition is a document on its way to one reader.
+type edition struct {
+	p    *Pipe
+	doc  sinks.Document
+	w    io.Writer
+	step transforms.Step // nil without transforms
+	left int             // entities that may be written yet; less than 0 is no limit
+	buf  []byte
+	// since is where reading begins. single sends source entities through the
+	// transforms one by one, so that it is known which _updated what comes of
+	// them has; at is the last one.
+	since  string
+	single bool
+	at     entity.Value
+	one    entity.Batch
+}
+
+func (r *edition) publish(ctx context.Context) (err error) {
+	if r.buf, err = r.doc.Begin(nil); err != nil {
+		return err
+	}
+	for b, err := range r.p.source.Read(ctx, r.since, r.p.batchSize()) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return &readError{err}
+		}
+		if r.left == 0 {
+			break
+		}
+		r.p.env.Traffic.yield(ctx, r.p.env.Sleep)
+		if err := r.batch(ctx, b); err != nil {
+			return err
+		}
+		if r.left == 0 {
+			break
+		}
+	}
+	if r.buf, err = r.doc.End(r.buf); err != nil {
+		return err
+	}
+	return r.flush()
+}
+
+// batch writes what comes of a batch of the source.
+func (r *edition) batch(ctx context.Context, b *entity.Batch) error {
+	if !r.single {
+		return r.deliver(ctx, b)
+	}
+	r.one.Arena = b.Arena
+	for _, e := range b.Entities {
+		if r.left == 0 {
+			return nil
+		}
+		r.one.Entities = append(r.one.Entities[:0], e)
+		if err := r.deliver(ctx, &r.one); err != nil {
+			return err
+		}
+		if u, ok := e.Get(entity.UpdatedKey); ok {
+			r.at = u.Clone()
+		}
+	}
+	return nil
+}
+
+func (r *edition) deliver(ctx context.Context, b *entity.Batch) error {
+	var updated entity.Value
+	if r.single {
+		updated, _ = b.Entities[0].Get(entity.UpdatedKey)
+	}
+	if r.step != nil {
+		if err := r.step.Apply(ctx, b); err != nil {
+			return err
+		}
+	}
+	b.Entities = slices.DeleteFunc(b.Entities, entity.Filtered) // those are for datasets only
+	for i, e := range b.Entities {
+		if r.left == 0 && !r.single {
+			break
+		}
+		if r.single {
+			e = r.stamped(b.Arena, e, i == len(b.Entities)-1, updated)
+		}
+		if err := r.write(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stamped gives an entity the _updated to go on from. Only the last one of
+// those that come of one source entity leads past it: whoever has not got that
+// one gets all of them again.
+func (r *edition) stamped(a *entity.Arena, e entity.Value, last bool, updated entity.Value) entity.Value {
+	if !last {
+		updated = r.at
+	}
+	o := a.NewObject(e.Len() + 1)
+	o.AddFrom(e.Object())
+	if updated.IsNull() {
+		o.Delete(entity.UpdatedKey)
+	} else {
+		o.Set(entity.UpdatedKey, updated)
+	}
+	return o.Value()
+}
+
+// write writes an entity.
+func (r *edition) write(e entity.Value) error {
+	var wrote bool
+	var err error
+	if r.buf, wrote, err = r.doc.Append(r.buf, e); err != nil {
+		return err
+	}
+	if wrote && r.left > 0 {
+		r.left--
+	}
+	return r.flush()
+}
+
+// flush hands over what was made.
+func (r *edition) flush() error {
+	if len(r.buf) == 0 {
+		return nil
+	}
+	_, err := r.w.Write(r.buf)
+	r.buf = r.buf[:0]
+	if err != nil {
+		return fmt.Errorf("the reader has gone away: %w", err)
+	}
+	return nil
+}

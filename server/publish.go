@@ -1,0 +1,177 @@
+package server
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
+)
+
+// mostEditions is how many documents are made at once: each holds a batch of
+// entities, and its reader may be slow.
+const mostEditions = 64
+
+// publish routes what publishers offer.
+func (s *server) publish(mux *http.ServeMux) {
+	for _, route := range []string{"entities", "csv", "xml"} {
+		path := "/api/publishers/{pipe}/" + route
+		ask := func(w http.ResponseWriter, r *http.Request) { s.edition(w, r, route) }
+		mux.HandleFunc("GET "+path, ask)
+		mux.HandleFunc("GET "+path+"/{filename}", ask)
+		mux.HandleFunc("OPTIONS "+path+"/", publisherOptions)
+	}
+	for _, route := range []string{"excel", "excel/{filename}", "sdshare-collection", "sdshare-fragments"} {
+		mux.HandleFunc("GET /api/publishers/{pipe}/"+route, func(w http.ResponseWriter, _ *http.Request) {
+			fail(w, http.StatusNotImplemented, "this form is not supported yet; entities, csv and xml are")
+		})
+	}
+}
+
+// publisherOptions tells office programs that they may read and nothing else.
+func publisherOptions(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Allow", "GET, HEAD, OPTIONS")
+	w.WriteHeader(http.StatusOK)
+}
+
+// edition makes a document for one reader.
+func (s *server) edition(w http.ResponseWriter, r *http.Request, route string) {
+	p, err := s.engine.Publisher(r.PathValue("pipe"))
+	if err != nil {
+		s.failFor(w, r, err)
+		return
+	}
+	sink, _ := p.Publisher()
+	if sink.Route() != route {
+		fail(w, http.StatusNotFound, "the pipe publishes /api/publishers/"+p.ID()+"/"+sink.Route()+", not "+route)
+		return
+	}
+	asked, err := askedOf(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	select {
+	case s.editions <- struct{}{}:
+		defer func() { <-s.editions }()
+	default:
+		w.Header().Set("Retry-After", "5")
+		fail(w, http.StatusServiceUnavailable, "too many documents are being read at once")
+		return
+	}
+	if s.head(w, r, p, sink) && r.Method != http.MethodHead {
+		s.print(w, r, p, asked)
+	}
+}
+
+// askedOf reads the parameters of a request; all of them are there for "_B.".
+func askedOf(r *http.Request) (pipes.Asked, error) {
+	all := r.URL.Query()
+	q := pipes.Asked{Since: all.Get("since"), Limit: -1}
+	if text := all.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return q, errors.New("limit is a whole number")
+		}
+		q.Limit = n
+	}
+	if all.Has("linked_excel_file") {
+		return q, errors.New("linked_excel_file is not supported yet")
+	}
+	var members []entity.Member
+	for name, values := range all {
+		v := entity.NewString(values[0])
+		if len(values) > 1 {
+			list := make([]entity.Value, len(values))
+			for i, text := range values {
+				list[i] = entity.NewString(text)
+			}
+			v = entity.NewList(list...)
+		}
+		members = append(members, entity.Member{Key: name, Value: v})
+	}
+	slices.SortFunc(members, func(a, b entity.Member) int { return cmp.Compare(a.Key, b.Key) })
+	q.Params = entity.NewDict(members...)
+	return q, nil
+}
+
+// head sets the headers; false if it has answered an error instead.
+func (s *server) head(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, sink sinks.Publisher) bool {
+	h := w.Header()
+	h.Set("Content-Type", sink.ContentType())
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "sandbox") // no script in a document may speak to the node
+	if d := sink.Disposition(r.PathValue("filename")); d != "" {
+		h.Set("Content-Disposition", d)
+	}
+	in := p.Inputs()
+	if !sink.Continues() || len(in) != 1 {
+		return true
+	}
+	info, err := s.engine.Store().Info(r.Context(), in[0])
+	if errors.Is(err, store.ErrNoDataset) {
+		return true // it is as good as empty
+	}
+	if err == nil {
+		err = s.about(h, r.Context(), info)
+	}
+	if err != nil {
+		s.failFor(w, r, err)
+		return false
+	}
+	if p.Filters() {
+		h.Set("X-Dataset-Filtered", "true")
+	}
+	return true
+}
+
+// print writes the document. Nothing is sent before the first bytes are many
+// enough, so that what fails soon is answered as an error.
+func (s *server) print(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, q pipes.Asked) {
+	sent := &patient{w: w, control: http.NewResponseController(w)}
+	out := bufio.NewWriterSize(sent, 64<<10)
+	err := p.Publish(r.Context(), q, out)
+	if err == nil {
+		err = out.Flush()
+	}
+	switch {
+	case err == nil || sent.gone != nil:
+	case sent.begun:
+		s.o.Log.Error("document ended early", "pipe", p.ID(), "error", err)
+		s.breakOff(w, r)
+	default:
+		clear(w.Header()) // they were the document's
+		s.notPublished(w, r, err)
+	}
+}
+
+// notPublished answers a document that could not be begun.
+func (s *server) notPublished(w http.ResponseWriter, r *http.Request, err error) {
+	var wait *pipes.WaitError
+	var shape *sinks.EntityError
+	switch {
+	case errors.As(err, &wait):
+		fail(w, http.StatusServiceUnavailable, wait.Reason)
+	case errors.As(err, &shape):
+		s.o.Log.Error("an entity cannot be published", "path", r.URL.Path, "error", err)
+		fail(w, http.StatusInternalServerError, err.Error())
+	case sources.IsOffset(err):
+		fail(w, http.StatusBadRequest, err.Error())
+	default:
+		if run, ok := dtl.IsRunError(err); ok {
+			s.o.Log.Error("a rule failed on an entity that is published", "path", r.URL.Path, "error", run)
+			fail(w, http.StatusInternalServerError, "a rule of the pipe failed on an entity; the node's log says which")
+			return
+		}
+		s.failFor(w, r, err)
+	}
+}
