@@ -16,7 +16,8 @@ type Batch struct {
 	Notes Notes
 }
 
-// Notes are entities for a dataset that the source keeps for itself.
+// Notes are entities for a dataset that the source keeps for itself. Deleted
+// ones are removed from it, if they are there.
 type Notes interface {
 	// Intent must stand before anything of the batch is delivered that is not in
 	// one commit with Done.

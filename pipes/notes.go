@@ -52,7 +52,10 @@ func (r *run) remember(also *store.Batch, j *job, of []entity.Value) {
 func (p *Pipe) notes(values []entity.Value) store.Write {
 	w := store.Write{Dataset: p.Memory(), Ops: make([]store.Op, len(values))}
 	for i, v := range values {
-		w.Ops[i] = put(v)
+		if w.Ops[i] = put(v); entity.Deleted(v) {
+			id, _ := entity.ID(v)
+			w.Ops[i] = store.Op{Kind: store.Delete, ID: id}
+		}
 	}
 	return w
 }

@@ -19,6 +19,7 @@ import (
 type closure struct {
 	m       *merge
 	a       *entity.Arena
+	scratch *entity.Arena // for what is read of the memory
 	nodes   map[ref]*node
 	order   []*node // as they were found
 	wave    []*node // those that were not gone on from yet
@@ -68,8 +69,8 @@ func (n *node) at() store.Offset {
 	return store.Offset(at)
 }
 
-func (m *merge) newClosure(a *entity.Arena) *closure {
-	return &closure{m: m, a: a, nodes: map[ref]*node{}, records: map[string]*record{}, spread: map[string]bool{}, wanted: map[*term]*wanted{}}
+func (m *merge) newClosure(a, scratch *entity.Arena) *closure {
+	return &closure{m: m, a: a, scratch: scratch, nodes: map[ref]*node{}, records: map[string]*record{}, spread: map[string]bool{}, wanted: map[*term]*wanted{}}
 }
 
 // meet returns the node of an entity, which is new unless it was met before.
@@ -162,37 +163,57 @@ func (c *closure) loadAll(ctx context.Context, wave []*node) error {
 // recall finds what was put out of entities, and meets all it was made of. With
 // passes, an entity may be passed over for what is found of it.
 func (c *closure) recall(ctx context.Context, of []*node, passes func(n *node, r *record) bool) error {
-	var keys [][]byte
-	var nodes []*node
-	for _, n := range of {
-		if !n.recalled {
-			n.recalled = true
-			keys, nodes = append(keys, member{dataset: c.m.ids[n.rank], id: n.id}.key(nil)), append(nodes, n)
+	of = slices.DeleteFunc(slices.Clone(of), func(n *node) bool { return n.recalled })
+	for part := range slices.Chunk(of, recallNodes) {
+		if err := c.recallSome(ctx, part, passes); err != nil {
+			return err
 		}
 	}
-	if len(keys) == 0 {
-		return nil
+	return nil
+}
+
+// recallNodes is how many entities are looked for at once: what is read of them
+// is in memory until they are through.
+const recallNodes = 256
+
+func (c *closure) recallSome(ctx context.Context, nodes []*node, passes func(n *node, r *record) bool) error {
+	keys := make([][]byte, len(nodes))
+	for i, n := range nodes {
+		n.recalled = true
+		keys[i] = member{dataset: c.m.ids[n.rank], id: n.id}.key(nil)
 	}
-	return c.m.store.Find(ctx, c.m.memory, memberIndex().Name, keys, c.a, func(i int, e entity.Value) bool {
-		id, _ := entity.ID(e)
-		if c.records[id[len(recordPrefix):]] != nil {
-			return true
-		}
-		r := recordOf(e)
-		if passes != nil && !nodes[i].kept && passes(nodes[i], r) {
+	c.scratch.Reset()
+	var found []*record
+	met := map[string]bool{}
+	err := c.m.store.Find(ctx, c.m.memory, memberIndex().Name, keys, c.scratch, func(i int, e entity.Value) bool {
+		switch r := pieceOf(e); {
+		case r == nil || c.records[r.out] != nil || met[r.out]:
+		case passes != nil && !nodes[i].kept && passes(nodes[i], r):
 			nodes[i].passed = true
-			return true
+		default:
+			met[r.out] = true
+			found = append(found, r)
 		}
-		c.adopt(r)
 		return true
 	})
+	for _, r := range found {
+		if err == nil {
+			err = c.adopt(ctx, r)
+		}
+	}
+	return err
 }
 
 // adopt takes up what was put out, and meets all it was made of.
-func (c *closure) adopt(r *record) {
-	if c.records[r.out] != nil {
-		return
+func (c *closure) adopt(ctx context.Context, piece *record) error {
+	if c.records[piece.out] != nil {
+		return nil
 	}
+	r, err := c.m.assemble(ctx, piece, c.scratch)
+	if err != nil {
+		return err
+	}
+	r = r.kept(c.a)
 	c.records[r.out] = r
 	c.recalls = append(c.recalls, r)
 	for _, m := range r.members {
@@ -200,6 +221,7 @@ func (c *closure) adopt(r *record) {
 			c.meet(ref{rank, m.id}).kept = true
 		}
 	}
+	return nil
 }
 
 // wanted is what is looked for on one side of the rules at once.

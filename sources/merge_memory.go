@@ -2,6 +2,9 @@ package sources
 
 import (
 	"context"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
@@ -13,9 +16,11 @@ import (
 // they cost a tombstone. There must never be an entity without a record, for
 // nobody would delete it when its members part.
 
-// record is an entity that was put out.
+// record is an entity that was put out. It is kept in pieces, so that looking for
+// each of many members does not read all of them each time.
 type record struct {
 	out     string // its _id
+	pieces  int
 	members []member
 	// epoch is the number of the last full run that began before it was written;
 	// whole the number of the full run that wrote it, 0 if another run did.
@@ -34,38 +39,66 @@ func (m member) key(dst []byte) []byte {
 }
 
 const (
-	recordPrefix = "=" // before the _id of what was put out
+	pieceMembers = 32
 	stateID      = "state"
 )
 
-func (r *record) value() entity.Value {
-	members := make([]entity.Value, len(r.members))
-	for i, m := range r.members {
-		members[i] = entity.NewList(entity.NewString(m.dataset), entity.NewString(m.id), entity.NewInt(int64(m.at)))
+// pieceID names a piece of a record: "=out" the first one, "1=out" the next.
+func pieceID(out string, i int) string {
+	if i == 0 {
+		return "=" + out
 	}
-	return entity.NewDict(
-		entity.Member{Key: entity.IDKey, Value: entity.NewString(recordPrefix + r.out)},
-		entity.Member{Key: "members", Value: entity.NewList(members...)},
-		entity.Member{Key: "epoch", Value: entity.NewInt(r.epoch)},
-		entity.Member{Key: "whole", Value: entity.NewInt(r.whole)})
+	return strconv.Itoa(i) + "=" + out
 }
 
-// forgotten is the end of a record.
-func forgotten(out string) entity.Value {
-	return entity.NewDict(
-		entity.Member{Key: entity.IDKey, Value: entity.NewString(recordPrefix + out)},
-		entity.Member{Key: entity.DeletedKey, Value: entity.NewBool(true)})
+// piecesOf is how many pieces so many members take.
+func piecesOf(members int) int { return max((members+pieceMembers-1)/pieceMembers, 1) }
+
+// values appends the pieces of a record.
+func (r *record) values(to []entity.Value) []entity.Value {
+	n := piecesOf(len(r.members))
+	i := 0
+	for part := range slices.Chunk(r.members, pieceMembers) {
+		to = append(to, entity.NewDict(
+			entity.Member{Key: entity.IDKey, Value: entity.NewString(pieceID(r.out, i))},
+			entity.Member{Key: "members", Value: membersValue(part)},
+			entity.Member{Key: "pieces", Value: entity.NewInt(int64(n))},
+			entity.Member{Key: "epoch", Value: entity.NewInt(r.epoch)},
+			entity.Member{Key: "whole", Value: entity.NewInt(r.whole)}))
+		i++
+	}
+	return to
 }
 
-// recordOf reads a record; nil if it is none. It lives as long as e does.
-func recordOf(e entity.Value) *record {
+func membersValue(of []member) entity.Value {
+	values := make([]entity.Value, len(of))
+	for i, m := range of {
+		values[i] = entity.NewList(entity.NewString(m.dataset), entity.NewString(m.id), entity.NewInt(int64(m.at)))
+	}
+	return entity.NewList(values...)
+}
+
+// forget appends the end of some of a record's pieces.
+func forget(to []entity.Value, out string, from, until int) []entity.Value {
+	for i := from; i < until; i++ {
+		to = append(to, entity.NewDict(
+			entity.Member{Key: entity.IDKey, Value: entity.NewString(pieceID(out, i))},
+			entity.Member{Key: entity.DeletedKey, Value: entity.NewBool(true)}))
+	}
+	return to
+}
+
+// pieceOf reads a piece of a record, which has some of the members; nil if it
+// is none. It lives as long as e does.
+func pieceOf(e entity.Value) *record {
 	id, _ := entity.ID(e)
-	if len(id) == 0 || id[:1] != recordPrefix {
+	_, out, is := strings.Cut(id, "=")
+	if !is {
 		return nil
 	}
-	r := &record{out: id[1:], epoch: intOf(e, "epoch"), whole: intOf(e, "whole")}
 	members, _ := e.Get("members")
-	r.members = make([]member, 0, members.Len())
+	r := &record{out: out, pieces: int(intOf(e, "pieces")), epoch: intOf(e, "epoch"), whole: intOf(e, "whole"),
+		members: make([]member, 0, members.Len())}
 	eachMember(e, func(m member) { r.members = append(r.members, m) })
 	return r
 }
@@ -78,6 +111,37 @@ func eachMember(e entity.Value, call func(member)) {
 			call(member{parts[0].Text(), parts[1].Text(), store.Offset(at)})
 		}
 	}
+}
+
+// kept returns the record in other memory.
+func (r *record) kept(a *entity.Arena) *record {
+	r.out = a.CopyString(r.out)
+	for i := range r.members {
+		r.members[i].dataset, r.members[i].id = a.CopyString(r.members[i].dataset), a.CopyString(r.members[i].id)
+	}
+	return r
+}
+
+// assemble reads a record whole.
+func (m *merge) assemble(ctx context.Context, piece *record, a *entity.Arena) (*record, error) {
+	if piece.pieces <= 1 {
+		return piece, nil
+	}
+	ids := make([]string, piece.pieces)
+	for i := range ids {
+		ids[i] = pieceID(piece.out, i)
+	}
+	found, err := m.store.Get(ctx, m.memory, ids, a)
+	if err != nil {
+		return nil, err
+	}
+	r := &record{out: piece.out, pieces: piece.pieces, epoch: piece.epoch, whole: piece.whole}
+	for _, e := range found {
+		if p := pieceOf(e); p != nil && !entity.Deleted(e) {
+			r.members = append(r.members, p.members...)
+		}
+	}
+	return r, nil
 }
 
 func intOf(e entity.Value, key string) int64 {

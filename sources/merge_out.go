@@ -20,7 +20,7 @@ func (o *output) live() bool { return o.members[0].live() }
 type mergeNotes struct {
 	live  []record // of what is put out
 	was   map[string]*record
-	gone  []string // what is remembered no more
+	gone  []*record // what is remembered no more
 	state mergeState
 }
 
@@ -34,7 +34,7 @@ func (n *mergeNotes) Intent() []entity.Value {
 		if was := n.was[r.out]; was != nil {
 			r.members = append(r.members[:len(r.members):len(r.members)], was.members...)
 		}
-		values = append(values, r.value())
+		values = r.values(values)
 	}
 	return values
 }
@@ -43,10 +43,15 @@ func (n *mergeNotes) Intent() []entity.Value {
 func (n *mergeNotes) Done() []entity.Value {
 	values := make([]entity.Value, 0, len(n.live)+len(n.gone)+1)
 	for i := range n.live {
-		values = append(values, n.live[i].value())
+		r := &n.live[i]
+		values = r.values(values)
+		if was := n.was[r.out]; was != nil { // there are as many pieces as it had, or as were intended
+			most := max(was.pieces, piecesOf(len(r.members)+len(was.members)))
+			values = forget(values, r.out, piecesOf(len(r.members)), most)
+		}
 	}
-	for _, out := range n.gone {
-		values = append(values, forgotten(out))
+	for _, was := range n.gone {
+		values = forget(values, was.out, 0, was.pieces)
 	}
 	return append(values, n.state.value())
 }
@@ -80,7 +85,7 @@ func (r *mergeRunner) putOut(c *closure, state mergeState) (*entity.Batch, error
 			emit(r.tombstone(c, rec))
 		}
 		if o == nil || !o.live() {
-			notes.gone = append(notes.gone, rec.out)
+			notes.gone = append(notes.gone, rec)
 		}
 	}
 	notes.state = state

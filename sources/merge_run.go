@@ -21,7 +21,8 @@ type mergeRunner struct {
 	full  int64 // number of the full run; 0 as long as nothing was read
 	epoch int64 // number of the one that it goes on with
 	some  bool  // something was read
-	a     *entity.Arena
+	// a holds a batch, the others what is needed to make it.
+	a, scratch, swept *entity.Arena
 }
 
 func (m *merge) begin(ctx context.Context, since string, size int, whole bool) (*mergeRunner, error) {
@@ -40,7 +41,8 @@ func (m *merge) begin(ctx context.Context, since string, size int, whole bool) (
 			return nil, fmt.Errorf("index of dataset %q: %w", m.ids[t.rank], err)
 		}
 	}
-	return &mergeRunner{m: m, at: at, size: size, whole: whole, since: since, a: entity.NewArena()}, nil
+	return &mergeRunner{m: m, at: at, size: size, whole: whole, since: since,
+		a: entity.NewArena(), scratch: entity.NewArena(), swept: entity.NewArena()}, nil
 }
 
 // run reads all datasets, and then what only the memory knows of.
@@ -154,7 +156,7 @@ func (r *mergeRunner) batch(ctx context.Context, begin func(c *closure) error) (
 	if r.whole {
 		state.runs, state.epoch = max(state.runs, r.full), max(state.epoch, r.epoch)
 	}
-	c := r.m.newClosure(r.a)
+	c := r.m.newClosure(r.a, r.scratch)
 	if err := begin(c); err != nil {
 		return nil, err
 	}
@@ -187,14 +189,15 @@ func (r *mergeRunner) sweepPage(ctx context.Context, q *store.Query, yield func(
 	}
 	defer func() { <-r.m.turn }()
 	r.a.Reset()
-	page, err := r.m.store.Read(ctx, r.m.memory, *q, r.a)
+	r.swept.Reset()
+	page, err := r.m.store.Read(ctx, r.m.memory, *q, r.swept)
 	if err != nil {
 		return true, err
 	}
 	q.Since = page.Next
 	var old []*record
 	for _, e := range page.Entities {
-		if rec := recordOf(e); rec != nil && !entity.Deleted(e) && (r.full == 0 || rec.epoch < r.epoch) {
+		if rec := pieceOf(e); rec != nil && !entity.Deleted(e) && (r.full == 0 || rec.epoch < r.epoch) {
 			old = append(old, rec)
 		}
 	}
@@ -203,7 +206,9 @@ func (r *mergeRunner) sweepPage(ctx context.Context, q *store.Query, yield func(
 	}
 	b, err := r.batch(ctx, func(c *closure) error {
 		for _, rec := range old {
-			c.adopt(rec)
+			if err := c.adopt(ctx, rec); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
