@@ -146,7 +146,9 @@ func (s *server) print(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, q 
 	switch {
 	case err == nil || sent.gone != nil:
 	case sent.begun:
-		s.o.Log.Error("document ended early", "pipe", p.ID(), "error", err)
+		if r.Context().Err() == nil { // nobody is left to miss the rest else
+			s.o.Log.Error("document ended early", "pipe", p.ID(), "error", err)
+		}
 		s.breakOff(w, r)
 	default:
 		clear(w.Header()) // they were the document's
