@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
 )
 
 // output is an entity to be put out.
@@ -30,13 +31,27 @@ type mergeNotes struct {
 func (n *mergeNotes) Intent() []entity.Value {
 	values := make([]entity.Value, 0, len(n.live))
 	for i := range n.live {
-		r := record{out: n.live[i].out, members: n.live[i].members}
-		if was := n.was[r.out]; was != nil {
-			r.members = append(r.members[:len(r.members):len(r.members)], was.members...)
-		}
-		values = r.values(values)
+		values = n.widened(&n.live[i]).values(values)
 	}
 	return values
+}
+
+// widened is a record with the members it had before.
+func (n *mergeNotes) widened(r *record) *record {
+	w := &record{out: r.out, members: slices.Clone(r.members)}
+	has := map[member]bool{}
+	for i := range w.members {
+		w.members[i].at = store.Start // what it was delivered with is not known
+		has[w.members[i]] = true
+	}
+	if was := n.was[r.out]; was != nil {
+		for _, m := range was.members {
+			if m.at = store.Start; !has[m] {
+				w.members = append(w.members, m)
+			}
+		}
+	}
+	return w
 }
 
 // Done implements entity.Notes.
@@ -45,8 +60,9 @@ func (n *mergeNotes) Done() []entity.Value {
 	for i := range n.live {
 		r := &n.live[i]
 		values = r.values(values)
-		if was := n.was[r.out]; was != nil { // there are as many pieces as it had, or as were intended
-			most := max(was.pieces, piecesOf(len(r.members)+len(was.members)))
+		if was := n.was[r.out]; was != nil && len(r.members)+len(was.members) > pieceMembers {
+			// There are as many pieces as it had, or as were intended.
+			most := max(was.pieces, piecesOf(len(n.widened(r).members)))
 			values = forget(values, r.out, piecesOf(len(r.members)), most)
 		}
 	}
