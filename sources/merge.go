@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -149,7 +150,10 @@ func (m *merge) read(ctx context.Context, since string, size int, whole bool) it
 		if err == nil {
 			err = r.run(ctx, yield)
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, ErrEmpty):
+			yield(nil, err)
+		case err != nil:
 			yield(nil, fmt.Errorf("merge: %w", err))
 		}
 	}

@@ -29,18 +29,29 @@ func mergeDatasetsType() Type {
 // the later one is the newer.
 type mergeDatasets struct {
 	several
-	cfg *mergeDatasetsConfig
+	name string
+	join joinVersions
 }
+
+// joinVersions makes one entity of what the datasets have of an id, null if
+// there is none; full tells that the run began at the beginning.
+type joinVersions func(versions []version, newest version, full bool, a *entity.Arena) entity.Value
 
 func buildMergeDatasets(c any, env Env) (Source, diag.List) {
 	cfg := c.(*mergeDatasetsConfig)
 	common, diags := severalOf(&cfg.severalConfig, env)
-	return &mergeDatasets{common, cfg}, diags
+	join := latestVersion
+	if cfg.Strategy == "all" {
+		join = func(versions []version, newest version, _ bool, a *entity.Arena) entity.Value {
+			return sideBySide(common.ids, versions, newest, a)
+		}
+	}
+	return &mergeDatasets{common, "merge_datasets", join}, diags
 }
 
 // Read implements Source.
 func (m *mergeDatasets) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	return failIfEmpty(m.empty || since != "", func(yield func(*entity.Batch, error) bool) {
+	return func(yield func(*entity.Batch, error) bool) {
 		r, err := m.begin(ctx, since, size)
 		for err == nil && !r.done {
 			var b *entity.Batch
@@ -48,8 +59,11 @@ func (m *mergeDatasets) Read(ctx context.Context, since string, size int) iter.S
 				return
 			}
 		}
-		if err != nil {
-			yield(nil, fmt.Errorf("merge_datasets: %w", err))
+		switch {
+		case err != nil:
+			yield(nil, fmt.Errorf("%s: %w", m.name, err))
+		case r.full && !r.some && !m.empty:
+			yield(nil, ErrEmpty)
 		}
-	})
+	}
 }

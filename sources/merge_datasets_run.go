@@ -16,6 +16,8 @@ type mergeRun struct {
 	size    int
 	at      offsets
 	cursors []*cursor
+	full    bool // it began at the beginning
+	some    bool // something was read
 	done    bool
 }
 
@@ -71,7 +73,7 @@ func (m *mergeDatasets) begin(ctx context.Context, since string, size int) (*mer
 	if err != nil {
 		return nil, err
 	}
-	r := &mergeRun{m: m, size: size, at: at}
+	r := &mergeRun{m: m, size: size, at: at, full: since == ""}
 	for rank, id := range m.ids {
 		c, err := r.open(ctx, id, rank)
 		if err != nil {
@@ -156,6 +158,7 @@ func (r *mergeRun) fill(ctx context.Context, c *cursor) error {
 		}
 		c.page, c.next, c.end = page.Entities, 0, page.End
 		c.query.Since = page.Next
+		r.some = r.some || len(c.page) > 0
 		if len(c.page) == 0 {
 			r.at[c.dataset] = page.Next
 			continue
@@ -225,14 +228,16 @@ func (r *mergeRun) take(c *cursor, a *entity.Arena) entity.Value {
 	if newest.rank != own.rank && newest.offset > r.cursors[newest.rank].start {
 		return entity.Value{}
 	}
-	if r.m.cfg.Strategy == "all" {
-		return r.all(versions, newest, a)
-	}
+	return r.m.join(versions, newest, r.full, a)
+}
+
+// latestVersion is the newest version, whichever dataset has it.
+func latestVersion(_ []version, newest version, _ bool, _ *entity.Arena) entity.Value {
 	return newest.e
 }
 
-// all puts the versions of an id side by side.
-func (r *mergeRun) all(versions []version, newest version, a *entity.Arena) entity.Value {
+// sideBySide puts the versions of an id side by side.
+func sideBySide(ids []string, versions []version, newest version, a *entity.Arena) entity.Value {
 	o := a.NewObject(len(versions) + 2)
 	id, _ := newest.e.Get(entity.IDKey)
 	o.Set(entity.IDKey, id)
@@ -241,7 +246,7 @@ func (r *mergeRun) all(versions []version, newest version, a *entity.Arena) enti
 		if v.e.IsNull() {
 			continue
 		}
-		o.Set(r.m.ids[i], v.e)
+		o.Set(ids[i], v.e)
 		deleted = deleted && entity.Deleted(v.e)
 	}
 	if deleted {

@@ -18,7 +18,7 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("source", Documented(), 
 // Standard returns all types that Sluice has.
 func Standard() []Type {
 	return []Type{
-		datasetType(), mergeType(), mergeDatasetsType(), unionType(), restType(), httpEndpointType(), csvType(), embeddedType(), conditionalType(), emptyType(),
+		datasetType(), mergeType(), mergeDatasetsType(), diffDatasetsType(), unionType(), restType(), httpEndpointType(), csvType(), embeddedType(), conditionalType(), emptyType(),
 	}
 }
 
@@ -26,7 +26,7 @@ func Standard() []Type {
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"json", "sql", "kafka", "ldap", "rdf", "sparql", "sdshare", "binary", "diff_datasets",
+		"json", "sql", "kafka", "ldap", "rdf", "sparql", "sdshare", "binary",
 	}
 }
 

@@ -144,7 +144,7 @@ func mergeSeeds(short, long int) uint64 {
 // Merging as entities change leads to the same as merging all at once at the
 // end, and a full run on top of it changes nothing.
 func TestMergeIncrementalIsFull(t *testing.T) {
-	for seed := range mergeSeeds(300, 2000) {
+	for seed := range mergeSeeds(300, 1500) {
 		r := rand.New(rand.NewPCG(seed, 41))
 		conf := parse(t, fmt.Sprintf(`[{"_id": "out", "type": "pipe", "batch_size": %d, %s}]`, 1+r.IntN(4), merging(r)))
 		bit, whole := memory(t), memory(t)
@@ -204,7 +204,7 @@ func remembered(t *testing.T, st store.Store, seed uint64) {
 
 // The size of batches decides nothing.
 func TestMergeBatchSize(t *testing.T) {
-	for seed := range mergeSeeds(60, 600) {
+	for seed := range mergeSeeds(60, 400) {
 		source := merging(rand.New(rand.NewPCG(seed, 43)))
 		want := ""
 		for _, size := range []int{1, 3, 1000} {
@@ -232,7 +232,7 @@ func TestMergeBatchSize(t *testing.T) {
 // full and in other runs, the end is the same as without.
 func TestMergeCrash(t *testing.T) {
 	cuts := 0
-	for seed := range mergeSeeds(60, 600) {
+	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 45))
 		sink := []string{`"deletion_tracking": true`, `"deletion_tracking": false`, `"circuit_breaker_threshold_count": 1000`, `"circuit_breaker_threshold_count": 3`}[r.IntN(4)]
 		conf := fmt.Sprintf(`[{"_id": "out", "type": "pipe", "batch_size": %d, "checkpoint_interval": 1, "sink": {%s}, %s}]`, 1+r.IntN(4), sink, merging(r))
@@ -273,7 +273,7 @@ func TestMergeCrash(t *testing.T) {
 // changes come in between. What is delivered in the end is what should be.
 func TestMergeCrashWithFailures(t *testing.T) {
 	cuts := 0
-	for seed := range mergeSeeds(60, 600) {
+	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 47))
 		source := mergeSource(r.IntN(len(mergeRules)), []string{"composite", "first"}[r.IntN(2)], "default", []string{"a", "b", "c"})
 		conf := func(fails bool) string {
@@ -321,7 +321,7 @@ func TestMergeCrashWithFailures(t *testing.T) {
 // nothing.
 func TestMergeCompaction(t *testing.T) {
 	removed := int64(0)
-	for seed := range mergeSeeds(60, 600) {
+	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 49))
 		conf := parse(t, fmt.Sprintf(`[{"_id": "out", "type": "pipe", "batch_size": 2, %s}]`, merging(r)))
 		plain, packed := memory(t), memory(t)
@@ -365,7 +365,7 @@ func TestMergeCompaction(t *testing.T) {
 // A rescan beside incremental runs with other rules, another order and fewer
 // datasets than before, while entities change, leads to what a full run does.
 func TestMergeBackgroundRescan(t *testing.T) {
-	for seed := range mergeSeeds(60, 600) {
+	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 51))
 		conf := func() string {
 			order := [][]string{{"a", "b", "c"}, {"c", "a", "b"}, {"b", "c", "a"}}[r.IntN(3)]
