@@ -36,6 +36,10 @@ func build(c *vendortest.Case) (Transform, string) {
 	sys, out := c.System()
 	env := Env{PipeID: "p", Node: c.Node("transform.json"), Lib: lib(c.T), Now: c.Env().Now,
 		System: func(string) systems.System { return sys }}
+	if c.Text("metadata.json") != "" {
+		env.Metadata = c.Node("metadata.json")
+		env.DTL.URINamespaces = map[string]string{"x": "http://x.org/", "foo": "http://foo.org/"}
+	}
 	tr, diags := NewSet(Standard()...).Build(env)
 	out += vendortest.Findings(diags)
 	if l, ok := tr.(systems.Linker); ok && !diags.HasErrors() {

@@ -18,17 +18,15 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("transform", Documented(
 // Standard returns all types that Sluice has.
 func Standard() []Type {
 	return []Type{
-		dtlType(), restType(), httpType(), emitChildrenType(), jsonSchemaType(), xmlType(), lowerKeysType(), upperKeysType(),
-		undirectedGraphType(), chainedType(), conditionalType(),
+		dtlType(), restType(), httpType(), emitChildrenType(), jsonSchemaType(), xmlType(), rdfType(), lowerKeysType(), upperKeysType(),
+		undirectedGraphType(), propertiesToCuriesType(), urisToCuriesType(), chainedType(), conditionalType(),
 	}
 }
 
 // Documented returns the names of types that configurations may hold but
 // Sluice does not have yet.
 func Documented() []string {
-	return []string{
-		"template", "rdf", "properties_to_curies", "uris_to_curies",
-	}
+	return []string{"template"}
 }
 
 // Build compiles the transform env.Node, nested ones included; a list of them

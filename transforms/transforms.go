@@ -63,7 +63,9 @@ type Env struct {
 	// System returns a system of the configuration, nil if there is none.
 	System func(id string) systems.System
 	Secret systems.SecretFunc
-	Now    func() time.Time
+	// Metadata is the node's; nil if it has none.
+	Metadata *jsonpos.Node
+	Now      func() time.Time
 	// Build compiles a nested transform or list of them (chained, conditional).
 	Build func(n *jsonpos.Node) (Transform, diag.List)
 }
