@@ -45,7 +45,7 @@ func final(err error) bool {
 	if errors.As(err, &slow) || ok && failed.Code == "dtl/trip" {
 		return true
 	}
-	return slices.ContainsFunc([]error{sinks.ErrTripped, sinks.ErrOutdated,
+	return slices.ContainsFunc([]error{sinks.ErrTripped, sinks.ErrOutdated, sinks.ErrPushConflict,
 		store.ErrConflict, store.ErrFull, store.ErrClosed, store.ErrCorrupt, context.Canceled},
 		func(not error) bool { return errors.Is(err, not) })
 }

@@ -26,7 +26,7 @@ func (r *run) sourcePopulated(ctx context.Context) (bool, error) {
 	if s, ok := r.p.source.(sources.Populator); ok {
 		return s.Populated(ctx)
 	}
-	return true, nil
+	return !r.origin.Unpopulated, nil
 }
 
 // whole judges a run that read everything. What a transform finds wrong with it
@@ -100,7 +100,10 @@ func (r *run) saveEnd(next state) []store.StateWrite {
 // incomplete tells whether a full run could not deliver all there is, when it
 // has seen all of it: then absence says nothing.
 func (r *run) incomplete(ctx context.Context) (bool, error) {
-	if r.kind != sinks.Full || !r.careful() {
+	if r.kind != sinks.Full || r.origin.Unpopulated {
+		return r.kind == sinks.Full, nil
+	}
+	if !r.careful() {
 		return false, nil
 	}
 	if !r.resumed && !r.beside {

@@ -35,6 +35,23 @@ func (p *Pipe) forgetProgress(ctx context.Context) ([]store.StateWrite, error) {
 	return writes, err
 }
 
+// owe has the next run be a full one that begins at the beginning, until one has
+// come to its end.
+func (p *Pipe) owe(ctx context.Context) error {
+	s, err := p.loadState(ctx)
+	if err != nil {
+		return err
+	}
+	b := &store.Batch{}
+	if b.State, err = p.forgetProgress(ctx); err != nil {
+		return err
+	}
+	s.Full = fullRun{On: true}
+	b.State = append(b.State, p.write(s)...)
+	_, err = commit(ctx, p.env.Store, b)
+	return err
+}
+
 // resume goes on with the full run that was cut short, if it can be gone on
 // with; else it begins one.
 func (r *run) resume(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -32,7 +33,7 @@ func (r *run) pumpReads(ctx context.Context) error {
 			return nil
 		}
 		var failed *readError
-		if !errors.As(err, &failed) || ctx.Err() != nil {
+		if !errors.As(err, &failed) || ctx.Err() != nil || errors.Is(err, sources.ErrRemade) {
 			return err
 		}
 		r.logReadError(ctx, failed.cause)

@@ -31,12 +31,13 @@ type run struct {
 	stats   Stats
 	joins   dtl.Joins // what traced hops have found
 	logged  bool
-	heard   *hearing    // of completeness
-	basis   *basis      // what the run works from
-	rewound bool        // the source is another than that of the offset
-	moved   bool        // changes of hopped datasets were followed
-	jobs    [2]job      // the batch in hand, and the one before it
-	ahead   sinks.Ahead // nil if each batch waits for the one before
+	heard   *hearing       // of completeness
+	basis   *basis         // what the run works from
+	origin  sources.Origin // what a distant source is
+	rewound bool           // the source is another than that of the offset
+	moved   bool           // changes of hopped datasets were followed
+	jobs    [2]job         // the batch in hand, and the one before it
+	ahead   sinks.Ahead    // nil if each batch waits for the one before
 
 	from    string         // where reading goes on
 	holds   bool           // the sink holds back what it is given
@@ -65,6 +66,12 @@ func (p *Pipe) Run(ctx context.Context, full bool) (Stats, error) {
 	if errors.Is(err, errTooMany) && p.reprocesses() {
 		return p.runOnce(ctx, true)
 	}
+	if errors.Is(err, sources.ErrRemade) {
+		if err := p.owe(ctx); err != nil {
+			return stats, err
+		}
+		return p.runOnce(ctx, true)
+	}
 	return stats, err
 }
 
@@ -86,6 +93,10 @@ func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 		r.settle(context.WithoutCancel(ctx)) // what cannot be saved is done again
 	}
 	r.stats.End = p.env.Now()
+	if errors.Is(err, sources.ErrRemade) {
+		return r.stats, errors.Join(err, p.record(context.WithoutCancel(ctx), "pump-reprocessing",
+			entity.Member{Key: "causes", Value: entity.NewList(entity.NewString(sources.ErrRemade.Error()))}))
+	}
 	r.logEnd(context.WithoutCancel(ctx), err)
 	return r.stats, err
 }
@@ -136,19 +147,11 @@ func (r *run) position() string {
 	return r.state.Offset
 }
 
-// read is the source's way of reading for this kind of run.
-func (r *run) read() func(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	if s, ok := r.p.source.(sources.Whole); ok && r.kind == sinks.Full {
-		return s.ReadWhole
-	}
-	return r.p.source.Read
-}
-
 // reading is the source's sequence of batches, with the time it takes.
 func (r *run) reading(ctx context.Context) iter.Seq2[*entity.Batch, error] {
 	return func(yield func(*entity.Batch, error) bool) {
 		begun := r.p.env.Now()
-		for b, err := range r.read()(ctx, r.position(), r.p.batchSize()) {
+		for b, err := range r.open(ctx) {
 			r.stats.Source += r.p.env.Now().Sub(begun)
 			if !yield(b, err) {
 				return
@@ -157,6 +160,22 @@ func (r *run) reading(ctx context.Context) iter.Seq2[*entity.Batch, error] {
 		}
 		r.stats.Source += r.p.env.Now().Sub(begun)
 	}
+}
+
+// open reads the source as it reads for this kind of run, and notes what a
+// distant one is.
+func (r *run) open(ctx context.Context) iter.Seq2[*entity.Batch, error] {
+	if s, ok := r.p.source.(sources.Whole); ok && r.kind == sinks.Full {
+		return s.ReadWhole(ctx, r.position(), r.p.batchSize())
+	}
+	d, ok := r.p.source.(sources.Distant)
+	if !ok {
+		return r.p.source.Read(ctx, r.position(), r.p.batchSize())
+	}
+	return d.ReadFrom(ctx, r.position(), r.p.batchSize(), r.state.Origin, func(o sources.Origin) {
+		r.moved = r.moved || r.state.Origin != o.ID
+		r.origin, r.state.Origin = o, o.ID
+	})
 }
 
 // deliver transforms source entities of a job and writes what comes of them,

@@ -36,7 +36,8 @@ type Stats struct {
 	ReadErrors int
 	// Rescan tells that a rescan in the background is due.
 	Rescan bool
-	// Kept tells that nothing was deleted for absence, since entities failed.
+	// Kept tells that nothing was deleted for absence, since entities failed or
+	// what the source reads is no complete view yet.
 	Kept bool
 	// Time spent in source, transforms and sink.
 	Source, Transform, Sink time.Duration
@@ -143,7 +144,10 @@ func (r *run) logEnd(ctx context.Context, err error) {
 	if next, ok := r.p.nextInterval(); ok {
 		members = append(members, entity.Member{Key: "next_interval", Value: entity.NewFloat(next)})
 	}
-	if s.Kept {
+	switch {
+	case s.Kept && r.origin.Unpopulated:
+		members = append(members, text("deletion_tracking", "left out: what the source reads is not populated yet"))
+	case s.Kept:
 		members = append(members, text("deletion_tracking", "left out: some entities could not be delivered, see system:retry:"+r.p.ID()))
 	}
 	if err == nil {

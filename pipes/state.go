@@ -29,6 +29,8 @@ type state struct {
 	Epoch int `json:"epoch,omitempty"`
 	// Tracking is how far the changes of hopped datasets have been followed.
 	Tracking map[string]tracked `json:"tracking,omitempty"`
+	// Origin is what a distant source was when Offset was read from it.
+	Origin string `json:"origin,omitempty"`
 	// Basis is what the output was made from, OutOfSync why that is not so now.
 	Basis     *basis   `json:"basis,omitempty"`
 	OutOfSync []string `json:"out_of_sync,omitempty"`

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the case files")
 //	load                       the pipe is loaded
 //	run KIND [latest]          a run begins: full, incremental or request
 //	write [entities]           a batch, with a state
-//	finish [populated]         the run ends
+//	finish [populated]         the run ends, or: incomplete
 //	put [entities]             somebody else writes to the dataset "d"
 //	dump                       the dataset "d" and the state
 //	publish [entities]         a document of a publisher
@@ -40,6 +40,7 @@ type script struct {
 	w    Writer
 	out  strings.Builder
 	n    int
+	ids  int
 }
 
 func newScript(c *vendortest.Case) *script {
@@ -64,6 +65,7 @@ func newScript(c *vendortest.Case) *script {
 	sink, diags := NewSet(Standard()...).Build(Env{
 		PipeID: "d", Pipe: pipe, Node: pipe.Get("sink"), Store: st, Lib: lib, Endpoint: kind == "http_endpoint",
 		System: func(string) systems.System { return sys },
+		NewID:  func() string { s.ids++; return fmt.Sprint("sync", s.ids) },
 	})
 	s.out.WriteString(found + vendortest.Findings(diags))
 	s.sink = sink
@@ -90,7 +92,7 @@ func (s *script) command(name, rest string) (err error) {
 	case "load":
 		return s.sink.(Loader).Load(ctx)
 	case "run":
-		kinds := map[string]RunKind{"full": Full, "incremental": Incremental, "request": Request}
+		kinds := map[string]RunKind{"full": Full, "incremental": Incremental, "partial": Partial, "request": Request}
 		kind, mode, _ := strings.Cut(rest, " ")
 		s.w, err = s.sink.Start(ctx, Run{Kind: kinds[kind], LatestOnly: mode == "latest"})
 		return err
@@ -98,7 +100,7 @@ func (s *script) command(name, rest string) (err error) {
 		s.n++
 		return s.report(s.w.Write(ctx, s.batch(rest), s.state(fmt.Sprint("write ", s.n))))
 	case "finish":
-		return s.report(s.w.Finish(ctx, Finish{SourcePopulated: rest == "populated"}, s.state("finished")))
+		return s.report(s.w.Finish(ctx, Finish{SourcePopulated: rest == "populated", Incomplete: rest == "incomplete"}, s.state("finished")))
 	case "put":
 		var ops []store.Op
 		for _, e := range s.batch(rest).Entities {

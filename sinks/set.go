@@ -18,7 +18,7 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("sink", Documented(), ty
 // Standard returns all types that Sluice has.
 func Standard() []Type {
 	return []Type{
-		datasetType(), restType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), nullType(), conditionalType(),
+		datasetType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), nullType(), conditionalType(),
 	}
 }
 
@@ -26,7 +26,7 @@ func Standard() []Type {
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"json", "replicated_dataset", "sql",
+		"replicated_dataset", "sql",
 		"kafka", "elasticsearch", "mail", "sms", "solr", "sparql", "sdshare",
 	}
 }

@@ -184,6 +184,8 @@ type Env struct {
 	IndexIDs bool
 	// Now is the clock, for what operators are told.
 	Now func() time.Time
+	// NewID makes ids that nobody else makes; nil makes them of random bytes.
+	NewID func() string
 	// Build compiles a nested sink (conditional's alternatives).
 	Build func(n *jsonpos.Node) (Sink, diag.List)
 }

@@ -61,6 +61,18 @@ func failIfEmpty(accepted bool, seq iter.Seq2[*entity.Batch, error]) iter.Seq2[*
 	}
 }
 
+// follow keeps the continuation: the last _updated of a chronological source,
+// the greatest of any other.
+func (s Since) follow(top *string) func(e entity.Value) string {
+	return func(e entity.Value) string {
+		u := Updated(e)
+		if s.Supports && u != "" && (s.Chronological || Newer(u, *top)) {
+			*top = u
+		}
+		return *top
+	}
+}
+
 // acceptsEmpty resolves if_source_empty against the node's default.
 func (e Env) acceptsEmpty(own string) bool {
 	if own == "" {

@@ -96,23 +96,11 @@ func (s *rest) Read(ctx context.Context, since string, size int) iter.Seq2[*enti
 				yield(nil, err)
 				return
 			}
-			if !batches(entities, size, false, s.follow(&top), yield) {
+			if !batches(entities, size, false, s.since.follow(&top), yield) {
 				return
 			}
 		}
 	})
-}
-
-// follow keeps the continuation: the last _updated of a chronological source,
-// the greatest of any other.
-func (s *rest) follow(top *string) func(e entity.Value) string {
-	return func(e entity.Value) string {
-		u := Updated(e)
-		if s.since.Supports && u != "" && (s.since.Chronological || Newer(u, *top)) {
-			*top = u
-		}
-		return *top
-	}
 }
 
 // entities makes the entities of a page.
