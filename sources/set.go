@@ -26,7 +26,7 @@ func Standard() []Type {
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"json", "sql", "kafka", "ldap", "rdf", "sparql", "sdshare", "binary",
+		"sql", "kafka", "ldap", "rdf", "sparql", "sdshare", "binary",
 	}
 }
 
