@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strconv"
@@ -74,8 +75,11 @@ func (n *mergeNotes) Done() []entity.Value {
 
 // putOut makes the batch of a closure: first what is, then what is no more, so
 // that the records of that go last.
-func (r *mergeRunner) putOut(c *closure, state mergeState) (*entity.Batch, error) {
+func (r *mergeRunner) putOut(ctx context.Context, c *closure, state mergeState) (*entity.Batch, error) {
 	outs, byID, err := r.outputs(c)
+	if err == nil {
+		err = r.unclaimed(ctx, c, outs)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +132,41 @@ func (r *mergeRunner) outputs(c *closure) (outs []*output, byID map[string]*outp
 	return outs, byID, nil
 }
 
+// unclaimed looks whether what is new has an _id that something else has, of
+// which nothing is known here: an _id in a composite one may itself look like
+// that of several entities.
+func (r *mergeRunner) unclaimed(ctx context.Context, c *closure, outs []*output) error {
+	if r.m.cfg.Identity == "first" { // then all who might have it are known
+		return nil
+	}
+	var ids []string
+	for _, o := range outs {
+		if o.live() && c.records[o.id] == nil {
+			ids = append(ids, pieceID(o.id, 0))
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	found, err := r.m.store.Get(ctx, r.m.memory, ids, c.scratch)
+	if err != nil {
+		return err
+	}
+	for _, e := range found {
+		if p := pieceOf(e); p != nil && !entity.Deleted(e) {
+			x := p.members[0]
+			return fmt.Errorf(`two different sets of entities would have the _id %q, one of them with entity %q of dataset %q: an _id in it has a "|" that makes it ambiguous; give one of them another _id, or use "identity": "first"`,
+				p.out, x.id, x.dataset)
+		}
+	}
+	return nil
+}
+
 func (m *merge) clash(a, b *output) error {
+	if m.cfg.Identity != "first" {
+		return fmt.Errorf(`two different sets of entities would have the _id %q, one with entity %q and one with %q: give one of them another _id, or use "identity": "first"`,
+			a.id, a.members[0].id, b.members[0].id)
+	}
 	x, y := a.members[0], b.members[0]
 	return fmt.Errorf(`entity %q of dataset %q and entity %q of dataset %q are not the same, but would both have the _id %q: with "identity": "first", datasets that share ids need a set of equality_sets over "_id" or "$ids"; or use "identity": "composite"`,
 		x.id, m.ids[x.rank], y.id, m.ids[y.rank], a.id)

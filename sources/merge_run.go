@@ -163,7 +163,7 @@ func (r *mergeRunner) batch(ctx context.Context, begin func(c *closure) error) (
 	if err := c.grow(ctx); err != nil {
 		return nil, err
 	}
-	return r.putOut(c, state)
+	return r.putOut(ctx, c, state)
 }
 
 // sweep looks at what was put out before this full run and not met in it: what
