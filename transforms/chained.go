@@ -48,6 +48,9 @@ func buildChain(n *jsonpos.Node, env Env) (*Chain, diag.List) {
 	for _, e := range n.Elems {
 		t, found := env.Build(e)
 		diags.Add(found...)
+		if _, emits := t.(emitChildren); emits && len(n.Elems) > 1 {
+			diags.Add(emitsAmong(e))
+		}
 		if t != nil {
 			c.parts = append(c.parts, t)
 		}

@@ -87,3 +87,11 @@ func withFate(child, parent entity.Value) entity.Value {
 		return child
 	}
 }
+
+// emitsAmong warns of the transform in a chain: the parents go there, and with
+// them the knowledge of which children have gone.
+func emitsAmong(n *jsonpos.Node) diag.Finding {
+	return diag.Finding{Rule: "transform/emit-children", Severity: diag.Warning, Span: n.Get("type").Span,
+		Message: "emit_children among other transforms: children that are no longer there will not be deleted",
+		Help:    "give it a pipe of its own, which reads the dataset of the parents"}
+}
