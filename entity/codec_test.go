@@ -362,3 +362,19 @@ func BenchmarkCodec(b *testing.B) {
 		}
 	})
 }
+
+func TestAppendBare(t *testing.T) {
+	for in, want := range map[string]string{
+		`null`: "", `"a\"\n"`: "a\"\n", `"~rhttp://x"`: "http://x", `"~:a:b"`: "a:b", `"~f1.50"`: "1.50", `1.5`: "1.5", `12`: "12", `true`: "true",
+		`"~t2020-01-02"`: "2020-01-02", `"~t2020-01-02T03:04:05.1Z"`: "2020-01-02T03:04:05.1Z", `"~bAAE="`: "AAE=",
+		`"~u00000000-0000-0000-0000-000000000001"`: "00000000-0000-0000-0000-000000000001", `["~t2020-01-02",{"a":"b"}]`: `["2020-01-02",{"a":"b"}]`,
+	} {
+		v, err := DecodeString(in)
+		if err != nil {
+			t.Fatal(in, err)
+		}
+		if got := string(AppendBare(nil, v)); got != want {
+			t.Errorf("%s is %q, want %q", in, got, want)
+		}
+	}
+}

@@ -16,6 +16,23 @@ func AppendJSON(dst []byte, v Value) []byte { return appendJSON(dst, v, true) }
 // text, decimals as numbers, bytes as base64, identifiers as text.
 func AppendPlain(dst []byte, v Value) []byte { return appendJSON(dst, v, false) }
 
+// AppendBare appends v as text for people and other formats: as AppendPlain, but
+// without quotes around a text and without escapes in it, and nothing for null.
+func AppendBare(dst []byte, v Value) []byte {
+	switch v.kind {
+	case Null:
+		return dst
+	case String, URI, NI, UUID:
+		return append(dst, v.text()...)
+	case Date, Datetime:
+		return appendTime(dst, v)
+	case Bytes:
+		return base64.StdEncoding.AppendEncode(dst, v.Octets())
+	default:
+		return AppendPlain(dst, v)
+	}
+}
+
 // String returns the wire form.
 func (v Value) String() string { return string(AppendJSON(nil, v)) }
 

@@ -119,7 +119,7 @@ func describeReason(r engine.Reason) map[string]any {
 func (s *server) queues(r *http.Request, p *pipes.Pipe, offset string) map[string]any {
 	q := map[string]any{"source": nil, "dependencies": s.dependencies(r, p)}
 	in := p.Inputs()
-	if len(in) != 1 {
+	if len(in) != 1 || !p.Pumped() {
 		return q
 	}
 	since := int64(store.Start)

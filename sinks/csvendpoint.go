@@ -155,7 +155,7 @@ func (d *csvDocument) Append(dst []byte, e entity.Value) ([]byte, bool, error) {
 	d.row = d.row[:0]
 	for i, c := range d.cfg.Columns {
 		v, _ := e.Get(c)
-		d.field = appendField(d.field[:0], v)
+		d.field = entity.AppendBare(d.field[:0], v)
 		if err := d.add(i, d.field, v.IsNumber()); err != nil {
 			return dst, false, entityError(e, fmt.Errorf("the property %q: %w", c, err))
 		}
@@ -178,21 +178,4 @@ func (d *csvDocument) add(i int, text []byte, number bool) (err error) {
 func (d *csvDocument) endRow(dst []byte) ([]byte, error) {
 	d.row = append(d.row, d.style.End...)
 	return d.charset.Append(dst, d.row, d.lost)
-}
-
-// appendField writes a value bare; lists and dicts as JSON without tags.
-func appendField(dst []byte, v entity.Value) []byte {
-	switch v.Kind() {
-	case entity.Null:
-		return dst
-	case entity.String, entity.URI, entity.NI, entity.UUID:
-		return append(dst, v.Text()...)
-	}
-	from := len(dst)
-	dst = entity.AppendPlain(dst, v)
-	if n := len(dst); n-from >= 2 && dst[from] == '"' {
-		copy(dst[from:], dst[from+1:n-1])
-		dst = dst[:n-2]
-	}
-	return dst
 }

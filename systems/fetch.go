@@ -177,8 +177,12 @@ func (s *session) begin(ctx context.Context, q *request) (*Response, error) {
 	return &Response{hs.StatusCode, hs.Header, body}, nil
 }
 
-// errSilent is a server that sends nothing for too long.
-var errSilent = errors.New("nothing came within the read_timeout")
+// errSilent is a server that sends nothing for too long, errCut one that does
+// not send all it promised.
+var (
+	errSilent = errors.New("nothing came within the read_timeout")
+	errCut    = errors.New("the response broke off before its end")
+)
 
 // stream is a body that must not fall silent.
 type stream struct {
@@ -211,6 +215,9 @@ func (b *stream) Close() error {
 func (b *stream) explain(err error) error {
 	if b.outer.Err() == nil && errors.Is(context.Cause(b.ctx), errSilent) {
 		return errSilent
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return errCut
 	}
 	return b.s.r.callError(b.outer, b.s.keys, err)
 }

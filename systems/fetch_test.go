@@ -62,7 +62,7 @@ func TestOpen(t *testing.T) {
 	r := fetching(t, `, "authentication": "basic", "username": "u", "password": "$SECRET(password)", "rate_limiting_retries": 2, "rate_limiting_delay": 0,
 		"headers": {"X-Own": "$SECRET(own)", "X-Both": "system"}`, a)
 	for _, want := range []string{"POST https://example.com/x?a=1&b=c+d Basic dTp0aGUtcGFzc3dvcmQ= the-own mine {}",
-		"late", `error: system "s": POST https://example.com/x?a=1&b=c+d answered 500 Internal Server Error: *** is wrong`, "whole", "error: unexpected EOF"} {
+		"late", `error: system "s": POST https://example.com/x?a=1&b=c+d answered 500 Internal Server Error: *** is wrong`, "whole", "error: the response broke off before its end"} {
 		if got := opened(r, Fetch{Method: "POST", URL: "x", Params: map[string]string{"b": "c d", "a": "1"}, Header: map[string]string{"x-both": "mine"}, Body: []byte("{}")}); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
 		}

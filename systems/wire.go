@@ -49,20 +49,8 @@ func unquoted(b []byte) string {
 	return strings.Trim(string(b), `"`)
 }
 
-// plainText writes a value as a header or parameter has it: text bare,
-// everything else as JSON without tags.
-func plainText(v entity.Value) string {
-	switch v.Kind() {
-	case entity.String, entity.URI, entity.NI, entity.UUID:
-		return v.Text()
-	case entity.Null:
-		return ""
-	case entity.Dict, entity.List:
-		return string(appendPlain(nil, v))
-	default:
-		return unquoted(appendPlain(nil, v))
-	}
-}
+// plainText writes a value as a header or parameter has it.
+func plainText(v entity.Value) string { return string(entity.AppendBare(nil, v)) }
 
 // paramValues gives a list one value for each element, null none.
 func paramValues(v entity.Value) []string {

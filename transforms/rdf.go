@@ -2,7 +2,6 @@ package transforms
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -122,16 +121,11 @@ func (t *triples) object(v entity.Value) (string, error) {
 		return t.iri(v.Text())
 	case entity.String, entity.UUID:
 		return literal(v.Text()), nil
-	case entity.Bytes:
-		return typed(base64.StdEncoding.EncodeToString(v.Octets()), "base64Binary"), nil
 	}
-	text := strings.Trim(string(entity.AppendPlain(nil, v)), `"`)
-	kinds := map[entity.Kind]string{entity.Bool: "boolean", entity.Int: "integer", entity.Float: "double", entity.Decimal: "decimal",
+	kinds := map[entity.Kind]string{entity.Bytes: "base64Binary", entity.Bool: "boolean", entity.Int: "integer", entity.Float: "double", entity.Decimal: "decimal",
 		entity.Datetime: "dateTime", entity.Date: "date"}
-	return typed(text, kinds[v.Kind()]), nil
+	return literal(string(entity.AppendBare(nil, v))) + "^^<" + xsd + kinds[v.Kind()] + ">", nil
 }
-
-func typed(text, kind string) string { return literal(text) + "^^<" + xsd + kind + ">" }
 
 // literal quotes a text.
 func literal(s string) string {

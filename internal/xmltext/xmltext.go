@@ -163,15 +163,10 @@ func appendContent(dst []byte, v entity.Value) ([]byte, error) {
 
 // appendValue appends a plain value, escaped.
 func appendValue(dst []byte, v entity.Value) ([]byte, error) {
-	switch v.Kind() {
-	case entity.Null:
-		return dst, nil
-	case entity.String, entity.URI, entity.NI, entity.UUID:
+	if v.Kind() == entity.String {
 		return appendText(dst, v.Text())
-	default:
-		plain := entity.AppendPlain(nil, v)
-		return appendText(dst, strings.Trim(string(plain), `"`))
 	}
+	return appendText(dst, string(entity.AppendBare(nil, v)))
 }
 
 // appendText escapes whatever could be taken for markup, in content and in
