@@ -10,10 +10,7 @@ import (
 func (p *Pipe) checkPump() diag.List {
 	var finds diag.List
 	pump := &p.Def.Pump
-	if _, ok := p.Publisher(); ok && pump.Node != nil {
-		finds.Add(diag.Finding{Rule: "pump/ignored", Severity: diag.Warning, Span: p.span("pump"),
-			Message: `"pump" has no effect: a publisher runs when its document is asked for`, Help: "leave it out"})
-	}
+	finds.Add(p.checkPublisher()...)
 	for key, expr := range map[string]string{"cron_expression": pump.Cron, "rescan_cron_expression": pump.RescanCron} {
 		if expr == "" {
 			continue
@@ -25,6 +22,24 @@ func (p *Pipe) checkPump() diag.List {
 	}
 	finds.Add(p.checkRescans()...)
 	finds.Add(p.checkLetters()...)
+	return finds
+}
+
+// checkPublisher looks for what a pipe that runs on demand has no use for.
+func (p *Pipe) checkPublisher() diag.List {
+	if _, ok := p.Publisher(); !ok {
+		return nil
+	}
+	var finds diag.List
+	if p.Def.Pump.Node != nil {
+		finds.Add(diag.Finding{Rule: "pump/ignored", Severity: diag.Warning, Span: p.span("pump"),
+			Message: `"pump" has no effect: a publisher runs when its document is asked for`, Help: "leave it out"})
+	}
+	if _, ok := p.Receiver(); ok {
+		finds.Add(diag.Finding{Rule: "sink/publisher", Severity: diag.Error, Span: p.span("sink"),
+			Message: "what is posted to the pipe would be lost: its sink keeps nothing, but is read itself",
+			Help:    "receive into a dataset, and publish that with another pipe"})
+	}
 	return finds
 }
 

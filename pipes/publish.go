@@ -58,8 +58,8 @@ func (p *Pipe) Publish(ctx context.Context, q Asked, w io.Writer) error {
 	if p.transform != nil {
 		r.step = p.transform.Start(transforms.Run{Host: p.host(), Params: q.Params})
 	}
-	if p.source.Since().Supports {
-		r.since = q.Since
+	if since := p.source.Since(); since.Supports {
+		r.since, r.order = q.Since, since.Chronological
 		r.single = r.step != nil && s.Continues()
 	}
 	return r.publish(ctx)
@@ -78,6 +78,7 @@ type edition struct {
 	// them has; at is the last one.
 	since  string
 	single bool
+	order  bool // the source is chronological
 	at     entity.Value
 	one    entity.Batch
 }
@@ -158,9 +159,10 @@ func (r *edition) deliver(ctx context.Context, b *entity.Batch) error {
 
 // stamped gives an entity the _updated to go on from. Only the last one of
 // those that come of one source entity leads past it: whoever has not got that
-// one gets all of them again.
+// one gets all of them again. Where entities come in no order readers can go on
+// from a whole document only, and all have that of their source entity.
 func (r *edition) stamped(a *entity.Arena, e entity.Value, last bool, updated entity.Value) entity.Value {
-	if !last {
+	if !last && r.order {
 		updated = r.at
 	}
 	o := a.NewObject(e.Len() + 1)

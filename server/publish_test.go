@@ -266,3 +266,23 @@ func TestPublishGoneAway(t *testing.T) {
 	resp.Body.Close()
 	<-src.ended
 }
+
+// TestPublisherFindings checks what is said of pipes that cannot be what they
+// want to be.
+func TestPublisherFindings(t *testing.T) {
+	lib, err := stdlib.Lib()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, _ := config.Parse("conf.json", []byte(`[{"_id": "p", "type": "pipe", "source": {"type": "http_endpoint"},
+  "pump": {"schedule_interval": 30},
+  "sink": {"type": "csv_endpoint", "columns": ["_id"]}}]`), config.Options{})
+	got := ""
+	for _, f := range engine.Check(t.Context(), c, engine.Sets{Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
+		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib}) {
+		got += fmt.Sprintf("%s:%d:%d: %s [%s]\n", f.Span.File, f.Span.Start.Line, f.Span.Start.Col, f.Severity, f.Rule)
+	}
+	if want := "conf.json:2:3: warning [pump/ignored]\nconf.json:3:3: error [sink/publisher]\n"; got != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
