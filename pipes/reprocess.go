@@ -114,6 +114,12 @@ func (p *Pipe) causes(b, now *basis) (all []string) {
 			all = append(all, fmt.Sprintf("dataset %q was deleted and made anew", d))
 		}
 	}
+	reads := p.reads()
+	for _, d := range slices.Sorted(maps.Keys(b.Datasets)) {
+		if !slices.Contains(reads, d) {
+			all = append(all, fmt.Sprintf("dataset %q is not read any more", d))
+		}
+	}
 	return all
 }
 
@@ -153,8 +159,8 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 func (r *run) rewind(was *basis) {
 	in := r.p.Inputs()
 	remade := slices.DeleteFunc(slices.Clone(in), func(d string) bool {
-		generation, known := was.Datasets[d]
-		return !known || generation == r.basis.Datasets[d]
+		now, there := r.basis.Datasets[d]
+		return !there || now == was.Datasets[d]
 	})
 	if parts, several := composite(r.state.Offset); several && len(remade) < len(in) {
 		for _, d := range remade {

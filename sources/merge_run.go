@@ -147,6 +147,9 @@ func (r *mergeRunner) batch(ctx context.Context, begin func(c *closure) error) (
 	if err != nil {
 		return nil, err
 	}
+	if !r.whole && state.runs == 0 {
+		return nil, errors.New("what was put out before is not known, so that nothing of it could be corrected: reset the pipe")
+	}
 	if r.whole && r.full == 0 {
 		r.full, r.epoch = state.runs+1, state.epoch
 		if r.since == "" {
