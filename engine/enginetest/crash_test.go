@@ -81,12 +81,17 @@ const picky = `[{"_id": "out", "type": "pipe", "batch_size": %d, "checkpoint_int
 // cuts as chance wants.
 func survive(t *testing.T, base store.Store, conf string, r *rand.Rand, during func(e *engine.Engine) error) (cuts int) {
 	t.Helper()
+	return surviveWith(t, base, conf, sets(t), r, during)
+}
+
+func surviveWith(t *testing.T, base store.Store, conf string, with engine.Sets, r *rand.Rand, during func(e *engine.Engine) error) (cuts int) {
+	t.Helper()
 	for {
 		m := &mortal{Store: base, r: r, left: r.IntN(12)}
 		if cuts >= 6 {
 			m.left = 1 << 30
 		}
-		e, err := engine.Open(t.Context(), engine.Options{Config: parse(t, conf), Store: m, Sets: sets(t)})
+		e, err := engine.Open(t.Context(), engine.Options{Config: parse(t, conf), Store: m, Sets: with})
 		if err == nil {
 			err = during(e)
 			e.Close()

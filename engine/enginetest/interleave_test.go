@@ -31,10 +31,12 @@ func web(r *rand.Rand) string {
 		pipe("end", from("both"), `["copy", "*"], ["add", "seen", true]`),
 		pipe("few2", from("few"), `["copy", "*"], ["filter", ["neq", "_S.n", 3]]`),
 		pipe("few3", from("few2"), `["copy", "*"]`),
+		pipe("merged", `{"type": "merge", "version": 2, "identity": "first", "datasets": ["a a", "b b", "few2 f"], "equality_sets": [["a._id", "b._id", "f._id"], ["a.a", "b.n"]]}`, `["copy", "*"]`),
+		pipe("named", `{"type": "merge", "version": 2, "strategy": "compact", "datasets": ["merged m", "few f"], "equality": [["eq", "m.$ids", "f._id"]]}`, `["copy", "*"]`),
 	}, ",") + "]"
 }
 
-var webDatasets = []string{"a", "few", "b", "both", "end", "few2", "few3"}
+var webDatasets = []string{"a", "few", "b", "both", "end", "few2", "few3", "merged", "named"}
 
 // However the runs of pumps fall between one another, and between the writes
 // to what they read, the end is that of running them one after the other.
