@@ -303,13 +303,13 @@ func (c *closure) same(a, b *node) error {
 	y.up = x
 	if x.size += y.size; x.size > c.m.most {
 		return fmt.Errorf("%w: entity %q of dataset %q is the same as entity %q of dataset %q, and more than %d entities in all: make the rules more selective, or raise max_merged",
-			ErrTooManyMerged, a.id, c.m.ids[a.rank], b.id, c.m.ids[b.rank], c.m.most)
+			errTooManyMerged, a.id, c.m.ids[a.rank], b.id, c.m.ids[b.rank], c.m.most)
 	}
 	return nil
 }
 
-// ErrTooManyMerged is more entities that are the same than max_merged allows.
-var ErrTooManyMerged = errors.New("too many entities would be merged into one")
+// errTooManyMerged is more entities that are the same than max_merged allows.
+var errTooManyMerged = errors.New("too many entities would be merged into one")
 
 // sets are the sets of live entities that are the same, each ordered by dataset
 // and _id, and every deleted one by itself.

@@ -12,6 +12,7 @@ import (
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/internal/textdist"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -48,6 +49,16 @@ func severalOf(cfg *severalConfig, env Env) (several, diag.List) {
 	for i, id := range cfg.Datasets {
 		if slices.Contains(cfg.Datasets[:i], id) {
 			complain(elemSpan(&cfg.Base, "datasets", i), "dataset %q stands twice in datasets", id)
+		}
+	}
+	for i, id := range cfg.InitialDatasets {
+		if !slices.Contains(cfg.Datasets, id) {
+			help := ""
+			if near := textdist.Nearest(id, cfg.Datasets); near != "" {
+				help = fmt.Sprintf("did you mean %q?", near)
+			}
+			diags.Add(diag.Finding{Rule: "source/datasets", Severity: diag.Warning, Span: elemSpan(&cfg.Base, "initial_datasets", i),
+				Message: fmt.Sprintf("dataset %q is not among those in datasets", id), Help: help})
 		}
 	}
 	return several{signalsOf(cfg.Node, cfg.SupportsSignalling, cfg.RequirePopulatedInput), env.Store,
