@@ -35,24 +35,35 @@ func runNamed(t *testing.T, e *engine.Engine, id string) pipes.Stats {
 	return stats
 }
 
+// How a and b are joined, or merged instead.
+const (
+	joining = `"source": {"type": "dataset", "dataset": "a"},
+	  "transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "b", ["hops", {"datasets": ["b b"], "where": ["eq", "_S.n", "b.n"]}]]]}}`
+	mergingBoth = `"source": {"type": "merge", "version": 2, "datasets": ["a a", "b b"], "equality": [["eq", "a.n", "b.n"]]}`
+)
+
 // Two inbound pipes, one that joins them, one that reads what is complete.
 const completing = `[
 	{"_id": "a", "type": "pipe", "source": {"type": "embedded", "entities": [{"_id": "1", "n": 1}]}},
 	{"_id": "b", "type": "pipe", "source": {"type": "embedded", "entities": [{"_id": "2", "n": 1}]}},
-	{"_id": "c", "type": "pipe", %s "source": {"type": "dataset", "dataset": "a"},
-	  "transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "b", ["hops", {"datasets": ["b b"], "where": ["eq", "_S.n", "b.n"]}]]]}}},
+	{"_id": "c", "type": "pipe", %s ` + joining + `},
 	{"_id": "d", "type": "pipe", "source": {"type": "dataset", "dataset": "c", %s}, "sink": {"deletion_tracking": false}}]`
 
 func TestCompletenessIsInherited(t *testing.T) {
-	for _, c := range []struct{ pipe, from string }{
+	cases := []struct{ pipe, from string }{
 		{``, "a"}, // a ran first, so it is the least
 		{`"exclude_completeness": ["a"],`, "b"},
 		{`"include_completeness": ["b"],`, "b"},
 		{`"include_completeness": ["a", "b"], "exclude_completeness": ["a"],`, "b"},
 		{`"exclude_completeness": ["a", "b"],`, "now"},
-	} {
+	}
+	for i, c := range append(cases, cases...) {
 		st := memory(t)
-		conf := parse(t, fmt.Sprintf(completing, c.pipe, `"completeness": true`))
+		text := fmt.Sprintf(completing, c.pipe, `"completeness": true`)
+		if i >= len(cases) {
+			text = strings.Replace(text, joining, mergingBoth, 1)
+		}
+		conf := parse(t, text)
 		e := open(t, st, conf)
 		for _, id := range []string{"a", "b", "c"} {
 			runNamed(t, e, id)
