@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
@@ -201,4 +203,30 @@ func pairs(t *testing.T, st store.Store) string {
 	parts := strings.Fields(b.String())
 	slices.Sort(parts)
 	return strings.Join(parts, " ")
+}
+
+// A full sync that has fallen silent keeps no memory. It goes on all the same,
+// unless what it has sent is held back.
+func TestPushFallsSilent(t *testing.T) {
+	for sink, ends := range map[string]string{
+		"": "2=0 after", `, "sink": {"circuit_breaker_threshold_count": 100}`: "begin the full sync anew",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st := memory(t)
+			e := open(t, st, parse(t, fmt.Sprintf(receiverConf, sink)))
+			for _, p := range []pipes.Push{{}, {Full: true, Sequence: "s", Request: "1"}} {
+				must(t, send(t, e, p, map[string]int{"1": 0, "2": 0}, false))
+			}
+			must(t, send(t, e, pipes.Push{Full: true, Sequence: "t", Request: "1"}, map[string]int{"2": 0}, false))
+			time.Sleep(time.Hour)
+			got := ""
+			if err := send(t, e, pipes.Push{Full: true, Sequence: "t", Request: "2", Previous: "1", Last: true}, nil, false); err != nil {
+				got = err.Error()
+			}
+			if got += pairs(t, st) + " after"; !strings.Contains(got, ends) {
+				t.Errorf("%s: %s", sink, got)
+			}
+			e.Close()
+		})
+	}
 }
