@@ -44,10 +44,10 @@ var errOff = errors.New("the power is off")
 
 func (s *brittle) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
 	s.mu.Lock()
-	left := s.left
+	left, keeps := s.left, s.keeps
 	s.left = max(left-1, min(left, 0))
 	s.mu.Unlock()
-	if left == 0 && !s.keeps {
+	if left == 0 && !keeps {
 		return nil, errOff
 	}
 	for _, w := range b.Writes {
@@ -86,10 +86,16 @@ func newDoor(t *testing.T, r *rand.Rand) *door {
 	return d
 }
 
-func (d *door) set(to http.Handler, faults bool) {
+func (d *door) set(to http.Handler) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.to, d.faults = to, faults
+	d.to = to
+}
+
+func (d *door) fail(faults bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.faults = faults
 }
 
 // draw says what happens to a request, and after how many bytes.
@@ -152,7 +158,7 @@ type peer struct {
 var library = sync.OnceValues(stdlib.Lib)
 
 func newPeer(t *testing.T, r *rand.Rand) *peer {
-	p := &peer{t: t, door: newDoor(t, r)}
+	p := &peer{t: t, door: newDoor(t, rand.New(rand.NewPCG(r.Uint64(), 0)))} // requests may outlive their caller
 	p.open(t.TempDir())
 	t.Cleanup(func() { p.e.Close(); p.disk.Close() })
 	return p
@@ -187,7 +193,7 @@ func (p *peer) start(left int, keeps bool) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.door.set(server.New(p.e, server.Options{}), p.door.faults)
+	p.door.set(server.New(p.e, server.Options{}))
 	p.st.mu.Lock()
 	p.st.left = left
 	p.st.mu.Unlock()
@@ -252,24 +258,40 @@ type pair struct {
 	seed    uint64
 	r       *rand.Rand
 	a, b    *peer
-	must    map[string]bool // what has been there all along
 	backup  []byte
 	fresh   bool // the dataset was made anew and is not filled again
-	deleted []string
+	watched struct {
+		sync.Mutex
+		must    map[string]bool // what has been there all along
+		deleted []string        // … and was deleted all the same
+	}
+}
+
+// lost notes a deletion of what has been there all along.
+func (p *pair) lost(dataset, id string) {
+	p.watched.Lock()
+	defer p.watched.Unlock()
+	if dataset == "copy" && p.watched.must[id] {
+		p.watched.deleted = append(p.watched.deleted, id)
+	}
+}
+
+// musts gives what must be there to a function that may change it.
+func (p *pair) musts(f func(must map[string]bool)) {
+	p.watched.Lock()
+	defer p.watched.Unlock()
+	f(p.watched.must)
 }
 
 const urlSystem = `{"_id": "other", "type": "system:url", "url_pattern": "%s/api/%%s"}`
 
 func newPair(t *testing.T, seed uint64, confs func(p *pair) (a, b string)) *pair {
 	r := rand.New(rand.NewPCG(seed, 51))
-	p := &pair{t: t, seed: seed, r: r, must: map[string]bool{}}
+	p := &pair{t: t, seed: seed, r: r}
+	p.watched.must = map[string]bool{}
 	p.a, p.b = newPeer(t, r), newPeer(t, r)
 	p.a.conf, p.b.conf = confs(p)
-	p.b.st.deleted = func(dataset, id string) {
-		if dataset == "copy" && p.must[id] {
-			p.deleted = append(p.deleted, id)
-		}
-	}
+	p.b.st.deleted = p.lost
 	for _, st := range []*local.Store{p.a.disk, p.b.disk} {
 		for _, d := range []string{"data", "copy"} {
 			if _, err := st.Create(t.Context(), d); err != nil {
@@ -298,7 +320,7 @@ func (p *pair) change() {
 			id := p.r.IntN(40)
 			if p.r.IntN(5) == 0 {
 				ops = append(ops, store.Op{Kind: store.Delete, ID: strconv.Itoa(id)})
-				delete(p.must, strconv.Itoa(id))
+				p.musts(func(must map[string]bool) { delete(must, strconv.Itoa(id)) })
 				continue
 			}
 			ops = append(ops, doc(id, p.r.IntN(4)))
@@ -332,7 +354,9 @@ func (p *pair) change() {
 // fill completes a dataset that was made anew.
 func (p *pair) fill() bool {
 	p.fresh = false
-	for id := range p.must {
+	var ids []string
+	p.musts(func(must map[string]bool) { ids = slices.Sorted(maps.Keys(must)) })
+	for _, id := range ids {
 		n, _ := strconv.Atoi(id)
 		if p.r.IntN(4) > 0 {
 			p.a.put([]store.Op{doc(n, p.r.IntN(4))}, false)
@@ -345,7 +369,9 @@ func (p *pair) fill() bool {
 // keep forgets what is gone.
 func (p *pair) keep() {
 	now := p.a.live("data")
-	maps.DeleteFunc(p.must, func(id string, _ bool) bool { return now[id] == "" })
+	p.musts(func(must map[string]bool) {
+		maps.DeleteFunc(must, func(id string, _ bool) bool { return now[id] == "" })
+	})
 }
 
 // sync lets a pipe run: with faults and power cuts at either side, or in peace
@@ -355,7 +381,7 @@ func (p *pair) sync(of *peer, pipe string, peace bool) {
 	var err error
 	for range 5 {
 		for _, n := range []*peer{p.a, p.b} {
-			n.door.faults = !peace
+			n.door.fail(!peace)
 			left := -1
 			if !peace && p.r.IntN(2) == 0 {
 				left = p.r.IntN(8)
@@ -364,9 +390,11 @@ func (p *pair) sync(of *peer, pipe string, peace bool) {
 		}
 		pump, _ := of.e.Pipe(pipe)
 		_, err = pump.Run(p.t.Context(), false)
-		if len(p.deleted) > 0 {
-			p.t.Fatalf("seed %d: deleted though they have been there all along: %v", p.seed, p.deleted)
-		}
+		p.musts(func(map[string]bool) {
+			if d := p.watched.deleted; len(d) > 0 {
+				p.t.Fatalf("seed %d: deleted though they have been there all along: %v", p.seed, d)
+			}
+		})
 		if !peace || err == nil {
 			return
 		}
@@ -385,9 +413,11 @@ func (p *pair) agree(of *peer, pipe string) {
 	if !maps.Equal(want, got) {
 		p.t.Fatalf("seed %d: the copy has\n%v\nnot\n%v", p.seed, got, want)
 	}
-	for _, id := range slices.Sorted(maps.Keys(want)) {
-		p.must[id] = true
-	}
+	p.musts(func(must map[string]bool) {
+		for id := range want {
+			must[id] = true
+		}
+	})
 }
 
 func (p *pair) live(of *peer, pipe string) {
