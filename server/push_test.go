@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluiceio/sluice/store/local"
@@ -128,4 +129,49 @@ func TestPullProtocol(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Senders who push full syncs at once, and single changes between, get no answer
+// but taken or conflict, and the last sync decides.
+func TestPushAtOnce(t *testing.T) {
+	_, s := node(t, inMemory(t), `[{"_id": "in", "type": "pipe", "source": {"type": "http_endpoint"}}]`)
+	full := func(sequence string, n, request int) string {
+		q := url.Values{"is_full": {"true"}, "sequence_id": {sequence}, "request_id": {fmt.Sprint(request)}}
+		if request > 1 {
+			q.Set("previous_request_id", fmt.Sprint(request-1))
+		}
+		q.Set("is_last", fmt.Sprint(request == n))
+		return q.Encode()
+	}
+	post := func(query, body string) int {
+		resp, err := http.Post(s.URL+"/api/receivers/in/entities?"+query, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		resp.Body.Close()
+		return resp.StatusCode
+	}
+	var all sync.WaitGroup
+	for who := range 4 {
+		all.Go(func() {
+			for try := range 30 {
+				post("", fmt.Sprintf(`[{"_id": "single-%d", "n": %d}]`, who, try))
+				for request := 1; request <= 3; request++ {
+					code := post(full(fmt.Sprint(who, "-", try), 3, request), fmt.Sprintf(`[{"_id": "%d-%d", "n": %d}]`, who, request, try))
+					if code == http.StatusConflict {
+						break
+					}
+					if code != http.StatusOK {
+						t.Errorf("the answer is %d", code)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	if code := post(full("end", 1, 1), `[{"_id": "x"}]`); code != http.StatusOK {
+		t.Errorf("the last sync: %d", code)
+	}
+	play(t, s.URL, []step{{"/api/datasets/in", "", `"count-index-exists":1,`}})
 }
