@@ -92,7 +92,7 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 		},
 		Traffic: new(pipes.Traffic), Probes: o.Probes,
 		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
-		JWKS: systems.NewJWKS(o.Transport, o.Now),
+		JWKS: systems.NewJWKS(o.Transport, o.Now), Transport: o.Transport,
 	}
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/transforms"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // Sets are the component types and functions a node has.
@@ -84,6 +85,8 @@ type Engine struct {
 	// holders are the pumps, by the dataset they read, that a rise of its
 	// completeness starts.
 	holders map[string][]*pumpState
+	// hooks are the dispatchers of webhooks, by the dataset of their queue.
+	hooks map[string]*webhooks.Dispatcher
 	// writers are the pipes by the dataset they write.
 	writers map[string]*pipes.Pipe
 	mu      struct {
@@ -133,7 +136,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 		e.cancel()
 		return nil, err
 	}
-	e.holders = e.completing()
+	e.holders, e.hooks = e.completing(), e.dispatchers()
 	e.complete.Notify(e.rose)
 	e.o.After = nil // nodes that followed one another are not kept all
 	return e, nil

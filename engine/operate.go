@@ -150,7 +150,8 @@ func (e *Engine) RunAll(ctx context.Context, only []string, done func(r PipeResu
 		}
 		retryWaiting(results, pending)
 	}
-	return results, nil
+	e.drainWebhooks(ctx)
+	return results, ctx.Err()
 }
 
 func (e *Engine) runOnce(ctx context.Context, p *pipes.Pipe, r *PipeResult) int {

@@ -80,6 +80,9 @@ func (e *Engine) Start() {
 	e.tasks.Go(e.loop)
 	e.tasks.Go(func() { e.listen(w) })
 	e.tasks.Go(e.compactLoop)
+	for _, d := range e.hooks {
+		e.tasks.Go(func() { d.Run(e.ctx) })
+	}
 }
 
 // schedulerOff tells whether the node's metadata lets no pump start by itself.

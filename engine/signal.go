@@ -48,6 +48,9 @@ func (e *Engine) signal(changed []string, readers map[string][]*pumpState) {
 	e.mu.heard++
 	for _, d := range changed {
 		e.mu.changes[d] = e.mu.heard
+		if hook := e.hooks[d]; hook != nil {
+			hook.Queue.Wake()
+		}
 		for _, s := range readers[d] {
 			e.signalLocked(s)
 		}

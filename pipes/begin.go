@@ -44,6 +44,9 @@ func (p *Pipe) Waits(ctx context.Context) error {
 	if err := p.tripped(ctx); err != nil {
 		return err
 	}
+	if err := p.clogged(ctx); err != nil {
+		return err
+	}
 	if err := p.incomplete(ctx); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // tripped returns why a tripped circuit breaker keeps the pipe from running.
@@ -45,7 +46,7 @@ func final(err error) bool {
 	if errors.As(err, &slow) || ok && failed.Code == "dtl/trip" {
 		return true
 	}
-	return slices.ContainsFunc([]error{sinks.ErrTripped, sinks.ErrOutdated, sinks.ErrPushConflict,
+	return slices.ContainsFunc([]error{sinks.ErrTripped, webhooks.ErrDisabled, webhooks.ErrQueueFull, sinks.ErrOutdated, sinks.ErrPushConflict,
 		store.ErrConflict, store.ErrFull, store.ErrClosed, store.ErrCorrupt, context.Canceled},
 		func(not error) bool { return errors.Is(err, not) })
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // compactionConfig is what the sink's dataset keeps, and when the rest goes.
@@ -73,6 +74,9 @@ func (p *Pipe) Own() []Compaction {
 	own := []Compaction{{Dataset: LogDataset(p.ID()), Keep: p.logRetention(), Growth: 1}}
 	if m := p.Memory(); m != "" {
 		own = append(own, Compaction{Dataset: m, Keep: store.Retention{KeepVersions: 1, TTLDeletes: time.Second}, AsItGrows: true, Growth: 1})
+	}
+	if q := p.Webhook(); q != nil {
+		own = append(own, Compaction{Dataset: webhooks.Dataset(q.ID), Keep: store.Retention{KeepVersions: 1, TTLDeletes: time.Second}, AsItGrows: true, Growth: 1})
 	}
 	return own
 }

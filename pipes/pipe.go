@@ -3,6 +3,7 @@ package pipes
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/sluiceio/sluice/config"
@@ -15,6 +16,7 @@ import (
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/transforms"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // Env is what pipes are compiled with. Store may be nil if they are only
@@ -39,6 +41,8 @@ type Env struct {
 	// Probes remembers which validation expressions were tried; nil remembers
 	// none.
 	Probes *sources.Probes
+	// Transport carries outgoing HTTP that belongs to no system.
+	Transport http.RoundTripper
 	// Traffic is what the pipes of a node that are posted to have in common;
 	// nil counts none.
 	Traffic *Traffic
@@ -108,7 +112,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	_, receiver := p.source.(sources.Receiver)
 	p.sink, more = p.env.Sinks.Build(sinks.Env{
 		PipeID: p.ID(), Node: p.Def.Sink, Pipe: pipe, Store: p.env.Store, Lib: p.env.Lib, DTL: opts,
-		Endpoint: receiver, System: p.env.System, Now: p.env.Now,
+		Endpoint: receiver, System: p.env.System, Now: p.env.Now, Secret: p.env.Secret, Transport: p.env.Transport,
 		IndexIDs: p.env.Metadata.Get("global_defaults").Get("always_index_ids").IsTrue(),
 	})
 	finds.Add(more...)
@@ -176,8 +180,19 @@ func (p *Pipe) Hops() []dtl.HopsUse { return p.facts.Hops }
 // Lookups are the datasets of lookup-entity.
 func (p *Pipe) Lookups() []dtl.Use { return p.facts.Lookups }
 
-// Internal tells whether source and sink are both datasets.
-func (p *Pipe) Internal() bool { return len(p.Inputs()) > 0 && p.Output() != "" }
+// Internal tells whether source and sink are both datasets of the node, the
+// queue of a webhook among them.
+func (p *Pipe) Internal() bool {
+	return len(p.Inputs()) > 0 && (p.Output() != "" || p.Webhook() != nil)
+}
+
+// Webhook is the queue that the sink fills, nil if it fills none.
+func (p *Pipe) Webhook() *webhooks.Queue {
+	if w, ok := p.sink.(sinks.Webhook); ok {
+		return w.Webhook()
+	}
+	return nil
+}
 
 // Signalled tells whether a change of an input starts the pipe at once: by
 // default if source and sink are datasets and no schedule was chosen.

@@ -105,7 +105,14 @@ func (r *run) startOver(ctx context.Context) error {
 // before the batch that is about to be written, and returns what is to be saved
 // with that batch.
 func (r *run) progress(next *state) []store.StateWrite {
-	if r.kind != sinks.Full || r.resumes == nil || r.state.Offset == "" {
+	if r.kind != sinks.Full || r.resumes == nil {
+		return nil
+	}
+	if r.p.Webhook() != nil {
+		next.Full.Offset = next.Offset // the batch is in the same commit, and its events must not be queued twice
+		return nil
+	}
+	if r.state.Offset == "" {
 		return nil
 	}
 	if r.batches++; r.batches%r.p.checkpoint() != 0 {

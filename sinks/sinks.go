@@ -3,6 +3,7 @@ package sinks
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/sluiceio/sluice/dtl"
@@ -11,6 +12,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // Sink is a compiled sink, immutable and shared by runs.
@@ -150,6 +152,12 @@ type Datasets interface {
 	DatasetID() string
 }
 
+// Webhook is the ability of sinks that put entities into the queue of a
+// webhook, from which they are delivered apart from the pipe's runs.
+type Webhook interface {
+	Webhook() *webhooks.Queue
+}
+
 // Loader is the ability of sinks that prepare themselves when the pipe is
 // loaded: the dataset is created, and with set_initial_offset "onload"
 // populated.
@@ -182,6 +190,11 @@ type Env struct {
 	// IndexIDs tells that datasets have the index "$ids" unless they say
 	// otherwise.
 	IndexIDs bool
+	// Secret resolves names of the node's secrets.
+	Secret systems.SecretFunc
+	// Transport carries HTTP calls of sinks that have no system; it decides which
+	// addresses may be reached.
+	Transport http.RoundTripper
 	// Now is the clock, for what operators are told.
 	Now func() time.Time
 	// NewID makes ids that nobody else makes; nil makes them of random bytes.

@@ -37,6 +37,9 @@ func (e *BlockedError) Error() string {
 	return fmt.Sprintf("%s is an internal address, which systems may not call unless the node allows it", e.Addr)
 }
 
+// Blocked tells that the call was never made, for those who ask for no more.
+func (e *BlockedError) Blocked() bool { return true }
+
 // Transport carries HTTP calls to public addresses and refuses internal ones.
 // The check is made on the address dialled, after the name was resolved, so a
 // name that changes its mind gains nothing. Proxies of the environment are not

@@ -1,0 +1,196 @@
+package sinks
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/webhooks"
+)
+
+type webhookConfig struct {
+	spec.Base
+	Type          string        `spec:"type,required" doc:"webhook"`
+	Comment       *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	URL           string        `spec:"url,required" doc:"Address that events are sent to, http or https; it may hold $SECRET(name)."`
+	Method        string        `spec:"method" enum:"POST,PUT,PATCH" default:"POST" doc:"HTTP method."`
+	ContentType   string        `spec:"content_type" default:"application/json" doc:"Content type of the body."`
+	Headers       *jsonpos.Node `spec:"headers" kind:"object" doc:"Headers of the requests; names and values are strings, and values may hold $SECRET(name)."`
+	Payload       string        `spec:"payload_property" doc:"Property of the entity that is sent: a text as it is, anything else as JSON. Without it the entity itself is sent."`
+	EventID       string        `spec:"event_id_property" doc:"Property of the entity that names the event: of events of one id only the first is sent, as long as its delivery is kept. Without it every entity is an event of its own."`
+	Signature     string        `spec:"signature" enum:"standard,github,shopify,etlworks,stripe,slack,basic,bearer,header" doc:"How receivers can tell who sent it; unless given standard if there is a secret, else not at all."`
+	Header        string        `spec:"signature_header" doc:"Header that carries the secret if signature is header."`
+	Secret        string        `spec:"secret" doc:"The secret shared with the receiver: $SECRET(name)."`
+	Previous      string        `spec:"previous_secret" doc:"The secret before this one, while receivers change over: $SECRET(name). Schemes that have room for two signatures sign with both."`
+	PreviousUntil string        `spec:"previous_secret_until" doc:"Time, such as 2027-01-31T12:00:00Z, from which on the previous secret is not used any more."`
+	Timeout       int           `spec:"timeout" default:"15" min:"1" max:"60" doc:"Seconds that the receiver may take to answer."`
+	Concurrency   int           `spec:"concurrency" default:"4" min:"1" max:"100" doc:"How many requests may be under way at once."`
+	RateLimit     float64       `spec:"rate_limit" min:"0" doc:"How many requests may begin in a second; 0 does not bound them."`
+	Ordered       bool          `spec:"ordered" doc:"Whether events of the same order_by are sent one after the other: while one is tried again, later ones wait."`
+	OrderBy       string        `spec:"order_by" default:"_id" doc:"Property of the entity whose events keep their order."`
+	Retry         *jsonpos.Node `spec:"retry" kind:"string|array" enum:"standard,none" doc:"When to try again: standard (after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h), none, or a list of seconds. Unless given: standard."`
+	DisableAfter  float64       `spec:"disable_after_hours" default:"120" min:"0" doc:"After how many hours in which every try failed the webhook is disabled; 0 never does."`
+	WhileDisabled string        `spec:"while_disabled" enum:"wait,skip" default:"wait" doc:"What becomes of entities while the webhook is disabled: the pipe waits, or they are skipped."`
+	LogLimit      int           `spec:"log_limit" default:"100" min:"1" max:"10000" doc:"How many deliveries that arrived are kept to be looked at."`
+	FailedLimit   int           `spec:"failed_limit" default:"10000" min:"1" max:"1000000" doc:"How many deliveries that were given up are kept to be recovered."`
+	QueueLimit    int           `spec:"queue_limit" default:"100000" min:"1" max:"10000000" doc:"How many deliveries there may be of all kinds; the pipe waits while there are so many."`
+	LogBytes      int           `spec:"log_response_bytes" default:"16384" min:"0" max:"131072" doc:"How much of the body of an answer is kept."`
+}
+
+func webhookType() Type {
+	return Type{
+		Name:   "webhook",
+		Doc:    "Sends each entity to an address as a signed webhook, at least once: it is queued in the commit that moves the pipe on, and tried again until it has arrived.",
+		Config: func() any { return new(webhookConfig) },
+		Build:  buildWebhook,
+	}
+}
+
+// webhookSink puts entities into the queue of a webhook.
+type webhookSink struct {
+	anywhere
+	cfg   *webhookConfig
+	queue *webhooks.Queue
+	store store.Store
+	now   func() time.Time
+}
+
+func buildWebhook(c any, env Env) (Sink, diag.List) {
+	cfg := c.(*webhookConfig)
+	t := &webhookTarget{cfg: cfg, secret: env.Secret}
+	diags := t.check()
+	schedule, more := webhookSchedule(cfg)
+	diags.Add(more...)
+	s := &webhookSink{cfg: cfg, store: env.Store, now: env.Now}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	s.queue = webhooks.NewQueue(webhooks.Endpoint{
+		ID: env.PipeID, Method: cfg.Method, ContentType: cfg.ContentType, Scheme: t.scheme, Target: t.resolve,
+		Transport: env.Transport, Timeout: time.Duration(cfg.Timeout) * time.Second, Concurrency: cfg.Concurrency,
+		Rate: cfg.RateLimit, Ordered: cfg.Ordered, Schedule: schedule,
+		DisableAfter: time.Duration(cfg.DisableAfter * float64(time.Hour)), SkipDisabled: cfg.WhileDisabled == "skip",
+		KeepDelivered: cfg.LogLimit, KeepFailed: cfg.FailedLimit, Most: cfg.QueueLimit, KeepBytes: cfg.LogBytes,
+	}, env.Store)
+	return s, diags
+}
+
+// webhookSchedule reads when to try again.
+func webhookSchedule(cfg *webhookConfig) ([]time.Duration, diag.List) {
+	n := cfg.Retry
+	if text, ok := n.Str(); ok && text == "none" {
+		return nil, nil
+	}
+	if n == nil || n.Kind != jsonpos.Array {
+		return webhooks.StandardSchedule(), nil
+	}
+	const mostTries, longest = 50, 30 * 24 * 3600
+	var all []time.Duration
+	for _, e := range n.Elems {
+		var seconds float64
+		if _, err := fmt.Sscan(e.Text, &seconds); e.Kind != jsonpos.Number || err != nil || seconds < 1 || seconds > longest {
+			return nil, diag.List{{Rule: "webhook/retry", Severity: diag.Error, Span: e.Span,
+				Message: fmt.Sprintf("a wait between two tries is a number of seconds from 1 to %d", longest)}}
+		}
+		all = append(all, time.Duration(seconds*float64(time.Second)))
+	}
+	if len(all) > mostTries {
+		return nil, diag.List{{Rule: "webhook/retry", Severity: diag.Error, Span: n.Span, Message: fmt.Sprintf("retry has more than %d waits", mostTries)}}
+	}
+	return all, nil
+}
+
+// Webhook implements Webhook.
+func (s *webhookSink) Webhook() *webhooks.Queue { return s.queue }
+
+// BatchSize implements Sink.
+func (s *webhookSink) BatchSize() int { return 100 }
+
+// Bare implements Bare.
+func (s *webhookSink) Bare() bool { return true }
+
+// Load implements Loader.
+func (s *webhookSink) Load(ctx context.Context) error { return s.queue.Load(ctx) }
+
+// Start implements Sink.
+func (s *webhookSink) Start(context.Context, Run) (Writer, error) { return s, nil }
+
+// Write implements Writer.
+func (s *webhookSink) Write(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Written, error) {
+	p, err := s.BeginWith(ctx, b, store.Batch{State: save})
+	if err != nil {
+		return Written{}, err
+	}
+	return p.Wait(ctx)
+}
+
+// BeginWith implements Committing: what is to be delivered stands, or falls,
+// with the pipe's offset.
+func (s *webhookSink) BeginWith(ctx context.Context, b *entity.Batch, also store.Batch) (Pending, error) {
+	ops, err := s.queue.Offer(ctx, s.events(b), s.now())
+	if err != nil {
+		return nil, err
+	}
+	if len(ops) > 0 {
+		also.Writes = append([]store.Write{{Dataset: webhooks.Dataset(s.queue.ID), Ops: ops}}, also.Writes...)
+	}
+	if len(also.Writes) == 0 && len(also.State) == 0 && len(also.Populate) == 0 {
+		return settled{}, nil
+	}
+	p, err := s.store.Append(ctx, &also)
+	if err != nil {
+		return nil, err
+	}
+	return handed{p, len(also.Writes) == 1 && len(ops) > 0, len(ops) > 0}, nil
+}
+
+// Finish implements Writer.
+func (s *webhookSink) Finish(ctx context.Context, _ Finish, save []store.StateWrite) (Written, error) {
+	return saveStates(ctx, s.store, save)
+}
+
+// events are what a batch is to the receiver. Deleted entities are sent like
+// others; filtered ones are for datasets only.
+func (s *webhookSink) events(b *entity.Batch) []webhooks.Event {
+	events := make([]webhooks.Event, 0, len(b.Entities))
+	for _, e := range b.Entities {
+		if entity.Filtered(e) {
+			continue
+		}
+		id, _ := entity.ID(e)
+		events = append(events, webhooks.Event{Entity: id, ID: s.text(e, s.cfg.EventID), Key: s.text(e, s.cfg.OrderBy), Body: s.body(e)})
+	}
+	return events
+}
+
+// text is a property as text, "" if there is none.
+func (s *webhookSink) text(e entity.Value, key string) string {
+	v, _ := e.Get(key)
+	return string(entity.AppendBare(nil, v))
+}
+
+// body is what is sent: without transit tags, which receivers do not know, and
+// without what only the node's own datasets have a use for.
+func (s *webhookSink) body(e entity.Value) string {
+	if s.cfg.Payload != "" {
+		v, _ := e.Get(s.cfg.Payload)
+		if v.Kind() == entity.String {
+			return v.Text()
+		}
+		return string(entity.AppendPlain(nil, v))
+	}
+	members := make([]entity.Member, 0, e.Len())
+	for _, m := range e.Object().Members() {
+		switch m.Key {
+		case entity.UpdatedKey, entity.PreviousKey, entity.HashKey, entity.TSKey:
+		default:
+			members = append(members, m)
+		}
+	}
+	return string(entity.AppendPlain(nil, entity.NewDict(members...)))
+}

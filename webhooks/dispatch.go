@@ -1,0 +1,267 @@
+package webhooks
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// Notice tells operators that an endpoint was disabled by itself.
+type Notice struct {
+	Endpoint string
+	Why      string
+	At       time.Time
+}
+
+// Dispatcher delivers what is in a queue. There is one for each endpoint, with
+// goroutines of its own, so that none waits for another's receiver.
+type Dispatcher struct {
+	Queue *Queue
+	Now   func() time.Time
+	Log   *slog.Logger
+	// Notify is called after the endpoint was disabled, within ctx; nil tells
+	// nobody.
+	Notify func(ctx context.Context, n Notice)
+}
+
+const (
+	// longestWait is how soon it is seen that the clock was set.
+	longestWait = 5 * time.Minute
+	// storeWait is how long a store is left alone that did not answer.
+	storeWait = 5 * time.Second
+	// grace is how long tries may take that are under way when the dispatcher
+	// is to end. What they have not delivered then is sent again.
+	grace = 3 * time.Second
+)
+
+// Run delivers until ctx ends, and returns when nothing is under way any more.
+func (d *Dispatcher) Run(ctx context.Context) { d.begin(ctx).loop(false) }
+
+// Drain tries everything that is due, once, and returns.
+func (d *Dispatcher) Drain(ctx context.Context) { d.begin(ctx).loop(true) }
+
+// shift is one run of a dispatcher. One goroutine owns it.
+type shift struct {
+	*Dispatcher
+	ctx    context.Context // of the run
+	trying context.Context // of the tries: it outlives ctx by the grace period
+	end    func()
+	lanes  *lanes
+	busy   int
+	done   chan outcome
+	at     store.Offset // up to which the log was read
+	behind bool         // there may be more
+	broken bool         // the store did not answer
+	free   time.Time    // from when on the rate allows the next try
+	off    bool         // the endpoint is disabled
+	stock  map[Status]int
+}
+
+// outcome is what became of a try.
+type outcome struct {
+	it     *item
+	status Status
+	due    time.Time
+}
+
+func (d *Dispatcher) begin(ctx context.Context) *shift {
+	s := &shift{Dispatcher: d, ctx: ctx, lanes: newLanes(), done: make(chan outcome), at: store.Start, behind: true, stock: map[Status]int{}}
+	trying, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.trying = trying
+	stop := context.AfterFunc(ctx, func() {
+		t := time.AfterFunc(grace, cancel)
+		context.AfterFunc(trying, func() { t.Stop() })
+	})
+	s.end = func() {
+		stop()
+		cancel()
+	}
+	return s
+}
+
+// loop works until the run's context ends, or if once until nothing is due.
+func (s *shift) loop(once bool) {
+	defer s.end()
+	timer := time.NewTimer(s.step())
+	defer timer.Stop()
+	for {
+		if once && s.idle() {
+			return
+		}
+		select {
+		case <-s.ctx.Done():
+			for ; s.busy > 0; s.busy-- {
+				<-s.done
+			}
+			return
+		case o := <-s.done:
+			s.settle(o)
+			s.behind = s.behind || once
+		case <-s.Queue.wake:
+			s.behind = true
+		case <-timer.C:
+		}
+		timer.Reset(s.step())
+	}
+}
+
+// idle tells whether nothing is under way or due.
+func (s *shift) idle() bool {
+	next := s.lanes.next(s.off)
+	return s.busy == 0 && (s.broken || !s.behind && (next == nil || next.due.After(s.Now())))
+}
+
+// step takes in what is new, starts what is due, and returns how long to wait.
+func (s *shift) step() time.Duration {
+	if s.behind {
+		err := s.follow()
+		if s.broken = err != nil; s.broken {
+			if s.ctx.Err() == nil {
+				s.Log.Error("the webhook's queue cannot be read; it is tried again", "webhook", s.Queue.ID, "error", err)
+			}
+			return storeWait
+		}
+		s.behind = false
+	}
+	return s.start()
+}
+
+// follow reads what has changed in the queue since the last time: at first all
+// that is pending, by the index.
+func (s *shift) follow() error {
+	health, err := s.Queue.Health(s.ctx)
+	if err != nil {
+		return err
+	}
+	if s.at == store.Start {
+		if err := s.count(); err != nil {
+			return err
+		}
+	}
+	arena := entity.NewArena()
+	for {
+		arena.Reset()
+		page, err := s.Queue.store.Read(s.ctx, Dataset(s.Queue.ID),
+			store.Query{Since: s.at, Index: statusIndex, Key: []byte(Pending)}, arena)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entities {
+			s.hear(e)
+		}
+		if s.at = page.Next; page.End {
+			break
+		}
+	}
+	if s.off && !health.Disabled {
+		s.lanes.all(s.Now()) // it has waited long enough
+	}
+	s.off = health.Disabled
+	return nil
+}
+
+// hear takes in one delivery as it stands in the queue. What becomes of one
+// that is under way is known first here.
+func (s *shift) hear(e entity.Value) {
+	d := deliveryOf(e)
+	it := s.lanes.items[d.ID]
+	gone := entity.Deleted(e) || d.Status != Pending
+	switch {
+	case it != nil && it.busy:
+	case it != nil && gone:
+		s.lanes.remove(it)
+	case it != nil:
+		s.lanes.wait(it, d.Due)
+	case !gone:
+		key := "id:" + d.ID
+		if s.Queue.Ordered && !d.Manual {
+			key = "key:" + d.Key
+		}
+		s.lanes.add(d, key)
+	}
+}
+
+// start begins as many tries as are due and allowed, and returns how long to
+// wait for the next.
+func (s *shift) start() time.Duration {
+	for s.ctx.Err() == nil && s.busy < max(s.Queue.Concurrency, 1) {
+		it := s.lanes.next(s.off)
+		if it == nil {
+			break
+		}
+		now := s.Now()
+		at := it.due
+		if s.free.After(at) {
+			at = s.free
+		}
+		if at.After(now) {
+			return min(at.Sub(now), longestWait)
+		}
+		if s.Queue.Rate > 0 {
+			s.free = now.Add(time.Duration(float64(time.Second) / s.Queue.Rate))
+		}
+		s.launch(it)
+	}
+	return longestWait
+}
+
+func (s *shift) launch(it *item) {
+	s.lanes.take(it)
+	s.busy++
+	go func() { s.done <- s.attempt(it) }()
+}
+
+// attempt makes a try and saves what came of it.
+func (s *shift) attempt(it *item) outcome {
+	d, err := s.Queue.Get(s.trying, it.id)
+	if err != nil {
+		return s.unsaved(it, err)
+	}
+	if d.Status != Pending {
+		return outcome{it: it, status: d.Status}
+	}
+	a := s.Queue.send(s.trying, d, s.Now)
+	if a.Error != "" && s.trying.Err() != nil {
+		return outcome{it: it, status: Pending, due: d.Due} // cut off: it counts as never made
+	}
+	d.note(a)
+	notice, err := s.Queue.record(context.WithoutCancel(s.trying), d, &a, s.Now())
+	if err != nil {
+		return s.unsaved(it, err)
+	}
+	if notice != nil {
+		s.Log.Warn("the webhook was disabled", "webhook", notice.Endpoint, "why", notice.Why)
+		if s.Notify != nil {
+			s.Notify(context.WithoutCancel(s.trying), *notice)
+		}
+	}
+	return outcome{it: it, status: d.Status, due: d.Due}
+}
+
+// unsaved is a try of which the store does not know: it is made again.
+func (s *shift) unsaved(it *item, err error) outcome {
+	if s.trying.Err() == nil {
+		s.Log.Error("what became of a delivery cannot be saved; it is made again", "webhook", s.Queue.ID, "delivery", it.id, "error", err)
+	}
+	return outcome{it: it, status: Pending, due: s.Now().Add(max(storeWait, it.due.Sub(s.Now())))}
+}
+
+// settle takes in what became of a try.
+func (s *shift) settle(o outcome) {
+	s.busy--
+	if h, err := s.Queue.Health(s.ctx); err == nil && h.Disabled {
+		s.off = true
+	}
+	if o.status == Pending {
+		s.lanes.wait(o.it, o.due)
+		return
+	}
+	s.lanes.remove(o.it)
+	s.stock[o.status]++
+	if err := s.trim(o.status); err != nil && s.ctx.Err() == nil {
+		s.Log.Error("old deliveries are not removed yet", "webhook", s.Queue.ID, "error", err)
+	}
+}

@@ -1,0 +1,194 @@
+package webhooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Endpoint is where deliveries go, and how.
+type Endpoint struct {
+	// ID names the endpoint: it is the id of the pipe that feeds it.
+	ID          string
+	Method      string
+	ContentType string
+	// Scheme signs what is sent; nil sends it unsigned.
+	Scheme Scheme
+	// Target resolves address and secrets; it is called for each try, so that a
+	// secret that was replaced is seen.
+	Target func(now time.Time) (*Target, error)
+	// Transport carries the requests and decides which addresses may be reached.
+	Transport http.RoundTripper
+	// Timeout bounds one try.
+	Timeout time.Duration
+	// Concurrency is how many tries may be under way at once.
+	Concurrency int
+	// Rate is how many tries may begin in a second; 0 does not bound them.
+	Rate float64
+	// Ordered holds back what has the key of an earlier delivery that is pending.
+	Ordered bool
+	// Schedule is how long to wait after each try that failed; there is one more
+	// try than it has entries.
+	Schedule []time.Duration
+	// DisableAfter is how long all tries must have failed until the endpoint is
+	// disabled; 0 never does.
+	DisableAfter time.Duration
+	// SkipDisabled drops events while the endpoint is disabled; otherwise the
+	// pipe waits.
+	SkipDisabled bool
+	// KeepDelivered and KeepFailed are how many deliveries that came to their end
+	// are kept; Most is how many there may be of all kinds.
+	KeepDelivered, KeepFailed, Most int
+	// KeepBytes is how much of an answer's body is kept.
+	KeepBytes int
+}
+
+// Target is what a request is made of that may be secret.
+type Target struct {
+	URL    string
+	Header http.Header
+	// Masked are the names of headers whose values nobody may see.
+	Masked []string
+	Keys   Keys
+	// Redact takes all secrets out of a text, Address out of an address.
+	Redact, Address func(s string) string
+}
+
+const (
+	// longestAnswer is how much of an answer is read.
+	longestAnswer = 128 << 10
+	// longestHeader is how much of a header is kept, mostHeaders how many.
+	longestHeader, mostHeaders = 1 << 10, 64
+	mask                       = "***"
+)
+
+// send makes one try. The attempt has no Error if it was a success.
+func (e *Endpoint) send(ctx context.Context, d *Delivery, now func() time.Time) Attempt {
+	a := Attempt{At: now(), Method: e.Method, Manual: d.Manual}
+	t, err := e.Target(a.At)
+	if err != nil {
+		a.Error = err.Error()
+		return a
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	e.exchange(ctx, d, t, &a, now)
+	a.Took = now().Sub(a.At)
+	a.Error = t.Redact(a.Error)
+	return a
+}
+
+// exchange sends the request and notes in the attempt what came of it.
+func (e *Endpoint) exchange(ctx context.Context, d *Delivery, t *Target, a *Attempt, now func() time.Time) {
+	q, err := e.request(ctx, d, t, a.At)
+	a.URL = t.Address(t.URL)
+	if err != nil {
+		a.Error = err.Error()
+		return
+	}
+	a.Request = shown(q.Header, t)
+	client := &http.Client{Transport: e.Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := client.Do(q)
+	if err != nil {
+		e.noAnswer(ctx, a, err)
+		return
+	}
+	defer r.Body.Close()
+	body, readErr := io.ReadAll(io.LimitReader(r.Body, longestAnswer+1))
+	a.Status, a.Response = r.StatusCode, shown(r.Header, t)
+	a.Truncated = len(body) > e.KeepBytes
+	a.Body = t.Redact(strings.ToValidUTF8(string(body), "\uFFFD"))
+	if len(a.Body) > e.KeepBytes {
+		a.Body = strings.ToValidUTF8(a.Body[:e.KeepBytes], "")
+	}
+	a.retryAfter = retryAfter(r.Header, now())
+	switch {
+	case r.StatusCode/100 == 3:
+		a.Error = fmt.Sprintf("it answered %s, and redirects are not followed", statusText(r.StatusCode))
+	case r.StatusCode/100 != 2:
+		a.Error = "it answered " + statusText(r.StatusCode)
+	case readErr != nil && ctx.Err() != nil:
+		e.noAnswer(ctx, a, readErr)
+	}
+}
+
+func statusText(code int) string {
+	return strings.TrimSpace(fmt.Sprintf("%d %s", code, http.StatusText(code)))
+}
+
+// request makes the request of a try. The sender's own headers go before those
+// of the configuration, which may not have them.
+func (e *Endpoint) request(ctx context.Context, d *Delivery, t *Target, now time.Time) (*http.Request, error) {
+	q, err := http.NewRequestWithContext(ctx, e.Method, t.URL, strings.NewReader(d.Body))
+	if err != nil || q.URL.Host == "" || q.URL.Scheme != "http" && q.URL.Scheme != "https" {
+		return nil, errors.New("the endpoint's url is not a valid address")
+	}
+	q.Header = http.Header{"User-Agent": {"sluice"}}
+	maps.Copy(q.Header, t.Header)
+	q.Header.Set("Content-Type", e.ContentType)
+	q.Header.Set("Webhook-Id", d.ID)
+	if e.Scheme == nil {
+		return q, nil
+	}
+	proof, err := e.Scheme.Sign(&Message{ID: d.ID, Time: now, Body: []byte(d.Body)}, t.Keys)
+	if err != nil {
+		return nil, fmt.Errorf("it cannot be signed: %w", err)
+	}
+	maps.Copy(q.Header, proof)
+	return q, nil
+}
+
+// noAnswer says why there was no answer, without the address that net/http
+// puts before it.
+func (e *Endpoint) noAnswer(ctx context.Context, a *Attempt, err error) {
+	var at *url.Error
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	var blocked interface{ Blocked() bool }
+	a.Blocked = errors.As(err, &blocked) && blocked.Blocked()
+	if a.timeout = errors.Is(ctx.Err(), context.DeadlineExceeded); a.timeout {
+		a.Error = fmt.Sprintf("it did not answer within %s", e.Timeout)
+		return
+	}
+	a.Error = err.Error()
+}
+
+// shown are headers as anybody may see them.
+func shown(h http.Header, t *Target) http.Header {
+	out := http.Header{}
+	for _, name := range slices.Sorted(maps.Keys(h)) {
+		if len(out) == mostHeaders {
+			break
+		}
+		value := strings.Join(h[name], ", ")
+		switch {
+		case secretHeader(name) || slices.Contains(t.Masked, name):
+			value = mask
+		case len(value) > longestHeader:
+			value = t.Redact(value)
+			value = value[:min(len(value), longestHeader)] + "…"
+		default:
+			value = t.Redact(value)
+		}
+		out[t.Redact(name)] = []string{strings.ToValidUTF8(value, "\uFFFD")}
+	}
+	return out
+}
+
+// secretHeader tells headers that let others act for us, or a receiver's users.
+func secretHeader(name string) bool {
+	switch http.CanonicalHeaderKey(name) {
+	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie":
+		return true
+	}
+	return false
+}

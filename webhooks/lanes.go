@@ -1,0 +1,167 @@
+package webhooks
+
+import (
+	"container/heap"
+	"slices"
+	"time"
+)
+
+// item is a pending delivery as the dispatcher remembers it.
+type item struct {
+	id     string
+	seq    int64
+	due    time.Time
+	manual bool
+	busy   bool
+	lane   *lane
+	place  int // in the heap, -1 outside
+}
+
+// lane holds deliveries of which only the first may go: all of a key, or just
+// one.
+type lane struct {
+	key   string
+	items []*item // by seq
+}
+
+// lanes are all pending deliveries, and in a heap by their time those that may
+// go when it comes.
+type lanes struct {
+	items  map[string]*item
+	byKey  map[string]*lane
+	ready  dueHeap
+	manual int // of the items
+}
+
+func newLanes() *lanes { return &lanes{items: map[string]*item{}, byKey: map[string]*lane{}} }
+
+// add takes in a delivery that is not there yet.
+func (l *lanes) add(d *Delivery, key string) {
+	it := &item{id: d.ID, seq: d.Seq, due: d.Due, manual: d.Manual, place: -1}
+	ln := l.byKey[key]
+	if ln == nil {
+		ln = &lane{key: key}
+		l.byKey[key] = ln
+	}
+	it.lane = ln
+	at, _ := slices.BinarySearchFunc(ln.items, it.seq, func(a *item, seq int64) int { return int(a.seq - seq) })
+	ln.items = slices.Insert(ln.items, at, it)
+	l.items[it.id] = it
+	if it.manual {
+		l.manual++
+	}
+	l.fix(ln)
+}
+
+// remove forgets a delivery.
+func (l *lanes) remove(it *item) {
+	delete(l.items, it.id)
+	if it.manual {
+		l.manual--
+	}
+	l.out(it)
+	ln := it.lane
+	ln.items = slices.DeleteFunc(ln.items, func(o *item) bool { return o == it })
+	if len(ln.items) == 0 {
+		delete(l.byKey, ln.key)
+		return
+	}
+	l.fix(ln)
+}
+
+// wait has a delivery wait until due.
+func (l *lanes) wait(it *item, due time.Time) {
+	it.busy, it.due = false, due
+	l.out(it)
+	l.fix(it.lane)
+}
+
+// take marks a delivery as under way.
+func (l *lanes) take(it *item) {
+	it.busy = true
+	l.out(it)
+}
+
+// fix has the first of a lane in the heap, and no other; none while one is
+// under way.
+func (l *lanes) fix(ln *lane) {
+	busy := slices.ContainsFunc(ln.items, func(it *item) bool { return it.busy })
+	for i, it := range ln.items {
+		if i > 0 || busy {
+			l.out(it)
+		} else if it.place < 0 {
+			heap.Push(&l.ready, it)
+		}
+	}
+}
+
+func (l *lanes) out(it *item) {
+	if it.place >= 0 {
+		heap.Remove(&l.ready, it.place)
+	}
+}
+
+// next is the delivery whose time comes first; nil if there is none. Of an
+// endpoint that is off only those go that somebody asked for by hand.
+func (l *lanes) next(off bool) *item {
+	if !off {
+		if len(l.ready) == 0 {
+			return nil
+		}
+		return l.ready[0]
+	}
+	var first *item
+	for _, it := range l.ready {
+		if it.manual && (first == nil || l.ready.before(it, first)) {
+			first = it
+		}
+	}
+	return first
+}
+
+// all makes every delivery due at the same time, so that they go in their order.
+func (l *lanes) all(due time.Time) {
+	for _, it := range l.items {
+		if !it.busy && !it.manual {
+			l.wait(it, due)
+		}
+	}
+}
+
+// dueHeap is ordered by time, and by seq at the same time.
+type dueHeap []*item
+
+func (dueHeap) before(a, b *item) bool {
+	if c := a.due.Compare(b.due); c != 0 {
+		return c < 0
+	}
+	return a.seq < b.seq
+}
+
+// Len implements heap.Interface.
+func (h dueHeap) Len() int { return len(h) }
+
+// Less implements heap.Interface.
+func (h dueHeap) Less(i, j int) bool { return h.before(h[i], h[j]) }
+
+// Swap implements heap.Interface.
+func (h dueHeap) Swap(i, j int) {
+	h[i], h[j] = h[j], h[i]
+	h[i].place, h[j].place = i, j
+}
+
+// Push implements heap.Interface.
+func (h *dueHeap) Push(x any) {
+	it := x.(*item)
+	it.place = len(*h)
+	*h = append(*h, it)
+}
+
+// Pop implements heap.Interface.
+func (h *dueHeap) Pop() any {
+	old := *h
+	it := old[len(old)-1]
+	it.place = -1
+	*h = old[:len(old)-1]
+	return it
+}

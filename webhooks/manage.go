@@ -1,0 +1,143 @@
+package webhooks
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// Get returns a delivery; ErrNoDelivery if it is not there, or not any more.
+func (q *Queue) Get(ctx context.Context, id string) (*Delivery, error) {
+	found, err := q.store.Get(ctx, Dataset(q.ID), []string{id}, entity.NewArena())
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 || found[0].IsNull() || entity.Deleted(found[0]) {
+		return nil, ErrNoDelivery
+	}
+	return deliveryOf(found[0]), nil
+}
+
+// List returns at most limit deliveries, those first that changed last; all
+// of them, or those of one status.
+func (q *Queue) List(ctx context.Context, status Status, limit int) ([]*Delivery, error) {
+	if status == Delivered {
+		limit = min(limit, q.KeepDelivered)
+	}
+	all, arena := []*Delivery{}, entity.NewArena()
+	for query := (store.Query{Since: store.Start, Reverse: true}); len(all) < limit; {
+		arena.Reset()
+		page, err := q.store.Read(ctx, Dataset(q.ID), query, arena)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range page.Entities {
+			d := deliveryOf(e)
+			if !entity.Deleted(e) && (status == "" || d.Status == status) && len(all) < limit {
+				all = append(all, d)
+			}
+		}
+		if query.Since = page.Next; page.End {
+			break
+		}
+	}
+	return all, nil
+}
+
+// Counts tells how many deliveries there are of each status.
+func (q *Queue) Counts(ctx context.Context) (map[Status]int, error) {
+	counts := map[Status]int{}
+	for _, status := range []Status{Pending, Delivered, Failed} {
+		counts[status] = 0
+		if err := q.each(ctx, status, func(entity.Value) bool { counts[status]++; return true }); err != nil {
+			return nil, err
+		}
+	}
+	counts[Delivered] = min(counts[Delivered], q.KeepDelivered)
+	return counts, nil
+}
+
+// Redeliver asks for one more try of a delivery, whatever became of it. It is
+// made also while the endpoint is disabled.
+func (q *Queue) Redeliver(ctx context.Context, id string, now time.Time) error {
+	d, err := q.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if d.Status == Pending {
+		return ErrPending
+	}
+	d.Before, d.Manual, d.Status, d.Due = d.Status, true, Pending, now
+	return q.commit(ctx, q.write(d))
+}
+
+// recovering is how many deliveries are put back at once.
+const recovering = 100
+
+// Recover puts deliveries back that failed although they were queued since, and
+// before until: all tries are theirs again, in their order. It returns how many
+// there are.
+func (q *Queue) Recover(ctx context.Context, since, until, now time.Time) (int, error) {
+	var ids []string
+	err := q.each(ctx, Failed, func(e entity.Value) bool {
+		r := record{e}
+		if at := r.moment("created"); !at.Before(since) && (until.IsZero() || at.Before(until)) {
+			ids = append(ids, r.text(entity.IDKey))
+		}
+		return true
+	})
+	for from := 0; err == nil && from < len(ids); from += recovering {
+		err = q.putBack(ctx, ids[from:min(from+recovering, len(ids))], now)
+	}
+	return len(ids), err
+}
+
+func (q *Queue) putBack(ctx context.Context, ids []string, now time.Time) error {
+	found, err := q.store.Get(ctx, Dataset(q.ID), ids, entity.NewArena())
+	if err != nil {
+		return err
+	}
+	var all []*Delivery
+	for _, e := range found {
+		d := deliveryOf(e)
+		if d.Status != Failed || entity.Deleted(e) {
+			continue
+		}
+		d.Status, d.Tries, d.Due = Pending, 0, now
+		all = append(all, d)
+	}
+	return q.commit(ctx, q.write(all...))
+}
+
+// Test queues a message that says it is a test, for one try, and returns its id.
+func (q *Queue) Test(ctx context.Context, now time.Time) (string, error) {
+	body, err := json.Marshal(map[string]any{"type": "webhook.test", "timestamp": now.UTC().Format(time.RFC3339),
+		"data": map[string]string{"webhook": q.ID}})
+	if err != nil {
+		return "", err
+	}
+	seq, err := q.number(ctx, 1)
+	if err != nil {
+		return "", err
+	}
+	d := &Delivery{ID: newID(), Seq: seq, Status: Pending, Created: now, Due: now, Manual: true, Before: Failed, Body: string(body)}
+	return d.ID, q.commit(ctx, q.write(d))
+}
+
+// SetEnabled enables the endpoint or disables it; what is pending goes at once,
+// or waits.
+func (q *Queue) SetEnabled(ctx context.Context, enabled bool, by, why string, now time.Time) error {
+	err := q.save(ctx, &store.Batch{}, func(h *Health) {
+		switch {
+		case enabled && h.Disabled:
+			*h = Health{}
+		case !enabled && !h.Disabled:
+			*h = Health{Disabled: true, By: by, Why: why, At: now.UTC().Round(0), FailingSince: h.FailingSince}
+		}
+	})
+	q.Wake()
+	return err
+}

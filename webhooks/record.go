@@ -1,0 +1,133 @@
+package webhooks
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// record saves a delivery after a try, with what the try says about the
+// endpoint. The notice is not nil if that disabled it.
+func (q *Queue) record(ctx context.Context, d *Delivery, a *Attempt, now time.Time) (*Notice, error) {
+	q.verdict(d, a, now)
+	var notice *Notice
+	err := q.save(ctx, q.write(d), func(h *Health) {
+		switch {
+		case a.Error == "":
+			h.FailingSince = time.Time{}
+		case a.Manual:
+		case h.FailingSince.IsZero():
+			h.FailingSince = a.At.UTC().Round(0)
+		}
+		why := q.disables(a, h, now)
+		if h.Disabled || why == "" {
+			return
+		}
+		h.Disabled, h.By, h.Why, h.At = true, "", why, now.UTC().Round(0)
+		notice = &Notice{Endpoint: q.ID, Why: why, At: h.At}
+	})
+	return notice, err
+}
+
+// verdict says what a delivery is after a try.
+func (q *Queue) verdict(d *Delivery, a *Attempt, now time.Time) {
+	manual := d.Manual
+	d.Manual = false
+	if !manual {
+		d.Tries++
+	}
+	switch {
+	case a.Error == "":
+		d.Status = Delivered
+	case manual:
+		d.Status = d.Before
+	case a.Status == http.StatusGone, d.Tries > len(q.Schedule):
+		d.Status = Failed
+	default:
+		d.Due = now.Add(pause(q.Schedule[d.Tries-1], a))
+	}
+}
+
+// disables says why a try disables the endpoint, "" if it does not.
+func (q *Queue) disables(a *Attempt, h *Health, now time.Time) string {
+	switch {
+	case a.Status == http.StatusGone:
+		return "the receiver answered 410 Gone"
+	case a.Error != "" && !a.Manual && q.DisableAfter > 0 && !h.FailingSince.IsZero() && now.Sub(h.FailingSince) >= q.DisableAfter:
+		return fmt.Sprintf("every try has failed since %s; the last one: %s", h.FailingSince.Format(time.RFC3339), a.Error)
+	default:
+		return ""
+	}
+}
+
+// keep is how many deliveries of a status are kept.
+func (q *Queue) keep(s Status) int {
+	if s == Failed {
+		return q.KeepFailed
+	}
+	return q.KeepDelivered
+}
+
+// count counts, once, the deliveries that came to their end.
+func (s *shift) count() error {
+	for _, status := range []Status{Delivered, Failed} {
+		s.stock[status] = 0
+		err := s.Queue.each(s.ctx, status, func(entity.Value) bool {
+			s.stock[status]++
+			return true
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim removes the deliveries that came to that end longest ago, some at once.
+func (s *shift) trim(status Status) error {
+	keep := s.Queue.keep(status)
+	extra := s.stock[status] - keep
+	if extra <= max(keep/10, 16) {
+		return nil
+	}
+	var ops []store.Op
+	err := s.Queue.each(s.ctx, status, func(e entity.Value) bool {
+		ops = append(ops, store.Op{Kind: store.Delete, ID: record{e}.text(entity.IDKey)})
+		return len(ops) < extra
+	})
+	if err == nil && len(ops) > 0 {
+		err = s.Queue.commit(s.ctx, &store.Batch{Writes: []store.Write{{Dataset: Dataset(s.Queue.ID), Ops: ops}}})
+	}
+	if err != nil {
+		return err
+	}
+	if s.stock[status] = keep; status == Failed {
+		s.Log.Warn("deliveries that failed longest ago are forgotten", "webhook", s.Queue.ID, "deliveries", len(ops))
+	}
+	return nil
+}
+
+// each yields the deliveries of a status in the order in which they got it; yield
+// returns false to stop, and keeps nothing.
+func (q *Queue) each(ctx context.Context, status Status, yield func(e entity.Value) bool) error {
+	arena := entity.NewArena()
+	for since := store.Start; ; {
+		arena.Reset()
+		page, err := q.store.Read(ctx, Dataset(q.ID), store.Query{Since: since, Index: statusIndex, Key: []byte(status)}, arena)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entities {
+			if !entity.Deleted(e) && !yield(e) {
+				return nil
+			}
+		}
+		if since = page.Next; page.End {
+			return nil
+		}
+	}
+}
