@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/sluiceio/sluice/sinks"
@@ -11,17 +10,11 @@ import (
 
 // operateDataset carries out an operation on a dataset.
 func (s *server) operateDataset(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		fail(w, http.StatusBadRequest, "a form with an operation is expected")
+	asked := operation(w, r, "commit-circuit-breaker", "rollback-circuit-breaker")
+	if asked == "" {
 		return
 	}
-	operation := r.Form.Get("operation")
-	if operation != "commit-circuit-breaker" && operation != "rollback-circuit-breaker" {
-		fail(w, http.StatusBadRequest, "there is no operation "+strconv.Quote(operation)+": commit-circuit-breaker, rollback-circuit-breaker")
-		return
-	}
-	err := s.engine.ResolveTrip(r.Context(), r.PathValue("dataset"), operation == "commit-circuit-breaker")
+	err := s.engine.ResolveTrip(r.Context(), r.PathValue("dataset"), asked == "commit-circuit-breaker")
 	switch {
 	case errors.Is(err, sinks.ErrNotTripped):
 		fail(w, http.StatusConflict, err.Error())

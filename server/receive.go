@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // receive takes in posted entities: it judges the request on its raw bytes,
@@ -134,7 +135,7 @@ func (s *server) notStored(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	var waits *pipes.WaitError
-	if errors.As(err, &waits) || errors.Is(err, sinks.ErrTripped) {
+	if errors.As(err, &waits) || errors.Is(err, sinks.ErrTripped) || errors.Is(err, webhooks.ErrDisabled) || errors.Is(err, webhooks.ErrQueueFull) {
 		fail(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}

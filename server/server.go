@@ -60,6 +60,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("POST /api/datasets/{dataset}/entities", s.putEntities)
 	mux.HandleFunc("GET /api/datasets/{dataset}/entity", s.entity)
 	s.publish(mux)
+	s.hooks(mux)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
 	})

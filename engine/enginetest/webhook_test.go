@@ -257,8 +257,8 @@ func TestWebhookLog(t *testing.T) {
 		say(t, w, 1, 149)
 		w.pass(time.Minute)
 		list, err = queue(t, w, "b").List(t.Context(), webhooks.Delivered, 1000)
-		if err != nil || len(list) != 100 || slices.ContainsFunc(list, func(d *webhooks.Delivery) bool { return d.Entity < "e045" }) {
-			t.Errorf("%d in the log, %v", len(list), err)
+		if err != nil || len(list) != 100 || slices.ContainsFunc(list, func(d *webhooks.Delivery) bool { return d.Entity < "e030" }) {
+			t.Errorf("%d in the log, the oldest %s, %v", len(list), slices.MinFunc(list, func(a, b *webhooks.Delivery) int { return strings.Compare(a.Entity, b.Entity) }).Entity, err)
 		}
 		if c := counts(t, w, "b"); c != "0 pending, 100 delivered, 0 failed" {
 			t.Error(c)

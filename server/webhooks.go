@@ -1,0 +1,228 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/webhooks"
+)
+
+// hooks are the routes of outgoing webhooks.
+func (s *server) hooks(mux *http.ServeMux) {
+	mux.HandleFunc("GET /api/webhooks", s.webhooks)
+	mux.HandleFunc("GET /api/webhooks/{pipe}", s.webhook)
+	mux.HandleFunc("POST /api/webhooks/{pipe}", s.operateWebhook)
+	mux.HandleFunc("GET /api/webhooks/{pipe}/deliveries", s.deliveries)
+	mux.HandleFunc("GET /api/webhooks/{pipe}/deliveries/{delivery}", s.delivery)
+	mux.HandleFunc("POST /api/webhooks/{pipe}/deliveries/{delivery}", s.operateDelivery)
+}
+
+func (s *server) webhooks(w http.ResponseWriter, r *http.Request) {
+	all := []any{}
+	for _, id := range s.engine.Webhooks() {
+		about, err := s.describeWebhook(r, id)
+		if err != nil {
+			s.failForWebhook(w, r, err)
+			return
+		}
+		all = append(all, about)
+	}
+	reply(w, http.StatusOK, all)
+}
+
+func (s *server) webhook(w http.ResponseWriter, r *http.Request) {
+	about, err := s.describeWebhook(r, r.PathValue("pipe"))
+	if err != nil {
+		s.failForWebhook(w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, about)
+}
+
+// describeWebhook is a webhook as the API shows it.
+func (s *server) describeWebhook(r *http.Request, id string) (map[string]any, error) {
+	q, err := s.engine.Webhook(id)
+	if err != nil {
+		return nil, err
+	}
+	h, err := q.Health(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	counts, err := q.Counts(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	about := map[string]any{"_id": id, "enabled": !h.Disabled, "dataset": webhooks.Dataset(id),
+		"deliveries": map[string]int{"pending": counts[webhooks.Pending], "delivered": counts[webhooks.Delivered], "failed": counts[webhooks.Failed]}}
+	if h.Disabled {
+		about["disabled"] = map[string]any{"by": h.By, "why": h.Why, "at": h.At.Format(time.RFC3339)}
+	}
+	if !h.FailingSince.IsZero() {
+		about["failing-since"] = h.FailingSince.Format(time.RFC3339)
+	}
+	return about, nil
+}
+
+// mostListed bounds a list of deliveries.
+const mostListed = 1000
+
+// deliveries lists what changed last, without bodies.
+func (s *server) deliveries(w http.ResponseWriter, r *http.Request) {
+	q, err := s.engine.Webhook(r.PathValue("pipe"))
+	if err != nil {
+		s.failForWebhook(w, r, err)
+		return
+	}
+	limit, status := 100, webhooks.Status(r.URL.Query().Get("status"))
+	if text := r.URL.Query().Get("limit"); text != "" {
+		if limit, err = strconv.Atoi(text); err != nil || limit < 0 || limit > mostListed {
+			fail(w, http.StatusBadRequest, "limit is a whole number of at most "+strconv.Itoa(mostListed))
+			return
+		}
+	}
+	switch status {
+	case "", webhooks.Pending, webhooks.Delivered, webhooks.Failed:
+	default:
+		fail(w, http.StatusBadRequest, "status is pending, delivered or failed")
+		return
+	}
+	list, err := q.List(r.Context(), status, limit)
+	if err != nil {
+		s.failForWebhook(w, r, err)
+		return
+	}
+	all := make([]rawJSON, len(list))
+	for i, d := range list {
+		all[i] = d.AppendJSON(nil, true)
+	}
+	reply(w, http.StatusOK, all)
+}
+
+// delivery answers one with its body and all its tries.
+func (s *server) delivery(w http.ResponseWriter, r *http.Request) {
+	q, err := s.engine.Webhook(r.PathValue("pipe"))
+	var d *webhooks.Delivery
+	if err == nil {
+		d, err = q.Get(r.Context(), r.PathValue("delivery"))
+	}
+	if err != nil {
+		s.failForWebhook(w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, rawJSON(d.AppendJSON(nil, false)))
+}
+
+// operateDelivery has a delivery made again.
+func (s *server) operateDelivery(w http.ResponseWriter, r *http.Request) {
+	if operation(w, r, "redeliver") == "" {
+		return
+	}
+	q, err := s.engine.Webhook(r.PathValue("pipe"))
+	if err == nil {
+		err = q.Redeliver(r.Context(), r.PathValue("delivery"), time.Now())
+	}
+	if err != nil {
+		s.failForWebhook(w, r, err)
+		return
+	}
+	s.delivery(w, r)
+}
+
+// operation reads the operation of a form, and answers what is none of those
+// there are.
+func operation(w http.ResponseWriter, r *http.Request, known ...string) string {
+	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
+	if err := r.ParseForm(); err != nil {
+		fail(w, http.StatusBadRequest, "a form with an operation is expected")
+		return ""
+	}
+	asked := r.Form.Get("operation")
+	for _, k := range known {
+		if k == asked {
+			return k
+		}
+	}
+	fail(w, http.StatusBadRequest, "there is no operation "+strconv.Quote(asked)+": "+strings.Join(known, ", "))
+	return ""
+}
+
+// operateWebhook carries out an operation on a webhook.
+func (s *server) operateWebhook(w http.ResponseWriter, r *http.Request) {
+	asked := operation(w, r, "enable", "disable", "test", "recover")
+	if asked == "" {
+		return
+	}
+	id, more, err := r.PathValue("pipe"), map[string]any{}, error(nil)
+	switch asked {
+	case "test":
+		more["delivery"], err = s.testWebhook(r, id)
+	case "recover":
+		more["recovered"], err = s.recoverWebhook(r, id)
+	default:
+		err = s.engine.EnableWebhook(r.Context(), id, asked == "enable", engine.Switch{By: caller(r), Comment: r.Form.Get("comment")})
+	}
+	var about map[string]any
+	if err == nil {
+		about, err = s.describeWebhook(r, id)
+	}
+	if err != nil {
+		s.failForWebhook(w, r, err)
+		return
+	}
+	for key, value := range more {
+		about[key] = value
+	}
+	reply(w, http.StatusOK, about)
+}
+
+func (s *server) testWebhook(r *http.Request, id string) (string, error) {
+	q, err := s.engine.Webhook(id)
+	if err != nil {
+		return "", err
+	}
+	return q.Test(r.Context(), time.Now())
+}
+
+// badTime is a parameter that is no time.
+type badTime string
+
+// Error says what is expected.
+func (b badTime) Error() string { return string(b) + " is a time such as 2027-01-31T12:00:00Z" }
+
+func (s *server) recoverWebhook(r *http.Request, id string) (int, error) {
+	q, err := s.engine.Webhook(id)
+	if err != nil {
+		return 0, err
+	}
+	var bounds [2]time.Time
+	for i, name := range []string{"since", "until"} {
+		text := r.Form.Get(name)
+		if text == "" && name == "until" {
+			continue
+		}
+		if bounds[i], err = time.Parse(time.RFC3339, text); err != nil {
+			return 0, badTime(name)
+		}
+	}
+	return q.Recover(r.Context(), bounds[0], bounds[1], time.Now())
+}
+
+// failForWebhook answers an error of a webhook.
+func (s *server) failForWebhook(w http.ResponseWriter, r *http.Request, err error) {
+	var bad badTime
+	switch {
+	case errors.Is(err, engine.ErrNoWebhook), errors.Is(err, webhooks.ErrNoDelivery):
+		fail(w, http.StatusNotFound, err.Error())
+	case errors.Is(err, webhooks.ErrPending):
+		fail(w, http.StatusConflict, err.Error())
+	case errors.As(err, &bad):
+		fail(w, http.StatusBadRequest, err.Error())
+	default:
+		s.failFor(w, r, err)
+	}
+}
