@@ -73,12 +73,20 @@ func (p *Pipe) Compaction(ctx context.Context) (Compaction, bool, error) {
 func (p *Pipe) Own() []Compaction {
 	own := []Compaction{{Dataset: LogDataset(p.ID()), Keep: p.logRetention(), Growth: 1}}
 	if m := p.Memory(); m != "" {
-		own = append(own, Compaction{Dataset: m, Keep: store.Retention{KeepVersions: 1, TTLDeletes: time.Second}, AsItGrows: true, Growth: 1})
+		own = append(own, latestOnly(m))
 	}
 	if q := p.Webhook(); q != nil {
-		own = append(own, Compaction{Dataset: webhooks.Dataset(q.ID), Keep: store.Retention{KeepVersions: 1, TTLDeletes: time.Second}, AsItGrows: true, Growth: 1})
+		own = append(own, latestOnly(webhooks.Dataset(q.ID)))
+	}
+	if _, ok := p.Hook(); ok {
+		own = append(own, latestOnly(webhooks.RequestsDataset(p.ID())), latestOnly(webhooks.EventsDataset(p.ID())))
 	}
 	return own
+}
+
+// latestOnly keeps what a dataset holds now, and nothing of what it held.
+func latestOnly(dataset string) Compaction {
+	return Compaction{Dataset: dataset, Keep: store.Retention{KeepVersions: 1, TTLDeletes: time.Second}, AsItGrows: true, Growth: 1}
 }
 
 func (p *Pipe) logRetention() store.Retention {

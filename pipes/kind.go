@@ -52,7 +52,7 @@ func Rules() []Rule {
 			[]string{"event"}, func(p *Pipe) (jsonpos.Span, string, bool) {
 				_, receiver := p.Receiver()
 				return p.span("source"), "an event receiver must verify its caller: there is no validation_expression",
-					receiver && p.text("source", "validation_expression") == ""
+					receiver && p.text("source", "validation_expression") == "" && !p.signed()
 			}},
 		{"kind/event-looks-up", diag.Error, "look things up in a pipe of its own, called -event2: a slow vendor would block the receiver",
 			[]string{"event"}, func(p *Pipe) (jsonpos.Span, string, bool) {
@@ -64,7 +64,7 @@ func Rules() []Rule {
 			[]string{"event"}, func(p *Pipe) (jsonpos.Span, string, bool) {
 				typ := p.text("source", "type")
 				return p.span("source"), "an event pipe receives events or reads them from a dataset",
-					typ != "http_endpoint" && typ != "dataset" && typ != "conditional"
+					typ != "http_endpoint" && typ != "webhook" && typ != "dataset" && typ != "conditional"
 			}},
 		{"kind/event-not-onload", diag.Warning, `set "set_initial_offset": "onload" in the sink: events come before anything is complete, and pipes downstream would wait`,
 			[]string{"event", "event2"}, func(p *Pipe) (jsonpos.Span, string, bool) {

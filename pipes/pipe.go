@@ -158,6 +158,12 @@ func (p *Pipe) Receiver() (sources.Receiver, bool) {
 	return r, ok
 }
 
+// Hook returns the source as a receiver of webhooks, if it is one.
+func (p *Pipe) Hook() (sources.Hook, bool) {
+	h, ok := p.source.(sources.Hook)
+	return h, ok
+}
+
 // Inputs are the datasets the source reads.
 func (p *Pipe) Inputs() []string {
 	if in, ok := p.source.(sources.Inputs); ok {
@@ -236,9 +242,11 @@ func (p *Pipe) Load(ctx context.Context) error {
 	if err := p.loadQueue(ctx); err != nil {
 		return fmt.Errorf("pipe %s: %w", p.ID(), err)
 	}
-	if l, ok := p.sink.(sinks.Loader); ok {
-		if err := l.Load(ctx); err != nil {
-			return fmt.Errorf("pipe %s: %w", p.ID(), err)
+	for _, part := range []any{p.source, p.sink} {
+		if l, ok := part.(sinks.Loader); ok {
+			if err := l.Load(ctx); err != nil {
+				return fmt.Errorf("pipe %s: %w", p.ID(), err)
+			}
 		}
 	}
 	return p.loadCompleteness(ctx)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/transforms"
 )
 
@@ -37,6 +38,12 @@ func (in *Inlet) Receive(ctx context.Context, b *entity.Batch) (Stats, error) {
 // ReceiveComplete is Receive for a sender that says up to when it is complete,
 // in microseconds since 1970; 0 is now.
 func (in *Inlet) ReceiveComplete(ctx context.Context, b *entity.Batch, micros int64) (Stats, error) {
+	return in.receiveWith(ctx, b, micros, nil)
+}
+
+// receiveWith is ReceiveComplete with writes that stand or fall with the batch;
+// after it, if the sink has no commits.
+func (in *Inlet) receiveWith(ctx context.Context, b *entity.Batch, micros int64, also []store.Write) (Stats, error) {
 	in.p.env.Traffic.enter()
 	defer in.p.env.Traffic.leave()
 	s := Stats{Kind: sinks.Request.String(), Start: in.p.env.Now(), Read: len(b.Entities)}
@@ -54,10 +61,28 @@ func (in *Inlet) ReceiveComplete(ctx context.Context, b *entity.Batch, micros in
 	if err != nil {
 		return s, err
 	}
-	w, err := in.writer.Write(ctx, b, save)
+	w, err := in.write(ctx, b, store.Batch{State: save, Writes: also})
 	if err == nil {
 		known()
 	}
 	s.Changed, s.End = w.Changed, in.p.env.Now()
 	return s, err
+}
+
+func (in *Inlet) write(ctx context.Context, b *entity.Batch, also store.Batch) (sinks.Written, error) {
+	if len(also.Writes) == 0 {
+		return in.writer.Write(ctx, b, also.State)
+	}
+	if c, ok := in.writer.(sinks.Committing); ok {
+		p, err := c.BeginWith(ctx, b, also)
+		if err != nil {
+			return sinks.Written{}, err
+		}
+		return p.Wait(ctx)
+	}
+	w, err := in.writer.Write(ctx, b, nil)
+	if err == nil {
+		_, err = commit(ctx, in.p.env.Store, &also)
+	}
+	return w, err
 }

@@ -23,11 +23,16 @@ import (
 // node serves a configuration over a store.
 func node(t *testing.T, st *local.Store, conf string) (*engine.Engine, *httptest.Server) {
 	t.Helper()
+	c, _ := config.Parse("conf.json", []byte(conf), config.Options{})
+	return nodeOf(t, st, c)
+}
+
+func nodeOf(t *testing.T, st *local.Store, c *config.Config) (*engine.Engine, *httptest.Server) {
+	t.Helper()
 	lib, err := stdlib.Lib()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, _ := config.Parse("conf.json", []byte(conf), config.Options{})
 	e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: st, Sets: engine.Sets{
 		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
 		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,

@@ -30,17 +30,26 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request) {
 	}
 	in := s.intakes.get()
 	defer s.intakes.put(in)
+	if hook, ok := p.Hook(); ok {
+		s.receiveHook(w, r, id, hook, in)
+		return
+	}
 	if err := in.read(w, r, s.o.MaxBody); err != nil {
 		s.badBody(w, err)
 		return
 	}
-	verdict := receiver.Check(r.Context(), sources.Request{
-		URL: "http://" + r.Host + r.URL.RequestURI(), Params: r.URL.Query(), Header: r.Header, Body: in.body})
+	verdict := receiver.Check(r.Context(), requestOf(r, in.body))
 	if !verdict.Accepted {
 		s.refuse(w, id, verdict)
 		return
 	}
 	s.store(w, r, id, receiver, in)
+}
+
+// requestOf is a request as receivers judge it.
+func requestOf(r *http.Request, body []byte) sources.Request {
+	return sources.Request{URL: "http://" + r.Host + r.URL.RequestURI(), Params: r.URL.Query(), Header: r.Header, Body: body,
+		Method: r.Method, Remote: r.RemoteAddr}
 }
 
 func (s *server) badBody(w http.ResponseWriter, err error) {
@@ -57,7 +66,7 @@ func (s *server) badBody(w http.ResponseWriter, err error) {
 func (s *server) refuse(w http.ResponseWriter, pipe string, v sources.Verdict) {
 	text := v.Text
 	if v.Err != nil {
-		s.o.Log.Warn("request refused: the validation_expression failed", "pipe", pipe, "error", v.Err)
+		s.o.Log.Warn("request refused: it could not be verified", "pipe", pipe, "error", v.Err)
 		text = ""
 	}
 	if text == "" {

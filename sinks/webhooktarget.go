@@ -53,7 +53,7 @@ func (t *webhookTarget) check() (finds diag.List) {
 // checkSecrets has secrets stand where secrets are kept.
 func (t *webhookTarget) checkSecrets(finds *diag.List) {
 	for key, value := range map[string]string{"secret": t.cfg.Secret, "previous_secret": t.cfg.Previous} {
-		if value != "" && !(strings.HasPrefix(value, "$SECRET(") && strings.IndexByte(value, ')') == len(value)-1) {
+		if value != "" && !systems.OnlySecret(value) {
 			t.fault(finds, key, "store it among the node's secrets and write $SECRET(name)", "%s stands in the configuration, where anybody can read it", key)
 		}
 	}

@@ -32,6 +32,8 @@ type Request struct {
 	Params url.Values
 	Header http.Header
 	Body   []byte // raw, already bounded
+	Method string
+	Remote string // address of the caller
 }
 
 // Verdict is what became of a request.

@@ -19,3 +19,9 @@ func (s *Secrets) Redact(text string) string { return s.k.redact(text) }
 // Address writes an address as anybody may see it: without a password, and
 // without the values of parameters that sound secret.
 func (s *Secrets) Address(raw string) string { return s.k.redactURL(raw) }
+
+// OnlySecret tells whether a text is one $SECRET(name) and nothing else.
+func OnlySecret(text string) bool {
+	_, from, to, ok := secretRef(text)
+	return ok && from == 0 && to == len(text)
+}

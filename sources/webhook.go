@@ -1,0 +1,296 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/webhooks"
+)
+
+// Hook is the ability of receivers that take any request as one event, keep it
+// as it came, and know the event again.
+type Hook interface {
+	Receiver
+	// Inbox keeps the requests.
+	Inbox() *webhooks.Inbox
+	// Limit is how many bytes a body may have.
+	Limit() int64
+	// Kept is the request as it may be kept and shown: without secrets.
+	Kept(q Request) *webhooks.Request
+	// Event makes the entity of a request that is proven, and tells the id by
+	// which repeated deliveries are known, "" if there is none. Errors are fit for
+	// the caller's eyes.
+	Event(q Request, kept *webhooks.Request, a *entity.Arena) (e entity.Value, id string, err error)
+}
+
+type webhookConfig struct {
+	spec.Base
+	Type          string        `spec:"type,required" doc:"webhook"`
+	Comment       *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	Signature     string        `spec:"signature,required" enum:"standard,github,shopify,etlworks,stripe,slack,basic,bearer,header,none" doc:"How senders prove who they are; none lets anybody post who can reach the node."`
+	Header        string        `spec:"signature_header" doc:"Header that carries the secret if signature is header."`
+	Secret        string        `spec:"secret" doc:"The secret shared with the sender: $SECRET(name)."`
+	Previous      string        `spec:"previous_secret" doc:"The secret before this one, accepted too while the sender changes over: $SECRET(name)."`
+	PreviousUntil string        `spec:"previous_secret_until" doc:"Time, such as 2027-01-31T12:00:00Z, from which on the previous secret is not accepted any more."`
+	IDHeader      string        `spec:"event_id_header" doc:"Header that names the event. Unless given the one of the signature scheme, if it has any."`
+	IDPath        string        `spec:"event_id_path" doc:"Path, with dots, of the value in a JSON body that names the event; goes before the header."`
+	Window        float64       `spec:"duplicate_window_hours" default:"24" min:"1" max:"720" doc:"How long the ids of events are remembered: a delivery of one that was taken in before is answered like the first and has no effect."`
+	EventLimit    int           `spec:"event_limit" default:"1000000" min:"1000" doc:"How many ids are remembered at most."`
+	RequestLimit  int           `spec:"request_limit" default:"1000" min:"0" doc:"How many requests are kept to be looked at, those that were refused too."`
+	MaxBody       int           `spec:"max_body_bytes" default:"4194304" min:"1" max:"104857600" doc:"How many bytes a body may have."`
+	AutoPopulate  bool          `spec:"auto_populate_dataset" default:"true" doc:"Whether the sink's dataset counts as populated from the start."`
+}
+
+func webhookType() Type {
+	return Type{
+		Name:   "webhook",
+		Doc:    "Receives webhooks of any sender at /api/receivers/{pipe}/entities: keeps each request as it came, verifies its signature, leaves out events that came before, and makes an entity of it with headers, params and body.",
+		Config: func() any { return new(webhookConfig) },
+		Build:  buildWebhook,
+	}
+}
+
+// webhookSource takes in webhooks.
+type webhookSource struct {
+	cfg    *webhookConfig
+	env    Env
+	scheme webhooks.Scheme // nil: anybody may post
+	until  time.Time       // of the previous secret; zero: for good
+	inbox  *webhooks.Inbox
+}
+
+func buildWebhook(c any, env Env) (Source, diag.List) {
+	cfg := c.(*webhookConfig)
+	s := &webhookSource{cfg: cfg, env: env}
+	s.inbox = &webhooks.Inbox{Pipe: env.PipeID, Store: env.Store, Window: time.Duration(cfg.Window * float64(time.Hour)),
+		MostRequests: cfg.RequestLimit, MostEvents: cfg.EventLimit}
+	return s, s.check()
+}
+
+func (s *webhookSource) check() (finds diag.List) {
+	fault := func(key, help, format string, args ...any) {
+		finds.Add(diag.Finding{Rule: "webhook/" + strings.ReplaceAll(key, "_", "-"), Severity: diag.Error, Span: s.cfg.At(key),
+			Message: fmt.Sprintf(format, args...), Help: help})
+	}
+	for _, key := range []string{"secret", "previous_secret"} {
+		if v, ok := s.cfg.Node.Get(key).Str(); ok && !systems.OnlySecret(v) {
+			fault(key, "store it among the node's secrets and write $SECRET(name)", "%s stands in the configuration, where anybody can read it", key)
+		}
+	}
+	var err error
+	switch name := s.cfg.Signature; {
+	case strings.Contains(name, "$"):
+		// An environment variable without a value was reported.
+		fault("signature", "", "signature is %q, which is no scheme", name)
+	case name == "none" && s.cfg.Secret != "":
+		fault("signature", "choose a scheme, or leave the secret out", `"secret" has no effect with "signature": "none"`)
+	case name == "none":
+	case s.cfg.Secret == "":
+		fault("signature", "", `"signature": %q needs "secret"`, name)
+	default:
+		if s.scheme, err = webhooks.New(name, s.cfg.Header); err != nil {
+			fault("signature", "", "%s", err)
+		}
+	}
+	if s.cfg.PreviousUntil != "" {
+		if s.until, err = time.Parse(time.RFC3339, s.cfg.PreviousUntil); err != nil {
+			fault("previous_secret_until", "for example 2027-01-31T12:00:00Z", "previous_secret_until is no time")
+		}
+	}
+	return finds
+}
+
+// Since implements Source.
+func (s *webhookSource) Since() Since { return Since{false, true, false} }
+
+// Read implements Source: there is nothing to fetch.
+func (s *webhookSource) Read(context.Context, string, int) iter.Seq2[*entity.Batch, error] {
+	return func(func(*entity.Batch, error) bool) {}
+}
+
+// Bare implements Bare.
+func (s *webhookSource) Bare() bool { return true }
+
+// AutoPopulates tells whether the sink's dataset is populated at load.
+func (s *webhookSource) AutoPopulates() bool { return s.cfg.AutoPopulate }
+
+// Load readies the inbox.
+func (s *webhookSource) Load(ctx context.Context) error { return s.inbox.Load(ctx) }
+
+// Inbox implements Hook.
+func (s *webhookSource) Inbox() *webhooks.Inbox { return s.inbox }
+
+// Limit implements Hook.
+func (s *webhookSource) Limit() int64 { return int64(s.cfg.MaxBody) }
+
+func (s *webhookSource) now() time.Time {
+	if s.env.Now == nil {
+		return time.Now()
+	}
+	return s.env.Now()
+}
+
+// Check implements Receiver: whatever goes wrong refuses.
+func (s *webhookSource) Check(_ context.Context, q Request) Verdict {
+	if s.scheme == nil {
+		return Verdict{Accepted: s.cfg.Signature == "none"}
+	}
+	keys, _, err := s.keys()
+	if err == nil {
+		err = s.scheme.Verify(&webhooks.Message{Header: q.Header, Body: q.Body}, keys, s.now())
+	}
+	return Verdict{Accepted: err == nil, Checked: true, Err: err}
+}
+
+// keys are the live secrets, and what takes them out of a text.
+func (s *webhookSource) keys() (keys webhooks.Keys, hide *systems.Secrets, err error) {
+	hide = systems.NewSecrets(s.env.Secret)
+	for _, ref := range []string{s.cfg.Secret, s.cfg.Previous} {
+		if ref == "" || ref == s.cfg.Previous && !s.until.IsZero() && !s.now().Before(s.until) {
+			continue
+		}
+		key, err := hide.Expand(ref)
+		if err != nil {
+			return nil, hide, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, hide, nil
+}
+
+// Decode implements Receiver; requests are read by Event instead.
+func (s *webhookSource) Decode([]byte, *entity.Arena) ([]entity.Value, error) {
+	return nil, errors.New("the pipe takes in webhooks, not lists of entities")
+}
+
+// Kept implements Hook.
+func (s *webhookSource) Kept(q Request) *webhooks.Request {
+	_, hide, _ := s.keys() // one that is missing need not be hidden
+	now := s.now()
+	r := &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: q.Remote, Method: q.Method, URL: hide.Address(q.URL), Headers: http.Header{}, Body: q.Body}
+	for name, values := range q.Header {
+		for _, v := range values {
+			if s.secretHeader(name) {
+				v = "***"
+			}
+			r.Headers.Add(name, hide.Redact(v))
+		}
+	}
+	return r
+}
+
+func (s *webhookSource) secretHeader(name string) bool {
+	return slices.Contains([]string{"Authorization", "Proxy-Authorization", "Cookie", http.CanonicalHeaderKey(s.cfg.Header)}, http.CanonicalHeaderKey(name))
+}
+
+// Event implements Hook.
+func (s *webhookSource) Event(q Request, kept *webhooks.Request, a *entity.Arena) (entity.Value, string, error) {
+	body, err := bodyOf(q, a)
+	if err != nil {
+		return entity.Value{}, "", err
+	}
+	id := s.eventID(q, body)
+	name := id
+	if name == "" {
+		name = kept.ID
+	}
+	params := []entity.Member{}
+	for _, key := range sortedKeys(q.Params) {
+		params = append(params, entity.Member{Key: key, Value: textsOf(q.Params[key])})
+	}
+	o := a.NewObject(5)
+	o.Add(entity.IDKey, entity.NewString(name))
+	o.Add("received", entity.NewDatetime(kept.At))
+	o.Add("headers", webhooks.LowerHeaders(kept.Headers))
+	o.Add("params", entity.NewDict(params...))
+	o.Add("body", body)
+	return o.Value(), id, nil
+}
+
+// longestEventID bounds what is remembered of an event; a longer id is none.
+const longestEventID = 512
+
+func (s *webhookSource) eventID(q Request, body entity.Value) string {
+	var id string
+	switch {
+	case s.cfg.IDPath != "":
+		v := body
+		for step := range strings.SplitSeq(s.cfg.IDPath, ".") {
+			v, _ = v.Get(step)
+		}
+		if v.Kind() != entity.Dict && v.Kind() != entity.List {
+			id = string(entity.AppendBare(nil, v))
+		}
+	case s.cfg.IDHeader != "":
+		id = q.Header.Get(s.cfg.IDHeader)
+	case s.scheme != nil:
+		id = s.scheme.ID(&webhooks.Message{Header: q.Header, Body: q.Body})
+	default:
+		id = q.Header.Get("Webhook-Id")
+	}
+	if len(id) > longestEventID || !utf8.ValidString(id) {
+		return ""
+	}
+	return id
+}
+
+// bodyOf reads a body by its content type: JSON as what it says, a form as a
+// dict, anything else as text or bytes. An empty one is null.
+func bodyOf(q Request, a *entity.Arena) (entity.Value, error) {
+	kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type"))
+	switch {
+	case len(q.Body) == 0:
+		return entity.Value{}, nil
+	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+		return entity.Decode(a, q.Body, entity.DecodeOptions{Plain: true, FloatAsDecimal: true})
+	case kind == "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(q.Body))
+		if err != nil {
+			return entity.Value{}, errors.New("the body is no form, which its content type says")
+		}
+		var members []entity.Member
+		for _, key := range sortedKeys(form) {
+			members = append(members, entity.Member{Key: key, Value: textsOf(form[key])})
+		}
+		return entity.NewDict(members...), nil
+	case utf8.Valid(q.Body):
+		return entity.NewString(string(q.Body)), nil
+	default:
+		return entity.NewBytes(q.Body), nil
+	}
+}
+
+func sortedKeys(v url.Values) []string {
+	keys := make([]string, 0, len(v))
+	for key := range v {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// textsOf is a text, or a list if there are several.
+func textsOf(values []string) entity.Value {
+	all := make([]entity.Value, len(values))
+	for i, v := range values {
+		all[i] = entity.NewString(strings.ToValidUTF8(v, "\uFFFD"))
+	}
+	if len(all) == 1 {
+		return all[0]
+	}
+	return entity.NewList(all...)
+}

@@ -1,0 +1,200 @@
+package webhooks
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// RequestsDataset holds the requests that came to a pipe, as they came;
+// EventsDataset the ids of the events that it took in.
+func RequestsDataset(pipe string) string { return "system:webhook-requests:" + pipe }
+
+// EventsDataset is the id of the dataset of event ids.
+func EventsDataset(pipe string) string { return "system:webhook-events:" + pipe }
+
+// Request is a request as it came, without what is secret in it.
+type Request struct {
+	ID      string
+	At      time.Time
+	Remote  string
+	Method  string
+	URL     string
+	Headers http.Header
+	Body    []byte
+}
+
+// Outcome is what became of a request.
+type Outcome string
+
+// A request is received first, then one of the others.
+const (
+	Received  Outcome = "received"
+	Accepted  Outcome = "accepted"
+	Duplicate Outcome = "duplicate" // of an event that was accepted before
+	Refused   Outcome = "refused"   // it is not proven, or cannot be read
+	Unstored  Outcome = "failed"    // the pipe could not take it
+)
+
+// Inbox keeps the requests that come to a pipe, and knows which events were
+// taken in already. It may be used by many goroutines at once.
+type Inbox struct {
+	Pipe  string
+	Store store.Store
+	// Window is how long an event's id is remembered, MostEvents how many are;
+	// MostRequests is how many requests are kept.
+	Window                   time.Duration
+	MostRequests, MostEvents int
+	taken                    atomic.Int64 // requests since the start
+	tidying                  sync.Mutex
+	busy                     sync.Map // channels that close, by the id of the event under way
+}
+
+// Load readies the inbox's datasets.
+func (b *Inbox) Load(ctx context.Context) error {
+	_, err := b.Store.Create(ctx, RequestsDataset(b.Pipe))
+	if err == nil {
+		_, err = b.Store.Create(ctx, EventsDataset(b.Pipe))
+	}
+	return err
+}
+
+// NewRequestID returns an id that sorts by time.
+func NewRequestID(now time.Time) string {
+	return now.UTC().Format("20060102T150405.000000000") + "-" + rand.Text()[:10]
+}
+
+// value is the request with what became of it. Bytes that are no text stay bytes.
+func (r *Request) value(o Outcome, event, reason string) entity.Value {
+	body := entity.NewBytes(r.Body)
+	if utf8.Valid(r.Body) {
+		body = entity.NewString(string(r.Body))
+	}
+	return entity.NewDict(text(entity.IDKey, r.ID), moment("received", r.At), text("remote", r.Remote),
+		text("method", r.Method), text("url", r.URL), entity.Member{Key: "headers", Value: LowerHeaders(r.Headers)},
+		entity.Member{Key: "body", Value: body}, text("outcome", string(o)), text("event", event), text("reason", reason))
+}
+
+// LowerHeaders are headers as a dict with names in small letters.
+func LowerHeaders(h http.Header) entity.Value {
+	lower := http.Header{}
+	for name, values := range h {
+		key := strings.ToLower(name)
+		lower[key] = append(lower[key], values...)
+	}
+	return headers(lower)
+}
+
+// Keep hands a request over as it came, before anybody judges it. The pending
+// commit is waited for before it is answered.
+func (b *Inbox) Keep(ctx context.Context, r *Request) (store.Pending, error) {
+	return b.Store.Append(ctx, &store.Batch{Writes: []store.Write{b.Mark(r, Received, "", "")}})
+}
+
+// Commit has a change of the inbox alone stand.
+func (b *Inbox) Commit(ctx context.Context, w store.Write) error {
+	p, err := b.Store.Append(ctx, &store.Batch{Writes: []store.Write{w}})
+	if err == nil {
+		_, err = p.Wait(ctx)
+	}
+	return err
+}
+
+// Mark is the change that says what became of a request.
+func (b *Inbox) Mark(r *Request, o Outcome, event, reason string) store.Write {
+	return store.Write{Dataset: RequestsDataset(b.Pipe), Ops: []store.Op{{Kind: store.Put, Entity: r.value(o, event, reason)}}}
+}
+
+// Remember is the change that makes an event known.
+func (b *Inbox) Remember(event string, r *Request) store.Write {
+	return store.Write{Dataset: EventsDataset(b.Pipe), Ops: []store.Op{{Kind: store.Put, Entity: entity.NewDict(
+		text(entity.IDKey, event), moment("at", r.At), text("request", r.ID))}}}
+}
+
+// Lock has requests of one event come one after the other.
+func (b *Inbox) Lock(ctx context.Context, event string) (unlock func(), err error) {
+	own := make(chan struct{})
+	for {
+		other, taken := b.busy.LoadOrStore(event, own)
+		if !taken {
+			return func() { b.busy.Delete(event); close(own) }, nil
+		}
+		select {
+		case <-other.(chan struct{}):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// Known tells whether an event was taken in within the window.
+func (b *Inbox) Known(ctx context.Context, event string, now time.Time) (bool, error) {
+	found, err := b.Store.Get(ctx, EventsDataset(b.Pipe), []string{event}, entity.NewArena())
+	if err != nil || len(found) == 0 || found[0].IsNull() || entity.Deleted(found[0]) {
+		return false, err
+	}
+	return now.Sub(record{found[0]}.moment("at")) < b.Window, nil
+}
+
+// tidyEvery is how many requests come between two looks at what is too old.
+const tidyEvery = 64
+
+// Tidy forgets now and then what is too old, or too much.
+func (b *Inbox) Tidy(ctx context.Context, now time.Time) error {
+	if b.taken.Add(1)%tidyEvery != 0 || !b.tidying.TryLock() {
+		return nil
+	}
+	defer b.tidying.Unlock()
+	return errors.Join(
+		b.prune(ctx, RequestsDataset(b.Pipe), b.MostRequests, func(entity.Value) bool { return false }),
+		b.prune(ctx, EventsDataset(b.Pipe), b.MostEvents, func(e entity.Value) bool {
+			return now.Sub(record{e}.moment("at")) >= b.Window
+		}))
+}
+
+// prune deletes what was written longest ago: as much as is too much, and what
+// is old.
+func (b *Inbox) prune(ctx context.Context, dataset string, most int, old func(e entity.Value) bool) error {
+	info, err := b.Store.Info(ctx, dataset)
+	if err != nil {
+		return err
+	}
+	extra, arena := info.Live-int64(most), entity.NewArena()
+	for since := store.Start; ; {
+		arena.Reset()
+		page, err := b.Store.Read(ctx, dataset, store.Query{Since: since}, arena)
+		if err != nil {
+			return err
+		}
+		var ops []store.Op
+		done := page.End
+		for _, e := range page.Entities {
+			if entity.Deleted(e) {
+				continue
+			}
+			if extra <= 0 && !old(e) {
+				done = true
+				break
+			}
+			extra--
+			ops = append(ops, store.Op{Kind: store.Delete, ID: record{e}.text(entity.IDKey)})
+		}
+		if len(ops) > 0 {
+			if err := b.Commit(ctx, store.Write{Dataset: dataset, Ops: ops}); err != nil {
+				return err
+			}
+		}
+		if since = page.Next; done {
+			return nil
+		}
+	}
+}
