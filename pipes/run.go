@@ -98,7 +98,7 @@ func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 			entity.Member{Key: "causes", Value: entity.NewList(entity.NewString(sources.ErrRemade.Error()))}))
 	}
 	r.logEnd(context.WithoutCancel(ctx), err)
-	return r.stats, err
+	return r.stats, p.untilRoom(err)
 }
 
 func (r *run) readAll(ctx context.Context) (err error) {

@@ -14,9 +14,14 @@ func (p *Pipe) clogged(ctx context.Context) error {
 	if q == nil {
 		return nil
 	}
-	err := q.Blocked(ctx)
+	return p.untilRoom(q.Blocked(ctx))
+}
+
+// untilRoom makes what a webhook does not take in now something to wait for:
+// the pipe goes on when its queue changes.
+func (p *Pipe) untilRoom(err error) error {
 	if errors.Is(err, webhooks.ErrDisabled) || errors.Is(err, webhooks.ErrQueueFull) {
-		return &WaitError{Reason: "waits: " + err.Error(), Dataset: webhooks.Dataset(q.ID)}
+		return &WaitError{Reason: "waits: " + err.Error(), Dataset: webhooks.Dataset(p.ID())}
 	}
 	return err
 }

@@ -38,7 +38,7 @@ type webhookConfig struct {
 	WhileDisabled string        `spec:"while_disabled" enum:"wait,skip" default:"wait" doc:"What becomes of entities while the webhook is disabled: the pipe waits, or they are skipped."`
 	LogLimit      int           `spec:"log_limit" default:"100" min:"1" max:"10000" doc:"How many deliveries that arrived are kept to be looked at."`
 	FailedLimit   int           `spec:"failed_limit" default:"10000" min:"1" max:"1000000" doc:"How many deliveries that were given up are kept to be recovered."`
-	QueueLimit    int           `spec:"queue_limit" default:"100000" min:"1" max:"10000000" doc:"How many deliveries there may be of all kinds; the pipe waits while there are so many."`
+	QueueLimit    int           `spec:"queue_limit" default:"100000" min:"1" max:"10000000" doc:"How many deliveries may be pending; the pipe waits while there are so many."`
 	LogBytes      int           `spec:"log_response_bytes" default:"16384" min:"0" max:"131072" doc:"How much of the body of an answer is kept."`
 }
 

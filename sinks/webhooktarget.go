@@ -52,8 +52,8 @@ func (t *webhookTarget) check() (finds diag.List) {
 
 // checkSecrets has secrets stand where secrets are kept.
 func (t *webhookTarget) checkSecrets(finds *diag.List) {
-	for key, value := range map[string]string{"secret": t.cfg.Secret, "previous_secret": t.cfg.Previous} {
-		if value != "" && !systems.OnlySecret(value) {
+	for _, key := range []string{"secret", "previous_secret"} {
+		if v, ok := t.cfg.Node.Get(key).Str(); ok && !systems.OnlySecret(v) {
 			t.fault(finds, key, "store it among the node's secrets and write $SECRET(name)", "%s stands in the configuration, where anybody can read it", key)
 		}
 	}

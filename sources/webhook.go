@@ -98,7 +98,7 @@ func (s *webhookSource) check() (finds diag.List) {
 		fault("signature", "", "signature is %q, which is no scheme", name)
 	case name == "none" && s.cfg.Secret != "":
 		fault("signature", "choose a scheme, or leave the secret out", `"secret" has no effect with "signature": "none"`)
-	case name == "none":
+	case name == "none" || name == "": // what is missing was reported
 	case s.cfg.Secret == "":
 		fault("signature", "", `"signature": %q needs "secret"`, name)
 	default:

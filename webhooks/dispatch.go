@@ -57,7 +57,6 @@ type shift struct {
 	broken bool         // the store did not answer
 	free   time.Time    // from when on the rate allows the next try
 	off    bool         // the endpoint is disabled
-	stock  map[Status]int
 }
 
 // outcome is what became of a try.
@@ -68,7 +67,7 @@ type outcome struct {
 }
 
 func (d *Dispatcher) begin(ctx context.Context) *shift {
-	s := &shift{Dispatcher: d, ctx: ctx, lanes: newLanes(), done: make(chan outcome), at: store.Start, behind: true, stock: map[Status]int{}}
+	s := &shift{Dispatcher: d, ctx: ctx, lanes: newLanes(), done: make(chan outcome), at: store.Start, behind: true}
 	trying, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.trying = trying
 	stop := context.AfterFunc(ctx, func() {
@@ -135,11 +134,6 @@ func (s *shift) follow() error {
 	health, err := s.Queue.Health(s.ctx)
 	if err != nil {
 		return err
-	}
-	if s.at == store.Start {
-		if err := s.count(); err != nil {
-			return err
-		}
 	}
 	arena := entity.NewArena()
 	for {
@@ -260,8 +254,7 @@ func (s *shift) settle(o outcome) {
 		return
 	}
 	s.lanes.remove(o.it)
-	s.stock[o.status]++
-	if err := s.trim(o.status); err != nil && s.ctx.Err() == nil {
+	if err := s.trim(o.status, s.Queue.end(o.status, 1)); err != nil && s.ctx.Err() == nil {
 		s.Log.Error("old deliveries are not removed yet", "webhook", s.Queue.ID, "error", err)
 	}
 }

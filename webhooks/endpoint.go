@@ -44,7 +44,7 @@ type Endpoint struct {
 	// pipe waits.
 	SkipDisabled bool
 	// KeepDelivered and KeepFailed are how many deliveries that came to their end
-	// are kept; Most is how many there may be of all kinds.
+	// are kept, or a tenth more; Most is how many may be pending.
 	KeepDelivered, KeepFailed, Most int
 	// KeepBytes is how much of an answer's body is kept.
 	KeepBytes int

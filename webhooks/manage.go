@@ -63,6 +63,8 @@ func (q *Queue) Counts(ctx context.Context) (map[Status]int, error) {
 // Redeliver asks for one more try of a delivery, whatever became of it. It is
 // made also while the endpoint is disabled.
 func (q *Queue) Redeliver(ctx context.Context, id string, now time.Time) error {
+	q.hand.Lock()
+	defer q.hand.Unlock()
 	d, err := q.Get(ctx, id)
 	if err != nil {
 		return err
@@ -71,7 +73,11 @@ func (q *Queue) Redeliver(ctx context.Context, id string, now time.Time) error {
 		return ErrPending
 	}
 	d.Before, d.Manual, d.Status, d.Due = d.Status, true, Pending, now
-	return q.commit(ctx, q.write(d))
+	if err := q.commit(ctx, q.write(d)); err != nil {
+		return err
+	}
+	q.end(d.Before, -1)
+	return nil
 }
 
 // recovering is how many deliveries are put back at once.
@@ -96,6 +102,8 @@ func (q *Queue) Recover(ctx context.Context, since, until, now time.Time) (int, 
 }
 
 func (q *Queue) putBack(ctx context.Context, ids []string, now time.Time) error {
+	q.hand.Lock()
+	defer q.hand.Unlock()
 	found, err := q.store.Get(ctx, Dataset(q.ID), ids, entity.NewArena())
 	if err != nil {
 		return err
@@ -109,7 +117,11 @@ func (q *Queue) putBack(ctx context.Context, ids []string, now time.Time) error 
 		d.Status, d.Tries, d.Due = Pending, 0, now
 		all = append(all, d)
 	}
-	return q.commit(ctx, q.write(all...))
+	if err := q.commit(ctx, q.write(all...)); err != nil {
+		return err
+	}
+	q.end(Failed, -len(all))
+	return nil
 }
 
 // Test queues a message that says it is a test, for one try, and returns its id.

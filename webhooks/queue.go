@@ -33,11 +33,13 @@ type Queue struct {
 	Endpoint
 	store store.Store
 	wake  chan struct{}
+	hand  sync.Mutex // held by who puts deliveries back that came to their end
 	mu    struct {
 		sync.Mutex
 		loaded bool
 		health Health
 		seq    int64
+		ended  map[Status]int // deliveries that came to their end, and are kept
 	}
 }
 
@@ -64,10 +66,28 @@ func (q *Queue) Load(ctx context.Context) error {
 	if _, err := q.store.Create(ctx, Dataset(q.ID)); err != nil {
 		return err
 	}
-	return q.store.EnsureIndex(ctx, Dataset(q.ID), store.Index{Name: statusIndex, Keys: func(e entity.Value, emit func([]byte)) {
+	err := q.store.EnsureIndex(ctx, Dataset(q.ID), store.Index{Name: statusIndex, Keys: func(e entity.Value, emit func([]byte)) {
 		status, _ := e.Get("status")
 		emit([]byte(status.Text()))
 	}})
+	for _, status := range []Status{Delivered, Failed} {
+		if err == nil {
+			err = q.each(ctx, status, func(entity.Value) bool { q.end(status, 1); return true })
+		}
+	}
+	return err
+}
+
+// end notes that n deliveries came to an end, or came back, and returns how
+// many are kept now.
+func (q *Queue) end(status Status, n int) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.mu.ended == nil {
+		q.mu.ended = map[Status]int{}
+	}
+	q.mu.ended[status] += n
+	return q.mu.ended[status]
 }
 
 // Wake has whoever delivers look for what is new.
@@ -171,10 +191,13 @@ func (q *Queue) Blocked(ctx context.Context) error {
 		return fmt.Errorf("%w: %s; enable it, and the pipe goes on where it was", ErrDisabled, h.reason())
 	}
 	info, err := q.store.Info(ctx, Dataset(q.ID))
-	if err == nil && info.Live >= int64(q.Most) {
-		err = fmt.Errorf("%w: it holds %d deliveries", ErrQueueFull, info.Live)
+	if err != nil {
+		return err
 	}
-	return err
+	if pending := info.Live - int64(q.end(Delivered, 0)+q.end(Failed, 0)); pending >= int64(q.Most) {
+		return fmt.Errorf("%w: %d deliveries are pending", ErrQueueFull, pending)
+	}
+	return nil
 }
 
 // reason tells who disabled the endpoint, and why.

@@ -72,26 +72,12 @@ func (q *Queue) keep(s Status) int {
 	return q.KeepDelivered
 }
 
-// count counts, once, the deliveries that came to their end.
-func (s *shift) count() error {
-	for _, status := range []Status{Delivered, Failed} {
-		s.stock[status] = 0
-		err := s.Queue.each(s.ctx, status, func(entity.Value) bool {
-			s.stock[status]++
-			return true
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// trim removes the deliveries that came to that end longest ago, some at once.
-func (s *shift) trim(status Status) error {
+// trim removes, of the deliveries that came to that end, those that did longest
+// ago, if there are so many more than are to be kept that it is worth it.
+func (s *shift) trim(status Status, there int) error {
 	keep := s.Queue.keep(status)
-	extra := s.stock[status] - keep
-	if extra <= max(keep/10, 16) {
+	extra := there - keep
+	if extra <= keep/10 {
 		return nil
 	}
 	var ops []store.Op
@@ -105,7 +91,8 @@ func (s *shift) trim(status Status) error {
 	if err != nil {
 		return err
 	}
-	if s.stock[status] = keep; status == Failed {
+	s.Queue.end(status, -len(ops))
+	if status == Failed {
 		s.Log.Warn("deliveries that failed longest ago are forgotten", "webhook", s.Queue.ID, "deliveries", len(ops))
 	}
 	return nil
