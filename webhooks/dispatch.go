@@ -57,6 +57,9 @@ type shift struct {
 	broken bool         // the store did not answer
 	free   time.Time    // from when on the rate allows the next try
 	off    bool         // the endpoint is disabled
+	// kept is where the deliveries that are kept begin: what got that status
+	// before is gone.
+	kept map[Status]store.Offset
 }
 
 // outcome is what became of a try.
@@ -67,7 +70,7 @@ type outcome struct {
 }
 
 func (d *Dispatcher) begin(ctx context.Context) *shift {
-	s := &shift{Dispatcher: d, ctx: ctx, lanes: newLanes(), done: make(chan outcome), at: store.Start, behind: true}
+	s := &shift{Dispatcher: d, ctx: ctx, lanes: newLanes(), done: make(chan outcome), at: store.Start, behind: true, kept: map[Status]store.Offset{}}
 	trying, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.trying = trying
 	stop := context.AfterFunc(ctx, func() {

@@ -56,7 +56,8 @@ type Inbox struct {
 	MostRequests, MostEvents int
 	taken                    atomic.Int64 // requests since the start
 	tidying                  sync.Mutex
-	busy                     sync.Map // channels that close, by the id of the event under way
+	kept                     map[string]store.Offset // where what is kept begins; for who tidies
+	busy                     sync.Map                // channels that close, by the id of the event under way
 }
 
 // Load readies the inbox's datasets.
@@ -154,6 +155,9 @@ func (b *Inbox) Tidy(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	defer b.tidying.Unlock()
+	if b.kept == nil {
+		b.kept = map[string]store.Offset{}
+	}
 	return errors.Join(
 		b.prune(ctx, RequestsDataset(b.Pipe), b.MostRequests, func(entity.Value) bool { return false }),
 		b.prune(ctx, EventsDataset(b.Pipe), b.MostEvents, func(e entity.Value) bool {
@@ -169,7 +173,11 @@ func (b *Inbox) prune(ctx context.Context, dataset string, most int, old func(e 
 		return err
 	}
 	extra, arena := info.Live-int64(most), entity.NewArena()
-	for since := store.Start; ; {
+	since, known := b.kept[dataset]
+	if !known {
+		since = store.Start
+	}
+	for {
 		arena.Reset()
 		page, err := b.Store.Read(ctx, dataset, store.Query{Since: since}, arena)
 		if err != nil {
@@ -187,11 +195,13 @@ func (b *Inbox) prune(ctx context.Context, dataset string, most int, old func(e 
 			}
 			extra--
 			ops = append(ops, store.Op{Kind: store.Delete, ID: record{e}.text(entity.IDKey)})
+			since = store.Offset(record{e}.number(entity.UpdatedKey))
 		}
 		if len(ops) > 0 {
 			if err := b.Commit(ctx, store.Write{Dataset: dataset, Ops: ops}); err != nil {
 				return err
 			}
+			b.kept[dataset] = since
 		}
 		if since = page.Next; done {
 			return nil

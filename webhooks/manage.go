@@ -49,15 +49,9 @@ func (q *Queue) List(ctx context.Context, status Status, limit int) ([]*Delivery
 
 // Counts tells how many deliveries there are of each status.
 func (q *Queue) Counts(ctx context.Context) (map[Status]int, error) {
-	counts := map[Status]int{}
-	for _, status := range []Status{Pending, Delivered, Failed} {
-		counts[status] = 0
-		if err := q.each(ctx, status, func(entity.Value) bool { counts[status]++; return true }); err != nil {
-			return nil, err
-		}
-	}
-	counts[Delivered] = min(counts[Delivered], q.KeepDelivered)
-	return counts, nil
+	info, err := q.store.Info(ctx, Dataset(q.ID))
+	delivered, failed := q.end(Delivered, 0), q.end(Failed, 0)
+	return map[Status]int{Pending: max(int(info.Live)-delivered-failed, 0), Delivered: min(delivered, q.KeepDelivered), Failed: failed}, err
 }
 
 // Redeliver asks for one more try of a delivery, whatever became of it. It is
@@ -88,7 +82,7 @@ const recovering = 100
 // there are.
 func (q *Queue) Recover(ctx context.Context, since, until, now time.Time) (int, error) {
 	var ids []string
-	err := q.each(ctx, Failed, func(e entity.Value) bool {
+	err := q.each(ctx, Failed, store.Start, func(e entity.Value) bool {
 		r := record{e}
 		if at := r.moment("created"); !at.Before(since) && (until.IsZero() || at.Before(until)) {
 			ids = append(ids, r.text(entity.IDKey))

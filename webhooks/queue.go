@@ -72,7 +72,7 @@ func (q *Queue) Load(ctx context.Context) error {
 	}})
 	for _, status := range []Status{Delivered, Failed} {
 		if err == nil {
-			err = q.each(ctx, status, func(entity.Value) bool { q.end(status, 1); return true })
+			err = q.each(ctx, status, store.Start, func(entity.Value) bool { q.end(status, 1); return true })
 		}
 	}
 	return err

@@ -81,8 +81,14 @@ func (s *shift) trim(status Status, there int) error {
 		return nil
 	}
 	var ops []store.Op
-	err := s.Queue.each(s.ctx, status, func(e entity.Value) bool {
-		ops = append(ops, store.Op{Kind: store.Delete, ID: record{e}.text(entity.IDKey)})
+	from, known := s.kept[status]
+	if !known {
+		from = store.Start
+	}
+	err := s.Queue.each(s.ctx, status, from, func(e entity.Value) bool {
+		r := record{e}
+		ops = append(ops, store.Op{Kind: store.Delete, ID: r.text(entity.IDKey)})
+		from = store.Offset(r.number(entity.UpdatedKey))
 		return len(ops) < extra
 	})
 	if err == nil && len(ops) > 0 {
@@ -91,6 +97,7 @@ func (s *shift) trim(status Status, there int) error {
 	if err != nil {
 		return err
 	}
+	s.kept[status] = from
 	s.Queue.end(status, -len(ops))
 	if status == Failed {
 		s.Log.Warn("deliveries that failed longest ago are forgotten", "webhook", s.Queue.ID, "deliveries", len(ops))
@@ -98,11 +105,11 @@ func (s *shift) trim(status Status, there int) error {
 	return nil
 }
 
-// each yields the deliveries of a status in the order in which they got it; yield
-// returns false to stop, and keeps nothing.
-func (q *Queue) each(ctx context.Context, status Status, yield func(e entity.Value) bool) error {
+// each yields the deliveries that got a status behind an offset, in the order in
+// which they did; yield returns false to stop, and keeps nothing.
+func (q *Queue) each(ctx context.Context, status Status, since store.Offset, yield func(e entity.Value) bool) error {
 	arena := entity.NewArena()
-	for since := store.Start; ; {
+	for {
 		arena.Reset()
 		page, err := q.store.Read(ctx, Dataset(q.ID), store.Query{Since: since, Index: statusIndex, Key: []byte(status)}, arena)
 		if err != nil {
