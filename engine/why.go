@@ -135,8 +135,8 @@ func (n teller) waiting(v view, depth int) Reason {
 		r.Code = BreakerTripped
 		return r
 	}
-	if r.Dataset == "" {
-		return r
+	if r.Dataset == "" || strings.HasPrefix(r.Dataset, "system:") {
+		return r // what the node itself writes waits for no pipe
 	}
 	r.Code = WaitsForData
 	writer := n.writers[r.Dataset]

@@ -62,7 +62,7 @@ type webhookSink struct {
 
 func buildWebhook(c any, env Env) (Sink, diag.List) {
 	cfg := c.(*webhookConfig)
-	t := &webhookTarget{cfg: cfg, secret: env.Secret}
+	t := &webhookTarget{cfg: cfg, secret: env.Secret, names: webhooks.Rotation{Secret: cfg.Secret, Previous: cfg.Previous}}
 	diags := t.check()
 	schedule, more := webhookSchedule(cfg)
 	diags.Add(more...)

@@ -24,7 +24,7 @@ type webhookTarget struct {
 	secret systems.SecretFunc
 	header map[string]string
 	scheme webhooks.Scheme // nil: unsigned
-	until  time.Time       // of the previous secret; zero: for good
+	names  webhooks.Rotation
 }
 
 func (t *webhookTarget) fault(finds *diag.List, key, help, format string, args ...any) {
@@ -62,7 +62,7 @@ func (t *webhookTarget) checkSecrets(finds *diag.List) {
 		t.fault(finds, "previous_secret", "", `"previous_secret" needs "secret"`)
 	case t.cfg.PreviousUntil != "":
 		var err error
-		if t.until, err = time.Parse(time.RFC3339, t.cfg.PreviousUntil); err != nil {
+		if t.names.Until, err = time.Parse(time.RFC3339, t.cfg.PreviousUntil); err != nil {
 			t.fault(finds, "previous_secret_until", "for example 2027-01-31T12:00:00Z", "previous_secret_until is no time")
 		}
 	}
@@ -132,10 +132,7 @@ func (t *webhookTarget) keys(s *systems.Secrets, out *webhooks.Target, now time.
 	if t.scheme == nil {
 		return nil
 	}
-	for _, text := range []string{t.cfg.Secret, t.cfg.Previous} {
-		if text == "" || text == t.cfg.Previous && !t.until.IsZero() && !now.Before(t.until) {
-			continue
-		}
+	for _, text := range t.names.Live(now) {
 		key, err := s.Expand(text)
 		if err != nil {
 			return err

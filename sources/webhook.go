@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -69,13 +70,13 @@ type webhookSource struct {
 	cfg    *webhookConfig
 	env    Env
 	scheme webhooks.Scheme // nil: anybody may post
-	until  time.Time       // of the previous secret; zero: for good
+	names  webhooks.Rotation
 	inbox  *webhooks.Inbox
 }
 
 func buildWebhook(c any, env Env) (Source, diag.List) {
 	cfg := c.(*webhookConfig)
-	s := &webhookSource{cfg: cfg, env: env}
+	s := &webhookSource{cfg: cfg, env: env, names: webhooks.Rotation{Secret: cfg.Secret, Previous: cfg.Previous}}
 	s.inbox = &webhooks.Inbox{Pipe: env.PipeID, Store: env.Store, Window: time.Duration(cfg.Window * float64(time.Hour)),
 		MostRequests: cfg.RequestLimit, MostEvents: cfg.EventLimit}
 	return s, s.check()
@@ -107,7 +108,7 @@ func (s *webhookSource) check() (finds diag.List) {
 		}
 	}
 	if s.cfg.PreviousUntil != "" {
-		if s.until, err = time.Parse(time.RFC3339, s.cfg.PreviousUntil); err != nil {
+		if s.names.Until, err = time.Parse(time.RFC3339, s.cfg.PreviousUntil); err != nil {
 			fault("previous_secret_until", "for example 2027-01-31T12:00:00Z", "previous_secret_until is no time")
 		}
 	}
@@ -159,10 +160,7 @@ func (s *webhookSource) Check(_ context.Context, q Request) Verdict {
 // keys are the live secrets, and what takes them out of a text.
 func (s *webhookSource) keys() (keys webhooks.Keys, hide *systems.Secrets, err error) {
 	hide = systems.NewSecrets(s.env.Secret)
-	for _, ref := range []string{s.cfg.Secret, s.cfg.Previous} {
-		if ref == "" || ref == s.cfg.Previous && !s.until.IsZero() && !s.now().Before(s.until) {
-			continue
-		}
+	for _, ref := range s.names.Live(s.now()) {
 		key, err := hide.Expand(ref)
 		if err != nil {
 			return nil, hide, err
@@ -184,17 +182,13 @@ func (s *webhookSource) Kept(q Request) *webhooks.Request {
 	r := &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: q.Remote, Method: q.Method, URL: hide.Address(q.URL), Headers: http.Header{}, Body: q.Body}
 	for name, values := range q.Header {
 		for _, v := range values {
-			if s.secretHeader(name) {
+			if webhooks.SecretHeader(name) || strings.EqualFold(name, s.cfg.Header) {
 				v = "***"
 			}
 			r.Headers.Add(name, hide.Redact(v))
 		}
 	}
 	return r
-}
-
-func (s *webhookSource) secretHeader(name string) bool {
-	return slices.Contains([]string{"Authorization", "Proxy-Authorization", "Cookie", http.CanonicalHeaderKey(s.cfg.Header)}, http.CanonicalHeaderKey(name))
 }
 
 // Event implements Hook.
@@ -208,15 +202,11 @@ func (s *webhookSource) Event(q Request, kept *webhooks.Request, a *entity.Arena
 	if name == "" {
 		name = kept.ID
 	}
-	params := []entity.Member{}
-	for _, key := range sortedKeys(q.Params) {
-		params = append(params, entity.Member{Key: key, Value: textsOf(q.Params[key])})
-	}
 	o := a.NewObject(5)
 	o.Add(entity.IDKey, entity.NewString(name))
 	o.Add("received", entity.NewDatetime(kept.At))
 	o.Add("headers", webhooks.LowerHeaders(kept.Headers))
-	o.Add("params", entity.NewDict(params...))
+	o.Add("params", paramsOf(kept.URL))
 	o.Add("body", body)
 	return o.Value(), id, nil
 }
@@ -262,11 +252,7 @@ func bodyOf(q Request, a *entity.Arena) (entity.Value, error) {
 		if err != nil {
 			return entity.Value{}, errors.New("the body is no form, which its content type says")
 		}
-		var members []entity.Member
-		for _, key := range sortedKeys(form) {
-			members = append(members, entity.Member{Key: key, Value: textsOf(form[key])})
-		}
-		return entity.NewDict(members...), nil
+		return dictOf(form), nil
 	case utf8.Valid(q.Body):
 		return entity.NewString(string(q.Body)), nil
 	default:
@@ -274,13 +260,22 @@ func bodyOf(q Request, a *entity.Arena) (entity.Value, error) {
 	}
 }
 
-func sortedKeys(v url.Values) []string {
-	keys := make([]string, 0, len(v))
-	for key := range v {
-		keys = append(keys, key)
+// paramsOf are the parameters of an address that nothing secret stands in any
+// more; what cannot be read has none.
+func paramsOf(address string) entity.Value {
+	u, err := url.Parse(address)
+	if err != nil {
+		return dictOf(nil)
 	}
-	slices.Sort(keys)
-	return keys
+	return dictOf(u.Query())
+}
+
+func dictOf(v url.Values) entity.Value {
+	var members []entity.Member
+	for _, key := range slices.Sorted(maps.Keys(v)) {
+		members = append(members, entity.Member{Key: strings.ToValidUTF8(key, "\uFFFD"), Value: textsOf(v[key])})
+	}
+	return entity.NewDict(members...)
 }
 
 // textsOf is a text, or a list if there are several.

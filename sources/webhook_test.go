@@ -33,7 +33,7 @@ func TestWebhookEvent(t *testing.T) {
 		{"", "X-None", "text/plain", `t`, `"t"`, ""},
 	} {
 		s := hookSource(c.path, c.header)
-		q := Request{URL: "http://x/?token=hush", Body: []byte(c.body), Header: http.Header{"Content-Type": {c.kind}, "Webhook-Id": {"w1"}, "X-Id": {"x1"}, "Cookie": {"hush"}}}
+		q := Request{URL: "http://x/?token=hush&v=1", Body: []byte(c.body), Header: http.Header{"Content-Type": {c.kind}, "Webhook-Id": {"w1"}, "X-Id": {"x1"}, "Cookie": {"hush"}}}
 		kept := s.Kept(q)
 		e, id, err := s.Event(q, kept, entity.NewArena())
 		if err != nil {
@@ -44,7 +44,7 @@ func TestWebhookEvent(t *testing.T) {
 		if diff := cmp.Diff(c.want, string(entity.AppendPlain(nil, body))); diff != "" || id != c.id {
 			t.Errorf("%q has the id %q, want %q; %s", c.body, id, c.id, diff)
 		}
-		if text := string(entity.AppendPlain(nil, e)); !strings.Contains(text, `"webhook-id":"w1"`) || strings.Contains(text+kept.URL, "hush") {
+		if text := string(entity.AppendPlain(nil, e)); !strings.Contains(text, `"webhook-id":"w1"`) || !strings.Contains(text, `"params":{"token":"***","v":"1"}`) || strings.Contains(text+kept.URL, "hush") {
 			t.Error(text, kept.URL)
 		}
 	}

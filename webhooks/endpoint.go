@@ -171,7 +171,7 @@ func shown(h http.Header, t *Target) http.Header {
 		}
 		value := strings.Join(h[name], ", ")
 		switch {
-		case secretHeader(name) || slices.Contains(t.Masked, name):
+		case SecretHeader(name) || slices.Contains(t.Masked, name):
 			value = mask
 		case len(value) > longestHeader:
 			value = t.Redact(value)
@@ -184,11 +184,14 @@ func shown(h http.Header, t *Target) http.Header {
 	return out
 }
 
-// secretHeader tells headers that let others act for us, or a receiver's users.
-func secretHeader(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie":
-		return true
+// SecretHeader tells headers that, by their names, let whoever reads them act for
+// somebody. Signatures are none: they are worth nothing without their message.
+func SecretHeader(name string) bool {
+	name = strings.ToLower(name)
+	for _, word := range []string{"authorization", "cookie", "token", "secret", "password", "api-key", "apikey"} {
+		if strings.Contains(name, word) {
+			return true
+		}
 	}
 	return false
 }

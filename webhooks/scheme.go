@@ -31,6 +31,25 @@ type Message struct {
 // scheme has room for several signatures.
 type Keys []string
 
+// Rotation names the secrets of a configuration: the one there is, and the one
+// before it, "" if there is none, which lives until a time; zero is for good.
+type Rotation struct {
+	Secret, Previous string
+	Until            time.Time
+}
+
+// Live are the names of the secrets that count, the newest first.
+func (r Rotation) Live(now time.Time) []string {
+	var live []string
+	if r.Secret != "" {
+		live = append(live, r.Secret)
+	}
+	if r.Previous != "" && (r.Until.IsZero() || now.Before(r.Until)) {
+		live = append(live, r.Previous)
+	}
+	return live
+}
+
 // Scheme proves who sent a message. Schemes are immutable.
 type Scheme interface {
 	// Sign returns the headers that prove a message.

@@ -128,3 +128,30 @@ func TestWebhookQueueIsFull(t *testing.T) {
 		}
 	})
 }
+
+// E-7: what comes while a webhook that skips is disabled is never sent; one that
+// waits sends it later.
+func TestWebhookWhileDisabled(t *testing.T) {
+	for more, want := range map[string]int{`, "while_disabled": "skip"`: 2, "": 4} {
+		r := newReceivers()
+		inHooks(t, hookConf(more, "a"), r, func(t *testing.T, w *world) {
+			w.e.Start()
+			w.pass(time.Second)
+			say(t, w, 0, 1)
+			w.pass(time.Second)
+			must(t, w.e.EnableWebhook(t.Context(), "a", false, engine.Switch{By: "me", Comment: "moving"}))
+			say(t, w, 1, 2)
+			w.pass(time.Hour)
+			if n, why := len(r.of("a")), w.why("a"); n != 1 || want == 4 && !strings.Contains(why, "disabled: by me") {
+				t.Errorf("%d requests while disabled; %s", n, why)
+			}
+			must(t, w.e.EnableWebhook(t.Context(), "a", true, engine.Switch{}))
+			w.pass(time.Second)
+			say(t, w, 3, 1)
+			w.pass(time.Hour)
+			if n := len(r.of("a")); n != want {
+				t.Errorf("%d requests, want %d", n, want)
+			}
+		})
+	}
+}
