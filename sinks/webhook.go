@@ -10,6 +10,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -66,6 +67,9 @@ func buildWebhook(c any, env Env) (Sink, diag.List) {
 	diags := t.check()
 	schedule, more := webhookSchedule(cfg)
 	diags.Add(more...)
+	if env.Transport == nil {
+		env.Transport = systems.NewTransport(systems.GuardOptions{})
+	}
 	s := &webhookSink{cfg: cfg, store: env.Store, now: env.Now}
 	if s.now == nil {
 		s.now = time.Now

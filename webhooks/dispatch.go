@@ -2,6 +2,7 @@ package webhooks
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -62,7 +63,7 @@ type shift struct {
 	kept map[Status]store.Offset
 }
 
-// outcome is what became of a try.
+// outcome is what became of a try; it has no status if there was nothing to try.
 type outcome struct {
 	it     *item
 	status Status
@@ -214,11 +215,11 @@ func (s *shift) launch(it *item) {
 // attempt makes a try and saves what came of it.
 func (s *shift) attempt(it *item) outcome {
 	d, err := s.Queue.Get(s.trying, it.id)
+	if errors.Is(err, ErrNoDelivery) || err == nil && d.Status != Pending {
+		return outcome{it: it}
+	}
 	if err != nil {
 		return s.unsaved(it, err)
-	}
-	if d.Status != Pending {
-		return outcome{it: it, status: d.Status}
 	}
 	a := s.Queue.send(s.trying, d, s.Now)
 	if a.Error != "" && s.trying.Err() != nil {
@@ -257,6 +258,9 @@ func (s *shift) settle(o outcome) {
 		return
 	}
 	s.lanes.remove(o.it)
+	if o.status == "" {
+		return
+	}
 	if err := s.trim(o.status, s.Queue.end(o.status, 1)); err != nil && s.ctx.Err() == nil {
 		s.Log.Error("old deliveries are not removed yet", "webhook", s.Queue.ID, "error", err)
 	}

@@ -50,8 +50,10 @@ type Health struct {
 	By       string    `json:"by,omitempty"`
 	Why      string    `json:"why,omitempty"`
 	At       time.Time `json:"at,omitzero"`
-	// FailingSince is the first failure since the last success.
+	// FailingSince is the first failure since the last success, or since nothing
+	// was sent for long; LastFailure is the last one, to the hour.
 	FailingSince time.Time `json:"failing_since,omitzero"`
+	LastFailure  time.Time `json:"last_failure,omitzero"`
 }
 
 // NewQueue returns the queue of an endpoint, which lives in the store.

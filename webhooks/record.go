@@ -18,10 +18,9 @@ func (q *Queue) record(ctx context.Context, d *Delivery, a *Attempt, now time.Ti
 	err := q.save(ctx, q.write(d), func(h *Health) {
 		switch {
 		case a.Error == "":
-			h.FailingSince = time.Time{}
-		case a.Manual:
-		case h.FailingSince.IsZero():
-			h.FailingSince = a.At.UTC().Round(0)
+			h.FailingSince, h.LastFailure = time.Time{}, time.Time{}
+		case !a.Manual:
+			q.failed(h, a.At.UTC().Round(0))
 		}
 		why := q.disables(a, h, now)
 		if h.Disabled || why == "" {
@@ -31,6 +30,21 @@ func (q *Queue) record(ctx context.Context, d *Delivery, a *Attempt, now time.Ti
 		notice = &Notice{Endpoint: q.ID, Why: why, At: h.At}
 	})
 	return notice, err
+}
+
+// failed notes a failure. The time that an endpoint has been failing does not go
+// on while there was nothing to send: one failure now and then disables nobody.
+func (q *Queue) failed(h *Health, at time.Time) {
+	quiet := 48 * time.Hour
+	for _, d := range q.Schedule {
+		quiet = max(quiet, 2*d)
+	}
+	if h.FailingSince.IsZero() || at.Sub(h.LastFailure) > quiet {
+		h.FailingSince = at
+	}
+	if at.Sub(h.LastFailure) > time.Hour {
+		h.LastFailure = at
+	}
 }
 
 // verdict says what a delivery is after a try.

@@ -155,3 +155,20 @@ func TestWebhookWhileDisabled(t *testing.T) {
 		})
 	}
 }
+
+// A failure now and then, with nothing to send in between, disables nobody.
+func TestWebhookFailsNowAndThen(t *testing.T) {
+	r := newReceivers()
+	r.answer["a"] = func(*http.Request, int) (*http.Response, error) { return answer(500) }
+	inHooks(t, hookConf(`, "retry": [60]`, "a"), r, func(t *testing.T, w *world) {
+		w.e.Start()
+		for i := range 3 {
+			w.pass(6 * 24 * time.Hour)
+			say(t, w, i, 1)
+		}
+		w.pass(time.Hour)
+		if h, err := queue(t, w, "a").Health(t.Context()); err != nil || h.Disabled || len(r.of("a")) != 6 {
+			t.Errorf("%+v %v, %d requests", h, err, len(r.of("a")))
+		}
+	})
+}

@@ -235,7 +235,7 @@ func TestWebhookLog(t *testing.T) {
 		}
 		return answer(204)
 	}
-	inHooks(t, hookConf(`, "headers": {"X-Token": "$SECRET(old)", "X-Custom-Header": "some value"}`, "a", "b"), r, func(t *testing.T, w *world) {
+	inHooks(t, hookConf(`, "headers": {"X-Token": "$SECRET(old)", "X-Custom-Header": "some value"}, "concurrency": 1`, "a", "b"), r, func(t *testing.T, w *world) {
 		w.e.Start()
 		w.pass(time.Second)
 		say(t, w, 0, 1)
@@ -257,7 +257,7 @@ func TestWebhookLog(t *testing.T) {
 		say(t, w, 1, 149)
 		w.pass(time.Minute)
 		list, err = queue(t, w, "b").List(t.Context(), webhooks.Delivered, 1000)
-		if err != nil || len(list) != 100 || slices.ContainsFunc(list, func(d *webhooks.Delivery) bool { return d.Entity < "e030" }) {
+		if err != nil || len(list) != 100 || slices.ContainsFunc(list, func(d *webhooks.Delivery) bool { return d.Entity < "e050" }) {
 			t.Errorf("%d in the log, the oldest %s, %v", len(list), slices.MinFunc(list, func(a, b *webhooks.Delivery) int { return strings.Compare(a.Entity, b.Entity) }).Entity, err)
 		}
 		if c := counts(t, w, "b"); c != "0 pending, 100 delivered, 0 failed" {
