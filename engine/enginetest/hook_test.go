@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,12 +103,12 @@ func TestWebhookReload(t *testing.T) {
 // A full queue holds its pipe back until there is room, and loses nothing.
 func TestWebhookQueueIsFull(t *testing.T) {
 	r := newReceivers()
-	ill := true
+	var well atomic.Bool
 	r.answer["a"] = func(*http.Request, int) (*http.Response, error) {
-		if ill {
-			return answer(500)
+		if well.Load() {
+			return answer(200)
 		}
-		return answer(200)
+		return answer(500)
 	}
 	conf := strings.Replace(hookConf(`, "queue_limit": 10, "log_limit": 1, "retry": [60, 60, 60, 60, 60]`, "a"), `"source"`, `"batch_size": 5, "source"`, 1)
 	inHooks(t, conf, r, func(t *testing.T, w *world) {
@@ -121,7 +122,7 @@ func TestWebhookQueueIsFull(t *testing.T) {
 		if c := counts(t, w, "a"); c != "10 pending, 0 delivered, 0 failed" {
 			t.Error(c)
 		}
-		ill = false
+		well.Store(true)
 		w.pass(24 * time.Hour)
 		if n := len(tries(r.of("a"))); n != 100 {
 			t.Errorf("%d events arrived; %s; %s", n, counts(t, w, "a"), w.why("a"))

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -276,9 +277,9 @@ func TestWebhookLog(t *testing.T) {
 // and what was given up is recovered.
 func TestWebhookIsDisabled(t *testing.T) {
 	r := newReceivers()
-	well := false
+	var well atomic.Bool
 	r.answer["a"] = func(*http.Request, int) (*http.Response, error) {
-		if well {
+		if well.Load() {
 			return answer(200)
 		}
 		return answer(503, "Retry-After", "100000")
@@ -307,7 +308,7 @@ func TestWebhookIsDisabled(t *testing.T) {
 		if c := counts(t, w, "a"); c != "3 pending, 0 delivered, 3 failed" {
 			t.Error(c)
 		}
-		well = true
+		well.Store(true)
 		id, err := queue(t, w, "a").Test(t.Context(), time.Now())
 		w.pass(time.Second)
 		if d, getErr := queue(t, w, "a").Get(t.Context(), id); err != nil || getErr != nil || d.Status != webhooks.Delivered {
