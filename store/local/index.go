@@ -14,7 +14,11 @@ import (
 )
 
 const (
-	indexMemTable = 32 << 20
+	// indexMemTable holds what 64 MiB of log come to in the index.
+	indexMemTable = 16 << 20
+	// indexReserve is what Pebble takes of its cache for the table it fills and
+	// the one it keeps to fill next; without it nothing would be left for blocks.
+	indexReserve = 2 * indexMemTable
 	// flushEvery bounds what must be replayed after a crash, in bytes of log.
 	flushEvery = 64 << 20
 )
@@ -35,7 +39,7 @@ const rebuildName = "REBUILD"
 // openIndex opens the Pebble database. It has no log of its own: after a crash
 // it holds a prefix of what was applied, and the segments tell the rest.
 func (s *Store) openIndex() (err error) {
-	cache := pebble.NewCache(s.o.CacheBytes)
+	cache := pebble.NewCache(s.o.CacheBytes + indexReserve)
 	defer cache.Unref()
 	o := &pebble.Options{
 		FS:                          vfs.OnDiskFull(s.o.IndexFS, s.reserve.wait),

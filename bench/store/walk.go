@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+)
+
+const (
+	group = 100   // entities a commit
+	chunk = 10000 // entities made at once, outside of what is measured
+)
+
+// side is a store that is measured.
+type side interface {
+	// append offers entities, and returns when they are on the disk and how many
+	// of them were news.
+	append([]entity.Value) (changed int, err error)
+	// scan reads all versions in the order of the log, as entities, or as bytes
+	// whose sums have been compared.
+	scan(entities bool) (n int, err error)
+	// get reads the newest versions of ids.
+	get(ids []string) (found int, err error)
+	// find counts what has the key in the index.
+	find(key []byte) (int, error)
+	// settle waits for what is left to do in the background.
+	settle() error
+	close() error
+}
+
+type opener func(ctx context.Context, dir string) (side, error)
+
+// figures are what a phase took.
+type figures struct {
+	n         int
+	wall, cpu time.Duration
+}
+
+type results map[string]figures
+
+// walk leads a side through the phases.
+type walk struct {
+	ctx    context.Context
+	f      *feed
+	open   opener
+	dir    string
+	s      side
+	did    results
+	around func(phase string, do func() error) error
+}
+
+func (w *walk) run() (err error) {
+	if w.s, err = w.open(w.ctx, w.dir); err != nil {
+		return err
+	}
+	defer func() {
+		if w.s != nil {
+			err = w.s.close()
+		}
+	}()
+	for _, step := range []func() error{
+		func() error { return w.write("append, new", nil, 0, w.f.n) },
+		func() error { return w.write("append, changed", w.f.order, 1, w.f.n) },
+		func() error { return w.write("unchanged", nil, 1, 0) },
+		func() error { return w.scan("scan, entities", true) },
+		func() error { return w.scan("scan, bytes", false) },
+		func() error { return w.get("get, one", 1) },
+		func() error { return w.get("get, hundred", group) },
+		w.indexed, w.reopen,
+		func() error { return w.write("unchanged, reopened", nil, 1, 0) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clock adds up what the parts of a phase take that are to be measured.
+type clock struct{ figures }
+
+func (c *clock) run(do func() error) error {
+	wall, cpu := time.Now(), cpuTime()
+	err := do()
+	c.wall += time.Since(wall)
+	c.cpu += cpuTime() - cpu
+	return err
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// write offers every entity in a revision; so many of them must be news.
+func (w *walk) write(phase string, order []int, rev, news int) error {
+	var c clock
+	err := w.around(phase, func() error {
+		for from := 0; from < w.f.n; from += chunk {
+			list, err := w.f.entities(order, from, min(from+chunk, w.f.n), rev)
+			if err != nil {
+				return err
+			}
+			if err := c.run(func() error { return w.commits(list, &news) }); err != nil {
+				return err
+			}
+		}
+		return c.run(w.s.settle)
+	})
+	if err == nil && news != 0 {
+		err = fmt.Errorf("%s: %d versions are missing", phase, news)
+	}
+	c.n = w.f.n
+	w.did[phase] = c.figures
+	return err
+}
+
+func (w *walk) commits(list []entity.Value, news *int) error {
+	for ; len(list) > 0; list = list[min(group, len(list)):] {
+		n, err := w.s.append(list[:min(group, len(list))])
+		if err != nil {
+			return err
+		}
+		*news -= n
+	}
+	return w.ctx.Err()
+}
+
+func (w *walk) scan(phase string, entities bool) error {
+	var c clock
+	err := w.around(phase, func() error {
+		return c.run(func() (err error) {
+			c.n, err = w.s.scan(entities)
+			return err
+		})
+	})
+	if err == nil && c.n != 2*w.f.n {
+		err = fmt.Errorf("%s: %d versions instead of %d", phase, c.n, 2*w.f.n)
+	}
+	w.did[phase] = c.figures
+	return err
+}
+
+// get reads a part of the entities by their ids, several at a time.
+func (w *walk) get(phase string, at int) error {
+	var c clock
+	ids := make([]string, 0, w.f.n)
+	for _, i := range w.f.order {
+		ids = append(ids, id(i))
+	}
+	ids = ids[:min(len(ids), 50000)]
+	err := w.around(phase, func() error {
+		return c.run(func() error {
+			for rest := ids; len(rest) > 0; rest = rest[min(at, len(rest)):] {
+				n, err := w.s.get(rest[:min(at, len(rest))])
+				if err != nil {
+					return err
+				}
+				c.n += n
+			}
+			return nil
+		})
+	})
+	if err == nil && c.n != len(ids) {
+		err = fmt.Errorf("%s: %d of %d ids found", phase, c.n, len(ids))
+	}
+	w.did[phase] = c.figures
+	return err
+}
+
+// indexed checks that the index tells the truth.
+func (w *walk) indexed() error {
+	want := 0
+	for i := range w.f.n {
+		if customer(i, 1) == 5 {
+			want++
+		}
+	}
+	if n, err := w.s.find([]byte("5")); err != nil || n != want {
+		return fmt.Errorf("the index finds %d entities instead of %d: %w", n, want, err)
+	}
+	return nil
+}
+
+// reopen closes the store and opens it again.
+func (w *walk) reopen() error {
+	if err := w.s.close(); err != nil {
+		return err
+	}
+	w.s = nil
+	var c clock
+	c.n = w.f.n
+	err := c.run(func() (err error) {
+		w.s, err = w.open(w.ctx, w.dir)
+		return err
+	})
+	w.did["open"] = c.figures
+	return err
+}
