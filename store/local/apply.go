@@ -60,7 +60,8 @@ func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 func (s *Store) gather(e *effects, at position, p *payload) error {
 	for _, c := range p.creates {
 		d := newDataset(c.ds, c.name, c.gen)
-		d.replaced, d.gone, d.cached = &bitset{}, &bitset{}, true
+		d.replaced, d.gone = &bitset{}, &bitset{}
+		s.adopt(d)
 		e.add(&change{d: d, counts: d.counts})
 	}
 	for i := range p.sections {
@@ -141,20 +142,10 @@ func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEn
 		if err := e.addVersion(c, &r, &l); err != nil {
 			return err
 		}
-		s.remember(e, &r, l)
+		s.table.put(s.table.key(r.ds, r.id), c.d, &l)
 	}
 	c.counts.size += int64(len(sec.records) + 4*len(sec.table))
 	return nil
-}
-
-// remember takes a version into the writer's cache.
-func (s *Store) remember(e *effects, r *record, l latest) {
-	evicted := s.cache.put(s.cache.key(r.ds, r.id), cacheRow{latest: l, ds: r.ds})
-	if c := e.byID[evicted]; c != nil {
-		c.d.cached = false
-	} else if d := s.byID[evicted]; d != nil {
-		d.cached = false
-	}
 }
 
 func (e *effects) addVersion(c *change, r *record, l *latest) error {
@@ -168,8 +159,7 @@ func (e *effects) addVersion(c *change, r *record, l *latest) error {
 		return nil
 	}
 	c.replaced = append(c.replaced, r.prev)
-	e.key = offsetKey(e.key[:0], keyReplaced, r.ds, r.prev)
-	return e.batch.Set(e.key, nil, nil)
+	return nil
 }
 
 func (e *effects) setState(st stateEntry) error {
@@ -200,7 +190,7 @@ func (s *Store) gatherDrop(e *effects, d *dataset, key []byte) error {
 	if err := e.batch.Delete(key, nil); err != nil {
 		return err
 	}
-	for _, kind := range []byte{keyLatest, keySection, keyReplaced, keyHole, keyIndex} {
+	for _, kind := range []byte{keyLatest, keySection, keyHole, keyIndex} {
 		if err := e.deleteAll(dsKey(nil, kind, d.id)); err != nil {
 			return err
 		}
@@ -237,6 +227,12 @@ func (s *Store) publish(e *effects) {
 				d.replaced.set(o)
 			}
 			d.setHoles(c.holes)
+		}
+		if d.since != nil {
+			*d.since = append(*d.since, c.replaced...)
+		}
+		if c.dropped {
+			s.table.disown(d)
 		}
 		switch {
 		case c.dropped && s.datasets[d.name] == d:

@@ -22,6 +22,37 @@ func (b *bitset) set(n int64) {
 	b.chunks[c][n%chunkBits/64] |= 1 << (n % 64)
 }
 
+// invert turns every number up to last around.
+func (b *bitset) invert(last int64) {
+	for c := range int(last/chunkBits + 1) {
+		if len(b.chunks) <= c {
+			b.chunks = append(b.chunks, nil)
+		}
+		b.chunks[c] = inverted(b.chunks[c], last-int64(c)*chunkBits)
+	}
+}
+
+// inverted returns the chunk with every number up to last turned around, nil if
+// none is left.
+func inverted(chunk *[chunkWords]uint64, last int64) *[chunkWords]uint64 {
+	if chunk == nil {
+		chunk = new([chunkWords]uint64)
+	}
+	left := uint64(0)
+	for i := range chunk {
+		mask := ^uint64(0)
+		if end := last - int64(i)*64; end < 63 {
+			mask = 1<<max(end+1, 0) - 1
+		}
+		chunk[i] = ^chunk[i] & mask
+		left |= chunk[i]
+	}
+	if left == 0 {
+		return nil
+	}
+	return chunk
+}
+
 // nextClear returns the least number from n on that is not in the set.
 func (b *bitset) nextClear(n int64) int64 {
 	for {

@@ -88,7 +88,7 @@ func (g *group) find(key versionKey) (latest, bool, error) {
 	if l, ok := g.latest[key]; ok {
 		return l, true, nil
 	}
-	return g.s.newest(key.d, key.id)
+	return g.s.newestForWriter(key.d, key.id)
 }
 
 // versionChange is what a version replaced in the group's table.
@@ -150,6 +150,6 @@ func (g *group) body(sec *openSection, cur latest) ([]byte, error) {
 		}
 		return r.body, nil
 	}
-	r, err := g.s.readRecord(sec.d, cur.loc, cur.offset, g.arena)
+	r, _, err := g.s.readRecord(sec.d, cur.loc, cur.offset, g.arena)
 	return r.body, err
 }

@@ -259,6 +259,7 @@ func (s *Store) refreshSection(w *rewrite, base int64, sec *sectionEntry, from, 
 		if err := b.Set(key, appendLatest(nil, &l), nil); err != nil {
 			return err
 		}
+		s.table.move(s.table.key(sec.ds, r.id), l.offset, l.loc)
 	}
 	return b.Commit(pebble.NoSync)
 }

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -17,10 +18,15 @@ type dataset struct {
 
 	// Guarded by Store.mu; only the writer changes them.
 	counts
-	replaced *bitset // nil until somebody reads latest versions only
-	gone     *bitset // what compaction removed; loaded together with replaced
+	replaced *bitset  // nil until somebody reads latest versions only
+	gone     *bitset  // what compaction removed; loaded together with replaced
+	since    *[]int64 // what has been replaced since the two are being loaded
 	dropped  bool
-	cached   bool // the writer's: all ids are in the cache
+
+	loading sync.Mutex   // held while replaced and gone are loaded
+	slot    uint16       // in the table of newest versions
+	known   atomic.Int32 // how much of the dataset is in that table
+	misses  atomic.Int32 // ids that were looked for in vain there
 
 	ixMu    sync.Mutex
 	indexes map[string]*secondary
@@ -70,33 +76,63 @@ func (c *counts) count(r *record) {
 	}
 }
 
-// loadReplaced reads which versions of the dataset have been replaced. The
-// writer is held up meanwhile, so that none of its changes is missed.
+// loadReplaced finds out which versions of the dataset have been replaced: those
+// that no id has as its newest. The writer goes on meanwhile, and notes what it
+// replaces.
 func (s *Store) loadReplaced(d *dataset) error {
-	s.applyMu.Lock()
-	defer s.applyMu.Unlock()
-	s.mu.RLock()
-	done := d.replaced != nil
-	s.mu.RUnlock()
-	if done {
+	d.loading.Lock()
+	defer d.loading.Unlock()
+	snap, upTo := s.beginLoading(d)
+	if snap == nil {
 		return nil
 	}
-	set := &bitset{}
-	err := each(s.db, dsKey(nil, keyReplaced, d.id), func(key, _ []byte) error {
-		set.set(offsetOf(key))
+	newest := &bitset{}
+	err := each(snap, dsKey(nil, keyLatest, d.id), func(_, row []byte) error {
+		l, ok := parseLatest(row)
+		if !ok {
+			return s.indexDamaged("a latest version")
+		}
+		newest.set(l.offset)
 		return nil
 	})
+	if err = errors.Join(err, snap.Close()); err == nil {
+		newest.invert(upTo)
+	}
+	return s.endLoading(d, newest, err)
+}
+
+// beginLoading returns the index as it is, and the offset up to which it tells
+// what was replaced; nil if there is nothing to load.
+func (s *Store) beginLoading(d *dataset) (*pebble.Snapshot, int64) {
+	s.applyMu.Lock()
+	defer s.applyMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if d.replaced != nil {
+		return nil, 0
+	}
+	d.since = &[]int64{}
+	return s.db.NewSnapshot(), d.last
+}
+
+func (s *Store) endLoading(d *dataset, replaced *bitset, err error) error {
+	s.applyMu.Lock()
+	defer s.applyMu.Unlock()
 	var holes []hole
 	if err == nil {
 		holes, err = s.loadHoles(d)
 	}
-	if err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since := d.since
+	if d.since = nil; err != nil {
 		return err
 	}
-	s.mu.Lock()
-	d.replaced, d.gone = set, &bitset{}
+	for _, o := range *since {
+		replaced.set(o)
+	}
+	d.replaced, d.gone = replaced, &bitset{}
 	d.setHoles(holes)
-	s.mu.Unlock()
 	return nil
 }
 
@@ -108,6 +144,7 @@ func (s *Store) loadDatasets(r pebble.Reader) error {
 			return s.indexDamaged("a dataset")
 		}
 		d.id = numberOf(key)
+		s.table.own(d)
 		s.datasets[d.name] = d
 		s.byID[d.id] = d
 		return nil

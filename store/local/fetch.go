@@ -57,21 +57,22 @@ func (s *Store) readAt(d *dataset, at location, b []byte) error {
 	return fmt.Errorf("dataset %q: reading the log: %w", d.name, err)
 }
 
-// readRecord reads the version with the offset, in memory of the arena.
-func (s *Store) readRecord(d *dataset, at location, offset int64, a *entity.Arena) (record, error) {
+// readRecord reads the version with the offset, in memory of the arena, and
+// tells where it stands by now.
+func (s *Store) readRecord(d *dataset, at location, offset int64, a *entity.Arena) (record, location, error) {
 	b := a.Text(int(at.size))[:at.size]
 	err := s.readAt(d, at, b)
 	if errors.Is(err, errMoved) {
 		at, b, err = s.readMoved(d, offset, a)
 	}
 	if err != nil {
-		return record{}, err
+		return record{}, at, err
 	}
 	r, ok := parseRecord(b, s.log.salt)
 	if !ok || r.ds != d.id || r.offset != offset {
-		return r, s.damaged(d, at)
+		return r, at, s.damaged(d, at)
 	}
-	return r, nil
+	return r, at, nil
 }
 
 // sections moves over the sections of a dataset.

@@ -169,9 +169,17 @@ func value(r pebble.Reader, key []byte, parse func([]byte) bool) (bool, error) {
 	return true, nil
 }
 
+// errEnough ends each; whoever asked for it gets it back.
+var errEnough = errors.New("that is enough")
+
 // each calls row for all keys with the prefix.
 func each(r pebble.Reader, prefix []byte, row func(key, value []byte) error) error {
-	it, err := r.NewIter(&pebble.IterOptions{LowerBound: prefix, UpperBound: after(prefix)})
+	return eachFrom(r, prefix, prefix, row)
+}
+
+// eachFrom is each from a key on.
+func eachFrom(r pebble.Reader, prefix, from []byte, row func(key, value []byte) error) error {
+	it, err := r.NewIter(&pebble.IterOptions{LowerBound: from, UpperBound: after(prefix)})
 	if err != nil {
 		return indexError(err)
 	}

@@ -11,7 +11,6 @@ import (
 //	d  dataset              dataset
 //	l  dataset  id          latest version of an id
 //	p  dataset  offset      section that begins with the offset
-//	x  dataset  offset      the version has been replaced
 //	h  dataset  offset      versions that were removed from the offset on
 //	g  place                number of the file at a place of the log, if rewritten
 //	s  state key            state
@@ -19,17 +18,16 @@ import (
 //	e  index  key  id       newest version of the id that touched the key
 //	o  index  key  offset   version that touched the key
 const (
-	keyMeta     = 'm'
-	keyDataset  = 'd'
-	keyLatest   = 'l'
-	keySection  = 'p'
-	keyReplaced = 'x'
-	keyHole     = 'h'
-	keyFile     = 'g'
-	keyState    = 's'
-	keyIndex    = 'i'
-	keyEntry    = 'e'
-	keyOrder    = 'o'
+	keyMeta    = 'm'
+	keyDataset = 'd'
+	keyLatest  = 'l'
+	keySection = 'p'
+	keyHole    = 'h'
+	keyFile    = 'g'
+	keyState   = 's'
+	keyIndex   = 'i'
+	keyEntry   = 'e'
+	keyOrder   = 'o'
 )
 
 func metaKey() []byte { return []byte{keyMeta} }

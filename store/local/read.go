@@ -257,20 +257,36 @@ func (s *Store) Get(ctx context.Context, name string, ids []string, a *entity.Ar
 // between the two steps has a newer one by then, or was purged.
 func (s *Store) getOne(d *dataset, id string, a *entity.Arena) (v entity.Value, err error) {
 	for range tries {
-		l, ok, err := s.findLatest(d, id)
+		l, ok, err := s.newest(d, id)
 		if err != nil || !ok {
 			return v, err
 		}
-		if v, err = s.show(d, l.loc, l.offset, a); !errors.Is(err, errGone) {
+		if v, err = s.showNewest(d, id, l, a); !errors.Is(err, errGone) {
 			return v, err
 		}
 	}
 	return v, s.indexDamaged("the latest version of " + id)
 }
 
+// showNewest reads the version that newest has found. If compaction has moved
+// it, the table learns where it stands now.
+func (s *Store) showNewest(d *dataset, id string, l latest, a *entity.Arena) (v entity.Value, err error) {
+	r, at, err := s.readRecord(d, l.loc, l.offset, a)
+	if err != nil {
+		return v, err
+	}
+	if string(r.id) != id {
+		return v, s.damaged(d, at)
+	}
+	if at != l.loc {
+		s.table.move(s.table.keyOf(d.id, id), l.offset, at)
+	}
+	return s.shown(d, &r, at, a)
+}
+
 // show reads a version as readers see it.
 func (s *Store) show(d *dataset, at location, offset int64, a *entity.Arena) (entity.Value, error) {
-	r, err := s.readRecord(d, at, offset, a)
+	r, at, err := s.readRecord(d, at, offset, a)
 	if err != nil {
 		return entity.Value{}, err
 	}

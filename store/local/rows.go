@@ -86,6 +86,10 @@ func parseSection(key, b []byte) (s section, ok bool) {
 	return s, true
 }
 
+// indexVersion is the version of the index's rows. An index of another version
+// is made anew from the log.
+const indexVersion = 2
+
 // meta is how far the index has come.
 type meta struct {
 	at      position
@@ -95,7 +99,7 @@ type meta struct {
 }
 
 func (m *meta) append(dst []byte) []byte {
-	for _, n := range []uint64{uint64(m.at.seg), uint64(m.at.pos), m.at.seq, uint64(m.lastTS), m.lastRev, uint64(m.nextDS)} {
+	for _, n := range []uint64{uint64(m.at.seg), uint64(m.at.pos), m.at.seq, uint64(m.lastTS), m.lastRev, uint64(m.nextDS), indexVersion} {
 		dst = binary.AppendUvarint(dst, n)
 	}
 	return dst
@@ -105,7 +109,7 @@ func parseMeta(b []byte) (m meta, ok bool) {
 	c := &cursor{b: b}
 	m.at = position{seg: uint32(c.uvarint()), pos: uint32(c.uvarint()), seq: c.uvarint()}
 	m.lastTS, m.lastRev, m.nextDS = int64(c.uvarint()), c.uvarint(), uint32(c.uvarint())
-	return m, !c.bad
+	return m, c.uvarint() == indexVersion && !c.bad
 }
 
 // counts are the numbers of a dataset.

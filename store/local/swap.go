@@ -46,9 +46,6 @@ func (s *Store) swap(w *rewrite) error {
 		s.failed = fmt.Errorf("the store takes no writes until it is opened anew: %w", err)
 		return s.failed
 	}
-	for _, p := range w.change.purged {
-		s.cache.forget(s.cache.key(p.ds, []byte(p.id)), p.ds)
-	}
 	return s.retire(w)
 }
 
@@ -108,6 +105,9 @@ func (s *Store) takeIn(w *rewrite) error {
 	if err := e.batch.Commit(pebble.NoSync); err != nil {
 		return err
 	}
+	for _, p := range w.change.purged {
+		s.table.forget(s.table.keyOf(p.ds, p.id))
+	}
 	return s.db.Flush()
 }
 
@@ -156,7 +156,7 @@ func (s *Store) gatherChange(e *effects, w *rewrite) error {
 	}
 	for _, h := range w.change.newHoles {
 		if s.byID[h.ds] != nil {
-			err = errors.Join(err, e.setHole(h), e.unreplace(h))
+			err = errors.Join(err, e.setHole(h))
 		}
 	}
 	for _, p := range w.change.purged {
@@ -168,19 +168,6 @@ func (s *Store) gatherChange(e *effects, w *rewrite) error {
 		}
 	}
 	return err
-}
-
-// unreplace forgets that removed versions were replaced.
-func (e *effects) unreplace(h hole) error {
-	if h.count > 2*holeMost {
-		return e.batch.DeleteRange(offsetKey(nil, keyReplaced, h.ds, h.first), offsetKey(nil, keyReplaced, h.ds, h.first+h.count), nil)
-	}
-	for o := h.first; o < h.first+h.count; o++ {
-		if err := e.batch.Delete(offsetKey(nil, keyReplaced, h.ds, o), nil); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // retire gives back the room of the old file. Should it stay, the next start
@@ -198,17 +185,6 @@ func (s *Store) retire(w *rewrite) error {
 		err = errors.Join(err, s.log.fs.SyncDir(s.log.dir))
 	}
 	return err
-}
-
-// forget makes the cache not know an id.
-func (c *latestCache) forget(k cacheKey, ds uint32) {
-	for _, from := range c.sets(k) {
-		for i := from; i < from+cacheWays; i++ {
-			if c.keys[i] == k && c.rows[i].ds == ds {
-				c.keys[i], c.rows[i] = cacheKey{}, cacheRow{}
-			}
-		}
-	}
 }
 
 // sealLog ends the last file, if anything is in it.

@@ -18,7 +18,6 @@ type twin struct {
 	upTo position // of the log, which have has taken in
 	made *Store
 	path string
-	gone map[uint32]*bitset // versions that compaction removed
 }
 
 func openTwin(dir string, l *wlog) (*twin, error) {
@@ -39,7 +38,7 @@ func openTwin(dir string, l *wlog) (*twin, error) {
 		return nil, errors.Join(err, t.have.Close())
 	}
 	t.made = &Store{dir: dir, o: Options{IndexFS: vfs.NewMem()}.withDefaults(), log: l, datasets: map[string]*dataset{}, byID: map[uint32]*dataset{},
-		cache: newLatestCache(cacheWays), reserve: &reserve{fs: newMemFS(), dir: dir, stop: make(chan struct{})}}
+		table: newTable(bucketSize), reserve: &reserve{fs: newMemFS(), dir: dir, stop: make(chan struct{})}}
 	if err := t.made.openIndex(); err != nil {
 		return nil, errors.Join(err, t.have.Close())
 	}
@@ -58,10 +57,7 @@ func (t *twin) apply(at position, kind frameKind, payload []byte) error {
 // compare reports the rows that are not alike, of those that follow from the
 // log: not of secondary indexes, which come and go with the pipes.
 func (t *twin) compare(report func(string)) (rows int, err error) {
-	if err := t.loadGone(); err != nil {
-		return 0, err
-	}
-	for _, kind := range []byte{keyMeta, keyDataset, keyLatest, keySection, keyReplaced, keyHole, keyState} {
+	for _, kind := range []byte{keyMeta, keyDataset, keyLatest, keySection, keyHole, keyState} {
 		n, kindErr := t.compareKind(kind, report)
 		rows, err = rows+n, errors.Join(err, kindErr)
 	}
@@ -80,14 +76,6 @@ func (t *twin) compareKind(kind byte, report func(string)) (rows int, err error)
 	}
 	h, m := have.First(), made.First()
 	for h || m {
-		if h && t.moot(have.Key()) {
-			h = have.Next()
-			continue
-		}
-		if m && t.moot(made.Key()) {
-			m = made.Next()
-			continue
-		}
 		order := 0
 		switch {
 		case !h:
@@ -114,32 +102,6 @@ func (t *twin) compareKind(kind byte, report func(string)) (rows int, err error)
 		}
 	}
 	return rows, errors.Join(indexError(have.Error()), made.Error(), have.Close(), made.Close())
-}
-
-func (t *twin) loadGone() error {
-	t.gone = map[uint32]*bitset{}
-	return each(t.made.db, []byte{keyHole}, func(key, b []byte) error {
-		c, set := &cursor{b: b}, t.gone[numberOf(key)]
-		if set == nil {
-			set = &bitset{}
-			t.gone[numberOf(key)] = set
-		}
-		first, n := offsetOf(key), int64(c.uvarint())
-		for o := first; o < first+n; o++ {
-			set.set(o)
-		}
-		return nil
-	})
-}
-
-// moot tells whether a row says of a removed version that it was replaced,
-// which makes no difference to anybody.
-func (t *twin) moot(key []byte) bool {
-	if key[0] != keyReplaced {
-		return false
-	}
-	set := t.gone[numberOf(key)]
-	return set != nil && set.has(offsetOf(key))
 }
 
 // plain leaves out where a version stands if the row tells the place in a file
