@@ -27,8 +27,15 @@ type effects struct {
 	batch   *pebble.Batch
 	changes []*change
 	byID    map[uint32]*change
+	newest  []newestVersion // for the table, once the index has them
 	key     []byte
 	row     []byte
+}
+
+type newestVersion struct {
+	d *dataset
+	k idKey
+	latest
 }
 
 // apply brings the index and the datasets in memory to where the frame is.
@@ -39,7 +46,7 @@ func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 	}
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
-	e := &effects{batch: s.db.NewBatch(), byID: map[uint32]*change{}}
+	e := &effects{batch: s.db.NewBatch(), byID: map[uint32]*change{}, newest: s.spare[:0]}
 	defer e.batch.Close()
 	if err := s.gather(e, at, p); err != nil {
 		return err
@@ -53,6 +60,13 @@ func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 		return fmt.Errorf("index: %w", err)
 	}
 	s.meta = m
+	for i := range e.newest {
+		n := &e.newest[i]
+		s.table.put(n.k, n.d, &n.latest)
+	}
+	if s.spare = e.newest; cap(s.spare) > 8*indexSlice {
+		s.spare = nil
+	}
 	s.publish(e)
 	return nil
 }
@@ -142,7 +156,7 @@ func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEn
 		if err := e.addVersion(c, &r, &l); err != nil {
 			return err
 		}
-		s.table.put(s.table.key(r.ds, r.id), c.d, &l)
+		e.newest = append(e.newest, newestVersion{c.d, s.table.key(r.ds, r.id), l})
 	}
 	c.counts.size += int64(len(sec.records) + 4*len(sec.table))
 	return nil

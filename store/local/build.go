@@ -1,7 +1,9 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -13,43 +15,142 @@ import (
 const indexSlice = 1000
 
 // indexBuild takes versions into one index. For each version it compares the
-// keys of the content with those of the version before: a key that is still
-// there moves to the new version, one that is gone is left behind as "left".
+// keys of the content with those of the version before: a key that is new is
+// noted with the id, one that is gone is left behind as "left", and for one that
+// is still there only the version has to be noted.
 type indexBuild struct {
 	s     *Store
 	d     *dataset
 	x     *secondary
 	stop  func() error
 	batch *pebble.Batch
-	arena *entity.Arena
+	items []indexItem
+	hints []hint
+	keys  keyRoom
+	arena *entity.Arena    // of what is being read
+	look  *entity.Arena    // of the version that is being looked at
 	left  map[string]entry // entries turned "left" in this slice, by entry key
 	key   []byte
 	row   []byte
 }
 
+// indexItem is a version of the slice.
+type indexItem struct {
+	offset, prev int64
+	prevDead     bool
+	at           location
+	id           string
+	now, before  keySet
+}
+
 func newIndexBuild(s *Store, d *dataset, x *secondary, stop func() error) *indexBuild {
-	return &indexBuild{s: s, d: d, x: x, stop: stop, arena: entity.NewArena()}
+	return &indexBuild{s: s, d: d, x: x, stop: stop, arena: entity.NewArena(), look: entity.NewArena(), left: map[string]entry{}}
 }
 
 // slice indexes up to the offset in one commit.
 func (b *indexBuild) slice(upTo int64) error {
-	b.arena.Reset()
-	b.left = map[string]entry{}
+	b.items, b.hints = b.items[:0], b.hints[:0]
+	b.keys.reset()
+	clear(b.left)
 	b.batch = b.s.db.NewBatch()
 	defer b.batch.Close()
-	first := b.x.upTo.Load() + 1
+	upTo, err := b.load(b.x.upTo.Load()+1, upTo)
+	if err == nil {
+		err = b.loadBefore(upTo)
+	}
+	for i := range b.items {
+		if err == nil {
+			err = b.version(&b.items[i])
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return b.commit(upTo)
+}
+
+// load reads versions and their keys; it returns how far it came.
+func (b *indexBuild) load(first, upTo int64) (int64, error) {
 	offsets := make([]int64, 0, upTo-first+1)
 	for o := first; o <= upTo; o++ {
 		offsets = append(offsets, o)
 	}
+	b.arena.Reset()
 	r := &pageReader{s: b.s, d: b.d, arena: b.arena}
 	err := r.read(b.stop, offsets, func(rec *record, at location) error {
-		return b.version(rec, at)
-	})
-	if err != nil {
+		now, err := b.keysOf(rec, at)
+		b.items = append(b.items, indexItem{offset: rec.offset, prev: rec.prev, prevDead: rec.prevDead, at: at, id: string(rec.id), now: now})
 		return err
+	})
+	return first - 1 + int64(r.did), err
+}
+
+// loadBefore finds the keys of the versions that those of the slice replaced:
+// in the slice, where the writer says they stand, or in the order of the log.
+func (b *indexBuild) loadBefore(upTo int64) error {
+	if len(b.items) == 0 {
+		return nil
 	}
-	return b.commit(first - 1 + int64(r.did))
+	b.hints = b.d.hints.take(b.hints, b.items[0].offset, upTo)
+	var rest []*indexItem
+	for i := range b.items {
+		it := &b.items[i]
+		if it.prev < 0 || it.prevDead {
+			continue
+		}
+		if j, ok := b.inSlice(it.prev); ok {
+			it.before = b.items[j].now
+			continue
+		}
+		j, ok := findHint(b.hints, it.offset)
+		if !ok {
+			rest = append(rest, it)
+			continue
+		}
+		if err := b.readBefore(it, b.hints[j].loc); err != nil {
+			return err
+		}
+	}
+	return b.searchBefore(rest)
+}
+
+func (b *indexBuild) inSlice(offset int64) (int, bool) {
+	return slices.BinarySearchFunc(b.items, offset, func(it indexItem, o int64) int { return cmp.Compare(it.offset, o) })
+}
+
+// readBefore reads the version before at its place.
+func (b *indexBuild) readBefore(it *indexItem, loc location) error {
+	b.arena.Reset()
+	rec, at, err := b.s.readRecord(b.d, loc, it.prev, b.arena)
+	if err == nil {
+		it.before, err = b.keysOf(&rec, at)
+	}
+	return err
+}
+
+// searchBefore reads the versions before of items, which it reorders.
+func (b *indexBuild) searchBefore(items []*indexItem) error {
+	slices.SortFunc(items, func(x, y *indexItem) int { return cmp.Compare(x.prev, y.prev) })
+	offsets := make([]int64, len(items))
+	for i, it := range items {
+		offsets[i] = it.prev
+	}
+	for done := 0; done < len(items); {
+		b.arena.Reset()
+		r := &pageReader{s: b.s, d: b.d, arena: b.arena}
+		i := done
+		err := r.read(b.stop, offsets[done:], func(rec *record, at location) (err error) {
+			for ; items[i].prev < rec.offset; i++ { // removed by compaction
+			}
+			items[i].before, err = b.keysOf(rec, at)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		done += r.did
+	}
+	return nil
 }
 
 // commit writes the slice unless the dataset has been dropped meanwhile: its
@@ -67,75 +168,69 @@ func (b *indexBuild) commit(upTo int64) error {
 		return err
 	}
 	b.x.upTo.Store(upTo)
+	b.d.hints.done(b.d.indexedUpTo())
 	return nil
 }
 
-func (b *indexBuild) version(r *record, at location) error {
-	now, err := b.keysOf(r, at)
-	if err != nil {
-		return err
-	}
-	var before [][]byte
-	var prevLoc location
-	if r.prev >= 0 && !r.prevDead {
-		if before, prevLoc, err = b.keysBefore(r.prev); err != nil {
-			return err
-		}
-	}
-	prev := entry{state: entryPresent, offset: r.prev, loc: prevLoc}
-	for _, k := range now {
-		old, had := prev, contains(before, k)
-		if !had && r.prev >= 0 {
-			if old, had, err = b.lookUp(k, r.id); err != nil {
+// version compares the keys of a version with those before.
+func (b *indexBuild) version(it *indexItem) error {
+	e := entry{state: entryPresent, offset: it.offset, loc: it.at}
+	for k := range b.keys.all(it.now) {
+		if !b.keys.has(it.before, k) {
+			if err := b.gain(it, k, e); err != nil {
 				return err
 			}
 		}
-		if err := b.put(k, r.id, entry{offset: r.offset, loc: at}, old, had); err != nil {
+		if err := b.order(k, &e); err != nil {
 			return err
 		}
 	}
-	for _, k := range before {
-		if contains(now, k) {
+	e.state = entryLeft
+	for k := range b.keys.all(it.before) {
+		if b.keys.has(it.now, k) {
 			continue
 		}
-		if err := b.put(k, r.id, entry{state: entryLeft, offset: r.offset, loc: at}, prev, true); err != nil {
+		if err := b.lose(it, k, e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// keysOf returns the keys of a version, each once; a tombstone has none.
-func (b *indexBuild) keysOf(r *record, at location) (keys [][]byte, err error) {
-	if r.deleted {
-		return nil, nil
-	}
-	v, err := entity.Decode(b.arena, r.body, storedForm())
-	if err != nil {
-		return nil, b.s.damaged(b.d, at)
-	}
-	b.x.keys(v, func(key []byte) {
-		if !contains(keys, key) {
-			keys = append(keys, append([]byte{}, key...))
+// gain notes an id with a key that it did not have just before. If it once lost
+// it, that is old news now.
+func (b *indexBuild) gain(it *indexItem, key []byte, e entry) error {
+	b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), it.id...)
+	if it.prev >= 0 {
+		old, had, err := b.lookUp()
+		if err != nil {
+			return err
 		}
-	})
-	return keys, nil
+		if had && old.state == entryLeft {
+			old.state |= entryOld
+			if err := b.order(key, &old); err != nil {
+				return err
+			}
+			b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), it.id...)
+		}
+	}
+	delete(b.left, string(b.key))
+	b.row = appendEntry(b.row[:0], &e)
+	return b.batch.Set(b.key, b.row, nil)
 }
 
-func (b *indexBuild) keysBefore(offset int64) (keys [][]byte, at location, err error) {
-	r := &pageReader{s: b.s, d: b.d, arena: b.arena}
-	err = r.read(b.stop, []int64{offset}, func(rec *record, loc location) error {
-		at = loc
-		keys, err = b.keysOf(rec, loc)
+func (b *indexBuild) lose(it *indexItem, key []byte, e entry) error {
+	b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), it.id...)
+	b.left[string(b.key)] = e
+	b.row = appendEntry(b.row[:0], &e)
+	if err := b.batch.Set(b.key, b.row, nil); err != nil {
 		return err
-	})
-	return keys, at, err
+	}
+	return b.order(key, &e)
 }
 
-// lookUp returns the entry that an id had left behind under a key it has
-// again.
-func (b *indexBuild) lookUp(key, id []byte) (e entry, ok bool, err error) {
-	b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), id...)
+// lookUp returns the entry that stands under b.key, as of this slice.
+func (b *indexBuild) lookUp() (e entry, ok bool, err error) {
 	if e, ok = b.left[string(b.key)]; ok {
 		return e, true, nil
 	}
@@ -146,37 +241,23 @@ func (b *indexBuild) lookUp(key, id []byte) (e entry, ok bool, err error) {
 	return e, ok, err
 }
 
-// put writes what the version did to the key, and marks what the version
-// before did as old.
-func (b *indexBuild) put(key, id []byte, e, old entry, had bool) error {
-	b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), id...)
-	if e.state == entryLeft {
-		b.left[string(b.key)] = e
-	} else {
-		delete(b.left, string(b.key))
-	}
-	b.row = appendEntry(b.row[:0], &e)
-	if err := b.batch.Set(b.key, b.row, nil); err != nil {
-		return err
-	}
-	if err := b.order(key, &e); err != nil || !had {
-		return err
-	}
-	old.state |= entryOld
-	return b.order(key, &old)
-}
-
 func (b *indexBuild) order(key []byte, e *entry) error {
 	b.key = orderKey(b.key[:0], b.x.id, key, e.offset)
 	b.row = appendEntry(b.row[:0], e)
 	return b.batch.Set(b.key, b.row, nil)
 }
 
-func contains(keys [][]byte, key []byte) bool {
-	for _, k := range keys {
-		if string(k) == string(key) {
-			return true
-		}
+// keysOf returns the keys of a version, each once; a tombstone has none.
+func (b *indexBuild) keysOf(r *record, at location) (keySet, error) {
+	if r.deleted {
+		return keySet{}, nil
 	}
-	return false
+	b.look.Reset()
+	v, err := entity.Decode(b.look, r.body, storedForm())
+	if err != nil {
+		return keySet{}, b.s.damaged(b.d, at)
+	}
+	set := b.keys.begin()
+	b.x.keys(v, func(key []byte) { b.keys.add(&set, key) })
+	return set, nil
 }

@@ -15,8 +15,10 @@ func (g *group) write(p *pending, i int) error {
 		return err
 	}
 	sec := g.section(d)
-	n, size := len(sec.table), len(sec.records)
-	g.undo = append(g.undo, func() { sec.table, sec.records = sec.table[:n], sec.records[:size] })
+	n, size, hinted := len(sec.table), len(sec.records), len(sec.hints)
+	g.undo = append(g.undo, func() {
+		sec.table, sec.records, sec.hints = sec.table[:n], sec.records[:size], sec.hints[:hinted]
+	})
 	out := make([]store.Outcome, len(w.ops))
 	for j := range w.ops {
 		if out[j], err = g.op(sec, &w.ops[j]); err != nil {
@@ -49,7 +51,7 @@ func (g *group) spareSection() *openSection {
 	if sec.table = sec.table[:0]; cap(sec.records) > 4*groupBytes {
 		sec.records = nil
 	}
-	sec.records = sec.records[:0]
+	sec.records, sec.hints = sec.records[:0], sec.hints[:0]
 	return sec
 }
 
@@ -116,6 +118,9 @@ func (g *group) version(sec *openSection, op *encodedOp, key versionKey, cur lat
 	}
 	if known {
 		r.prev, r.prevDead = cur.offset, cur.deleted
+	}
+	if known && cur.loc.seg != 0 {
+		sec.hints = append(sec.hints, hint{by: r.offset, loc: cur.loc})
 	}
 	at := len(sec.records)
 	sec.table = append(sec.table, uint32(at))

@@ -30,6 +30,8 @@ type dataset struct {
 
 	ixMu    sync.Mutex
 	indexes map[string]*secondary
+	indexed atomic.Bool // there are any
+	hints   hints
 }
 
 // secondary is an index that this process keeps up to date.

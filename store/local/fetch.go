@@ -58,10 +58,13 @@ func (s *Store) readAt(d *dataset, at location, b []byte) error {
 }
 
 // readRecord reads the version with the offset, in memory of the arena, and
-// tells where it stands by now.
+// tells where it stands by now. If the caller does not know where it stood, it is
+// searched for.
 func (s *Store) readRecord(d *dataset, at location, offset int64, a *entity.Arena) (record, location, error) {
-	b := a.Text(int(at.size))[:at.size]
-	err := s.readAt(d, at, b)
+	b, err := a.Text(int(at.size))[:at.size], errMoved
+	if at != (location{}) {
+		err = s.readAt(d, at, b)
+	}
 	if errors.Is(err, errMoved) {
 		at, b, err = s.readMoved(d, offset, a)
 	}

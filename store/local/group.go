@@ -41,6 +41,7 @@ type openSection struct {
 	first   int64
 	table   []uint32
 	records []byte
+	hints   []hint // of versions that are replaced, for the indexes
 }
 
 func newGroup(s *Store) *group {

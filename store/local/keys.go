@@ -15,8 +15,8 @@ import (
 //	g  place                number of the file at a place of the log, if rewritten
 //	s  state key            state
 //	i  dataset  index name  secondary index
-//	e  index  key  id       newest version of the id that touched the key
-//	o  index  key  offset   version that touched the key
+//	e  index  key  id       version with which the id got the key, or lost it
+//	o  index  key  offset   version that has the key, or lost it
 const (
 	keyMeta    = 'm'
 	keyDataset = 'd'

@@ -91,7 +91,8 @@ type Store struct {
 	// applyMu is held while the index and the table below move from one
 	// frame to the next.
 	applyMu sync.Mutex
-	meta    meta // how far they are; the writer's
+	meta    meta            // how far they are; the writer's
+	spare   []newestVersion // memory for apply
 
 	mu       sync.RWMutex // guards the table and what it points to
 	datasets map[string]*dataset

@@ -167,12 +167,20 @@ func (r *pageReader) run(offsets []int64, yield func(*record, location) error) (
 // missing says why the index has no section: the dataset was dropped under the
 // reader, or the index is damaged.
 func (s *Store) missing(d *dataset) error {
+	if err := s.stillThere(d); err != nil {
+		return err
+	}
+	return s.indexDamaged("a section")
+}
+
+// stillThere returns store.ErrNoDataset if the dataset was dropped.
+func (s *Store) stillThere(d *dataset) error {
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
 	if d.dropped {
 		return fmt.Errorf("%w: %q", store.ErrNoDataset, d.name)
 	}
-	return s.indexDamaged("a section")
+	return nil
 }
 
 // together returns how many offsets stand in the current section, the lowest
@@ -246,26 +254,27 @@ func (s *Store) Get(ctx context.Context, name string, ids []string, a *entity.Ar
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if found[i], err = s.getOne(d, id, a); err != nil {
+		if found[i], _, err = s.getNewest(d, id, a); err != nil {
 			return nil, err
 		}
 	}
 	return found, nil
 }
 
-// getOne returns the latest version of an id. One that compaction removes
-// between the two steps has a newer one by then, or was purged.
-func (s *Store) getOne(d *dataset, id string, a *entity.Arena) (v entity.Value, err error) {
+// getNewest returns the newest version of an id as readers see it, and what is
+// known of it. One that compaction removes between the two steps has a newer one
+// by then, or was purged.
+func (s *Store) getNewest(d *dataset, id string, a *entity.Arena) (v entity.Value, l latest, err error) {
 	for range tries {
 		l, ok, err := s.newest(d, id)
 		if err != nil || !ok {
-			return v, err
+			return v, l, err
 		}
 		if v, err = s.showNewest(d, id, l, a); !errors.Is(err, errGone) {
-			return v, err
+			return v, l, err
 		}
 	}
-	return v, s.indexDamaged("the latest version of " + id)
+	return v, l, s.indexDamaged("the latest version of " + id)
 }
 
 // showNewest reads the version that newest has found. If compaction has moved

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -104,6 +105,7 @@ func (s *Store) register(d *dataset, ix store.Index) (*secondary, error) {
 		d.indexes = map[string]*secondary{}
 	}
 	d.indexes[ix.Name] = x
+	d.indexed.Store(true)
 	return x, nil
 }
 
@@ -125,6 +127,15 @@ func (d *dataset) index(name string) (*secondary, error) {
 		return x, nil
 	}
 	return nil, fmt.Errorf("%w: %q of dataset %q", store.ErrNoIndex, name, d.name)
+}
+
+// indexedUpTo is the offset up to which all indexes know the log.
+func (d *dataset) indexedUpTo() int64 {
+	upTo := int64(math.MaxInt64)
+	for _, x := range d.allIndexes() {
+		upTo = min(upTo, x.upTo.Load())
+	}
+	return upTo
 }
 
 func (s *Store) lastOf(d *dataset) int64 {
@@ -166,7 +177,12 @@ func (s *Store) advance(stop func() error, d *dataset, x *secondary, last int64)
 func (s *Store) kickIndexer(sections []*openSection) {
 	s.behind.Lock()
 	for _, sec := range sections {
-		s.behind.set[sec.d] = true
+		d := s.datasets[sec.d.name]
+		if d == nil || !d.indexed.Load() {
+			continue
+		}
+		d.hints.add(sec.hints)
+		s.behind.set[d] = true
 	}
 	s.behind.Unlock()
 	select {

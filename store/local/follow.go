@@ -1,0 +1,54 @@
+package local
+
+import "github.com/sluiceio/sluice/entity"
+
+// follow tells which entries of an index a reader of newest versions leaves
+// out. The index he reads knows the log up to an offset; what has come since
+// must not make an entry go without showing what took its place.
+type follow struct {
+	s     *Store
+	d     *dataset
+	from  int64          // the reader's index knows the log up to here
+	last  int64          // the versions in between have been looked at up to here
+	since map[int64]bool // what they replaced
+}
+
+// outdated tells whether a later version of the id touched the key, as far as
+// the reader's index knows. What replaces a version that has a key always
+// touches that key; a version that lost it is marked once the id has it again.
+func (f *follow) outdated(e *entry) (bool, error) {
+	if e.state&(entryOld|entryLeft) != 0 {
+		return e.state&entryOld != 0, nil
+	}
+	f.s.mu.RLock()
+	replaced, last := f.d.replaced.has(e.offset), f.d.last
+	f.s.mu.RUnlock()
+	if !replaced {
+		return false, nil
+	}
+	err := f.look(last)
+	return !f.since[e.offset], err
+}
+
+// look reads what the versions up to last replaced.
+func (f *follow) look(last int64) error {
+	for f.last < last {
+		var offsets []int64
+		for o := f.last + 1; o <= last && len(offsets) < indexSlice; o++ {
+			offsets = append(offsets, o)
+		}
+		if f.since == nil {
+			f.since = map[int64]bool{}
+		}
+		r := &pageReader{s: f.s, d: f.d, arena: entity.NewArena()}
+		err := r.read(f.s.stopped, offsets, func(rec *record, _ location) error {
+			f.since[rec.prev] = true
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		f.last += int64(r.did)
+	}
+	return nil
+}
