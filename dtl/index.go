@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -16,8 +17,11 @@ type Index struct {
 	Dataset string
 	// Name identifies the expression: its JSON with the entity written _S.
 	Name string
-	expr *Expression
-	runs sync.Pool
+	// Needs names the root members that the keys are made of; nil stands for the
+	// whole entity.
+	Needs []string
+	expr  *Expression
+	runs  sync.Pool
 }
 
 func newIndex(dataset string, n *jsonpos.Node, o Options) (*Index, diag.List) {
@@ -27,10 +31,14 @@ func newIndex(dataset string, n *jsonpos.Node, o Options) (*Index, diag.List) {
 		return nil, finds
 	}
 	name := string(n.AppendJSON(nil))
+	var needs []string
+	if !o.NamespacedIdentifiers {
+		needs, _ = rootMembers(n, nil)
+	}
 	if o.NamespacedIdentifiers {
 		name += " in " + o.IdentityNS + "," + o.PropertyNS
 	}
-	return &Index{Dataset: dataset, Name: name, expr: e}, finds
+	return &Index{Dataset: dataset, Name: name, Needs: needs, expr: e}, finds
 }
 
 // Keys emits the keys of an entity: one for each value, none for nulls. Equal
@@ -89,6 +97,36 @@ func (s *Subset) Matches(e entity.Value) bool {
 	hit := false
 	s.Index.Keys(e, func(key []byte) { hit = hit || string(key) == string(s.Key) })
 	return hit
+}
+
+// rootMembers adds the members of the entity that an expression over _S. looks
+// at to list; false if that cannot be told from its texts.
+func rootMembers(n *jsonpos.Node, list []string) ([]string, bool) {
+	if n.Kind == jsonpos.Object {
+		return nil, false
+	}
+	if n.Kind == jsonpos.String && strings.HasPrefix(n.Text, "_") {
+		path, ok := strings.CutPrefix(n.Text, "_S.")
+		name, _, _ := strings.Cut(path, ".")
+		if !ok || name == "" || strings.ContainsFunc(name, special) {
+			return nil, false
+		}
+		if !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	for _, e := range n.Elems {
+		var ok bool
+		if list, ok = rootMembers(e, list); !ok {
+			return nil, false
+		}
+	}
+	return list, true
+}
+
+// special tells what may mean something in a path besides the name of a member.
+func special(r rune) bool {
+	return !strings.ContainsRune("_-$", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
 }
 
 // renamed returns n with paths on an alias turned into paths on _S.

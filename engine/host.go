@@ -82,7 +82,7 @@ func (d dataset) GetEach(ctx context.Context, ids []string, a *entity.Arena) ([]
 func (d dataset) FindEach(ctx context.Context, ix *dtl.Index, keys [][]byte, a *entity.Arena, yield func(int, entity.Value) bool) error {
 	err := d.store.Find(ctx, d.name, ix.Name, keys, a, yield)
 	if errors.Is(err, store.ErrNoIndex) { // nothing has been yielded
-		if err = d.store.EnsureIndex(ctx, d.name, store.Index{Name: ix.Name, Keys: ix.Keys}); err == nil {
+		if err = d.store.EnsureIndex(ctx, d.name, store.Index{Name: ix.Name, Needs: ix.Needs, Keys: ix.Keys}); err == nil {
 			err = d.store.Find(ctx, d.name, ix.Name, keys, a, yield)
 		}
 	}

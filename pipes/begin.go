@@ -29,7 +29,7 @@ func (p *Pipe) ready(ctx context.Context) error {
 	}
 	for _, h := range p.facts.Hops {
 		if h.Index != nil {
-			ix := store.Index{Name: h.Index.Name, Keys: h.Index.Keys}
+			ix := store.Index{Name: h.Index.Name, Needs: h.Index.Needs, Keys: h.Index.Keys}
 			if err := p.env.Store.EnsureIndex(ctx, h.Dataset, ix); err != nil {
 				return fmt.Errorf("index of dataset %s: %w", h.Dataset, err)
 			}

@@ -90,7 +90,7 @@ func (p *Pipe) Tracks() []string { return p.tracks }
 func (p *Pipe) readyTracking(ctx context.Context) error {
 	for _, v := range p.inverses {
 		for _, x := range v.Indexes() {
-			err := p.env.Store.EnsureIndex(ctx, x.Dataset, store.Index{Name: x.Name, Keys: x.Keys})
+			err := p.env.Store.EnsureIndex(ctx, x.Dataset, store.Index{Name: x.Name, Needs: x.Needs, Keys: x.Keys})
 			if err != nil && !errors.Is(err, store.ErrNoDataset) {
 				return fmt.Errorf("index of dataset %s: %w", x.Dataset, err)
 			}

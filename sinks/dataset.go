@@ -136,7 +136,7 @@ func (s *datasetSink) index(e *jsonpos.Node, o dtl.Options) diag.List {
 	subset, diags := dtl.CompileSubset(s.dataset,
 		&jsonpos.Node{Kind: jsonpos.Array, Elems: []*jsonpos.Node{eq, e, zero}, Span: e.Span}, o)
 	if subset != nil {
-		s.indexes = append(s.indexes, store.Index{Name: subset.Index.Name, Keys: subset.Index.Keys})
+		s.indexes = append(s.indexes, store.Index{Name: subset.Index.Name, Needs: subset.Index.Needs, Keys: subset.Index.Keys})
 	}
 	return diags
 }

@@ -76,7 +76,7 @@ func (d *dataset) compileSubset(o dtl.Options) diag.List {
 	}
 	subset, diags := dtl.CompileSubset(d.cfg.Dataset, d.cfg.Subset, o)
 	if subset != nil {
-		d.index = &store.Index{Name: subset.Index.Name, Keys: subset.Index.Keys}
+		d.index = &store.Index{Name: subset.Index.Name, Needs: subset.Index.Needs, Keys: subset.Index.Keys}
 		d.key, d.in = subset.Key, subset
 	}
 	return diags

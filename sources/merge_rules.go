@@ -131,7 +131,7 @@ func (c *ruleCompiler) term(n *jsonpos.Node) *term {
 
 // ready builds the index of a term; a dataset that does not exist has none.
 func (m *merge) ready(ctx context.Context, t *term) error {
-	err := m.store.EnsureIndex(ctx, m.ids[t.rank], store.Index{Name: t.ix.Name, Keys: t.ix.Keys})
+	err := m.store.EnsureIndex(ctx, m.ids[t.rank], store.Index{Name: t.ix.Name, Needs: t.ix.Needs, Keys: t.ix.Keys})
 	if errors.Is(err, store.ErrNoDataset) {
 		return nil
 	}

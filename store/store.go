@@ -204,6 +204,9 @@ type Page struct {
 type Index struct {
 	// Name identifies what is indexed, across restarts.
 	Name string
+	// Needs names the root members that Keys looks at, if they are known: it is
+	// given an entity that may lack all others. nil stands for the whole entity.
+	Needs []string
 	// Keys emits the keys of a live entity; none leaves it out.
 	Keys func(e entity.Value, emit func(key []byte))
 }

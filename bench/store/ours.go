@@ -37,7 +37,7 @@ func openOurs(ctx context.Context, dir string) (side, error) {
 
 func byCustomer() store.Index {
 	var key []byte
-	return store.Index{Name: "customer", Keys: func(e entity.Value, emit func([]byte)) {
+	return store.Index{Name: "customer", Needs: []string{"customer"}, Keys: func(e entity.Value, emit func([]byte)) {
 		key = customerKey(key[:0], e)
 		emit(key)
 	}}

@@ -53,13 +53,14 @@ func (s *Store) finish(p *pending, err error) {
 		s.encoders.Put(p.enc)
 	}
 	p.enc, p.writes = nil, nil
+	s.underway.Add(-1)
 	close(p.done)
 }
 
 // Append implements store.Store. The dataset of every write must exist.
 func (s *Store) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
 	enc := s.encoders.Get().(*encoder)
-	enc.most, enc.buf = s.o.MaxEntityBytes, enc.buf[:0]
+	enc.s, enc.buf, enc.idle = s, enc.buf[:0], s.underway.Load() == 0
 	writes, err := enc.writes(b.Writes)
 	if err != nil {
 		return nil, err
@@ -88,10 +89,12 @@ func (s *Store) submit(ctx context.Context, p *pending) error {
 	}
 	defer s.leave()
 	p.done = make(chan struct{})
+	s.underway.Add(1)
 	select {
 	case s.queue <- p:
 		return nil
 	case <-ctx.Done():
+		s.underway.Add(-1)
 		return ctx.Err()
 	}
 }

@@ -253,11 +253,19 @@ func (b *indexBuild) keysOf(r *record, at location) (keySet, error) {
 		return keySet{}, nil
 	}
 	b.look.Reset()
-	v, err := entity.Decode(b.look, r.body, storedForm())
+	v, err := b.decode(r.body)
 	if err != nil {
 		return keySet{}, b.s.damaged(b.d, at)
 	}
 	set := b.keys.begin()
 	b.x.keys(v, func(key []byte) { b.keys.add(&set, key) })
 	return set, nil
+}
+
+// decode reads as much of a content as the keys are made of.
+func (b *indexBuild) decode(body []byte) (entity.Value, error) {
+	if b.x.needs == nil {
+		return entity.Decode(b.look, body, storedForm())
+	}
+	return entity.Pick(b.look, body, b.x.needs, storedForm())
 }

@@ -21,6 +21,9 @@ func (g *group) write(p *pending, i int) error {
 	})
 	out := make([]store.Outcome, len(w.ops))
 	for j := range w.ops {
+		if w.ops[j].same && d == w.d {
+			continue // store.Unchanged
+		}
 		if out[j], err = g.op(sec, &w.ops[j]); err != nil {
 			return fmt.Errorf("dataset %q, entity %q: %w", d.name, w.ops[j].id, err)
 		}
@@ -58,6 +61,9 @@ func (g *group) spareSection() *openSection {
 // op does one op: a version is appended if the id is new, the content differs
 // or the deleted flag flips (the hash covers it).
 func (g *group) op(sec *openSection, op *encodedOp) (store.Outcome, error) {
+	if op.same {
+		return store.Unchanged, fmt.Errorf("the dataset was made anew meanwhile: %w", store.ErrConflict)
+	}
 	key := versionKey{sec.d, op.id}
 	cur, known, err := g.find(key)
 	if err != nil {

@@ -36,11 +36,12 @@ type dataset struct {
 
 // secondary is an index that this process keeps up to date.
 type secondary struct {
-	id   uint32
-	name string
-	keys func(e entityValue, emit func([]byte))
-	turn chan struct{} // held by whoever brings it up to date
-	upTo atomic.Int64  // last offset indexed
+	id    uint32
+	name  string
+	needs []string
+	keys  func(e entityValue, emit func([]byte))
+	turn  chan struct{} // held by whoever brings it up to date
+	upTo  atomic.Int64  // last offset indexed
 }
 
 func newDataset(id uint32, name string, gen [16]byte) *dataset {

@@ -19,6 +19,7 @@ type encodedOp struct {
 	kind    store.OpKind
 	mark    bool
 	deleted bool
+	same    bool // the content is what stands there already; there is no body
 	hash    [16]byte
 	id      string
 	body    []byte
@@ -28,20 +29,27 @@ type encodedOp struct {
 type encodedWrite struct {
 	dataset string
 	ops     []encodedOp
+	d       *dataset // of which ops were found to be the same
 }
 
 // encoder writes the entities of a batch into one buffer.
 type encoder struct {
-	buf  []byte
-	most int
+	s       *Store
+	buf     []byte
+	idle    bool // no batch is under way that this one comes after
+	touched map[string]bool
 }
 
 func (e *encoder) writes(list []store.Write) ([]encodedWrite, error) {
 	out := make([]encodedWrite, len(list))
 	for i, w := range list {
 		out[i] = encodedWrite{dataset: w.Dataset, ops: make([]encodedOp, len(w.Ops))}
+		if e.idle && i == 0 { // a later write may be to the same dataset
+			out[i].d, _ = e.s.dataset(w.Dataset)
+			e.forget()
+		}
 		for j := range w.Ops {
-			if err := e.op(&out[i].ops[j], &w.Ops[j]); err != nil {
+			if err := e.op(&out[i], j, &w.Ops[j]); err != nil {
 				return nil, fmt.Errorf("dataset %q: %w", w.Dataset, err)
 			}
 		}
@@ -49,10 +57,12 @@ func (e *encoder) writes(list []store.Write) ([]encodedWrite, error) {
 	return out, nil
 }
 
-func (e *encoder) op(to *encodedOp, op *store.Op) error {
+func (e *encoder) op(w *encodedWrite, j int, op *store.Op) error {
+	to := &w.ops[j]
 	to.kind, to.mark = op.Kind, op.Mark
 	if op.Kind == store.Delete {
 		to.id = op.ID
+		e.touch(w, to.id)
 		return nil
 	}
 	id, ok := entity.ID(op.Entity)
@@ -62,19 +72,48 @@ func (e *encoder) op(to *encodedOp, op *store.Op) error {
 	if len(id) > maxID {
 		return fmt.Errorf("an _id of %d bytes, the most is %d: %w", len(id), maxID, store.ErrTooLarge)
 	}
+	to.id = string([]byte(id))
+	to.hash = entity.Hash(op.Entity)
+	to.deleted = entity.Deleted(op.Entity)
+	if to.same = e.unchanged(w, j); to.same {
+		return nil
+	}
+	e.touch(w, to.id)
 	from := len(e.buf)
 	e.buf = appendBody(e.buf, op.Entity.Object())
 	to.body = e.buf[from:len(e.buf):len(e.buf)]
-	if len(to.body) > e.most {
-		return fmt.Errorf("entity %q has %d bytes, the most is %d: %w", id, len(to.body), e.most, store.ErrTooLarge)
+	if len(to.body) > e.s.o.MaxEntityBytes {
+		return fmt.Errorf("entity %q has %d bytes, the most is %d: %w", id, len(to.body), e.s.o.MaxEntityBytes, store.ErrTooLarge)
 	}
 	if len(e.buf) > maxBatch {
 		return fmt.Errorf("the batch has more than %d bytes: %w", maxBatch, store.ErrTooLarge)
 	}
-	to.id = string([]byte(id))
-	to.hash = entity.Hash(op.Entity)
-	to.deleted = entity.Deleted(op.Entity)
 	return nil
+}
+
+// unchanged tells whether an entity is what stands there already, which spares
+// writing it down. It must be sure of what the batch will find: so none may be
+// under way, and the batch itself must not have touched the id before. Whoever
+// else writes at the same time may just as well come later.
+func (e *encoder) unchanged(w *encodedWrite, j int) bool {
+	if w.d == nil {
+		return false
+	}
+	l, ok := e.s.table.get(e.s.table.keyOf(w.d.id, w.ops[j].id))
+	return ok && l.hash == w.ops[j].hash && !e.touched[w.ops[j].id]
+}
+
+// forget makes room for the ids of a batch.
+func (e *encoder) forget() {
+	if clear(e.touched); e.touched == nil {
+		e.touched = map[string]bool{}
+	}
+}
+
+func (e *encoder) touch(w *encodedWrite, id string) {
+	if w.d != nil {
+		e.touched[id] = true
+	}
 }
 
 // appendBody appends the stored form: canonical JSON without the reserved root

@@ -99,6 +99,7 @@ type Store struct {
 	byID     map[uint32]*dataset
 
 	queue      chan *pending
+	underway   atomic.Int64    // batches that were handed over and are not settled
 	tasks      chan func()     // what the writer does between groups
 	passing    sync.Mutex      // held by the compaction under way
 	compacting sync.Mutex      // held while files of the log change or must not

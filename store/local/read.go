@@ -71,8 +71,8 @@ func (s *Store) plan(d *dataset, q *store.Query) (plan, error) {
 }
 
 func planOn(last int64, skip *bitset, q *store.Query) plan {
-	p := plan{next: q.Since}
 	at := skip.nextClear(max(int64(q.Since), -1) + 1)
+	p := plan{next: q.Since, offsets: make([]int64, 0, max(0, min(int64(q.Limit), last-at+1)))}
 	for ; at <= last && len(p.offsets) < q.Limit; at = skip.nextClear(at + 1) {
 		p.offsets = append(p.offsets, at)
 		p.next = store.Offset(at)

@@ -87,7 +87,7 @@ func (s *Store) register(d *dataset, ix store.Index) (*secondary, error) {
 	if x := d.indexes[ix.Name]; x != nil {
 		return x, nil
 	}
-	x := &secondary{name: ix.Name, keys: ix.Keys, turn: make(chan struct{}, 1)}
+	x := &secondary{name: ix.Name, needs: ix.Needs, keys: ix.Keys, turn: make(chan struct{}, 1)}
 	x.upTo.Store(int64(store.Start))
 	known, err := value(s.db, indexKey(d.id, ix.Name), func(b []byte) bool {
 		id, upTo, ok := parseIndexRow(b)
