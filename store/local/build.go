@@ -66,7 +66,11 @@ func (b *indexBuild) slice(upTo int64) error {
 	if err != nil {
 		return err
 	}
-	return b.commit(upTo)
+	if err := b.commit(upTo); err != nil {
+		return err
+	}
+	b.d.hints.done(b.d.indexedUpTo()) // takes a lock that must not wait for commit's
+	return nil
 }
 
 // load reads versions and their keys; it returns how far it came.
@@ -168,7 +172,6 @@ func (b *indexBuild) commit(upTo int64) error {
 		return err
 	}
 	b.x.upTo.Store(upTo)
-	b.d.hints.done(b.d.indexedUpTo())
 	return nil
 }
 
