@@ -41,6 +41,7 @@ var webDatasets = []string{"a", "few", "b", "both", "end", "few2", "few3", "merg
 // However the runs of pumps fall between one another, and between the writes
 // to what they read, the end is that of running them one after the other.
 func TestInterleavingsAreSerial(t *testing.T) {
+	t.Parallel()
 	seeds := uint64(1000)
 	if testing.Short() {
 		seeds = 40

@@ -136,7 +136,7 @@ func TestMergeLargeSets(t *testing.T) {
 
 func mergeSeeds(short, long int) uint64 {
 	if testing.Short() {
-		return uint64(short)
+		return uint64(short+4) / 5 // enough for the race detector
 	}
 	return uint64(long)
 }
@@ -144,6 +144,7 @@ func mergeSeeds(short, long int) uint64 {
 // Merging as entities change leads to the same as merging all at once at the
 // end, and a full run on top of it changes nothing.
 func TestMergeIncrementalIsFull(t *testing.T) {
+	t.Parallel()
 	for seed := range mergeSeeds(300, 1500) {
 		r := rand.New(rand.NewPCG(seed, 41))
 		conf := parse(t, fmt.Sprintf(`[{"_id": "out", "type": "pipe", "batch_size": %d, %s}]`, 1+r.IntN(4), merging(r)))
@@ -204,6 +205,7 @@ func remembered(t *testing.T, st store.Store, seed uint64) {
 
 // The size of batches decides nothing.
 func TestMergeBatchSize(t *testing.T) {
+	t.Parallel()
 	for seed := range mergeSeeds(60, 400) {
 		source := merging(rand.New(rand.NewPCG(seed, 43)))
 		want := ""
@@ -231,6 +233,7 @@ func TestMergeBatchSize(t *testing.T) {
 // Whatever write a power cut strikes, with and without circuit breakers, in
 // full and in other runs, the end is the same as without.
 func TestMergeCrash(t *testing.T) {
+	t.Parallel()
 	cuts := 0
 	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 45))
@@ -272,6 +275,7 @@ func TestMergeCrash(t *testing.T) {
 // A batch that fails is delivered entity by entity, and cut short anywhere;
 // changes come in between. What is delivered in the end is what should be.
 func TestMergeCrashWithFailures(t *testing.T) {
+	t.Parallel()
 	cuts := 0
 	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 47))
@@ -320,6 +324,7 @@ func TestMergeCrashWithFailures(t *testing.T) {
 // Compaction at any time, down to one version and no tombstones, decides
 // nothing.
 func TestMergeCompaction(t *testing.T) {
+	t.Parallel()
 	removed := int64(0)
 	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 49))
@@ -365,6 +370,7 @@ func TestMergeCompaction(t *testing.T) {
 // A rescan beside incremental runs with other rules, another order and fewer
 // datasets than before, while entities change, leads to what a full run does.
 func TestMergeBackgroundRescan(t *testing.T) {
+	t.Parallel()
 	for seed := range mergeSeeds(60, 400) {
 		r := rand.New(rand.NewPCG(seed, 51))
 		conf := func() string {

@@ -89,6 +89,7 @@ func (o *outside) live() string {
 // get lost as power does, nothing is left there that should be gone, and nothing
 // is missing.
 func TestMergeToOutside(t *testing.T) {
+	t.Parallel()
 	cuts := 0
 	for seed := range mergeSeeds(100, 1500) {
 		r := rand.New(rand.NewPCG(seed, 71))

@@ -28,6 +28,7 @@ func severalConf(source string, batch int) string {
 // What several datasets come to as they change is what they come to at once, in
 // batches of any size, and through power cuts.
 func TestSeveralDatasets(t *testing.T) {
+	t.Parallel()
 	cuts := 0
 	for seed := range mergeSeeds(100, 1500) {
 		r := rand.New(rand.NewPCG(seed, 61))
