@@ -233,7 +233,10 @@ func TestWokenByChangeWhileLooking(t *testing.T) {
 // Thousands of pipes cost the scheduler nothing while nothing is due, and each
 // has its turn.
 func TestThousandsOfPipes(t *testing.T) {
-	const pipes = 5000
+	pipes := 5000
+	if testing.Short() {
+		pipes = 500
+	}
 	conf := pipeList(pipes, `{"_id": "p%d", "type": "pipe", "source": {"type": "probe"}, "pump": {"schedule_interval": 36000}}`)
 	inWorld(t, conf, func(t *testing.T, w *world) {
 		w.e.Close()

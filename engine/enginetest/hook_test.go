@@ -159,6 +159,7 @@ func TestWebhookWhileDisabled(t *testing.T) {
 
 // A failure now and then, with nothing to send in between, disables nobody.
 func TestWebhookFailsNowAndThen(t *testing.T) {
+	t.Parallel()
 	r := newReceivers()
 	r.answer["a"] = func(*http.Request, int) (*http.Response, error) { return answer(500) }
 	inHooks(t, hookConf(`, "retry": [60]`, "a"), r, func(t *testing.T, w *world) {

@@ -145,7 +145,7 @@ func mergeSeeds(short, long int) uint64 {
 // end, and a full run on top of it changes nothing.
 func TestMergeIncrementalIsFull(t *testing.T) {
 	t.Parallel()
-	for seed := range mergeSeeds(300, 1500) {
+	for seed := range mergeSeeds(300, 600) {
 		r := rand.New(rand.NewPCG(seed, 41))
 		conf := parse(t, fmt.Sprintf(`[{"_id": "out", "type": "pipe", "batch_size": %d, %s}]`, 1+r.IntN(4), merging(r)))
 		bit, whole := memory(t), memory(t)

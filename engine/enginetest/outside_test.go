@@ -91,7 +91,7 @@ func (o *outside) live() string {
 func TestMergeToOutside(t *testing.T) {
 	t.Parallel()
 	cuts := 0
-	for seed := range mergeSeeds(100, 1500) {
+	for seed := range mergeSeeds(100, 600) {
 		r := rand.New(rand.NewPCG(seed, 71))
 		source := merging(r)
 		out := &outside{has: map[string]string{}, r: r}

@@ -30,7 +30,7 @@ func severalConf(source string, batch int) string {
 func TestSeveralDatasets(t *testing.T) {
 	t.Parallel()
 	cuts := 0
-	for seed := range mergeSeeds(100, 1500) {
+	for seed := range mergeSeeds(100, 600) {
 		r := rand.New(rand.NewPCG(seed, 61))
 		source := severalSources[seed%uint64(len(severalSources))]
 		bit, rough, whole := memory(t), memory(t), memory(t)

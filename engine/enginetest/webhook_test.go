@@ -276,6 +276,7 @@ func TestWebhookLog(t *testing.T) {
 // asked any more; when it is enabled again, what has waited goes in its order,
 // and what was given up is recovered.
 func TestWebhookIsDisabled(t *testing.T) {
+	t.Parallel()
 	r := newReceivers()
 	var well atomic.Bool
 	r.answer["a"] = func(*http.Request, int) (*http.Response, error) {
