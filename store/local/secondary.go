@@ -178,8 +178,8 @@ func (s *Store) kickIndexer(sections []*openSection) {
 	s.behind.Lock()
 	for _, sec := range sections {
 		d := s.datasets[sec.d.name]
-		if d == nil || !d.indexed.Load() {
-			continue
+		if d == nil || d.id != sec.d.id || !d.indexed.Load() {
+			continue // or what a dataset of the same name had before would be taken for its
 		}
 		d.hints.add(sec.hints)
 		s.behind.set[d] = true
