@@ -12,6 +12,7 @@ import (
 	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/report"
 	"github.com/sluiceio/sluice/internal/schemacheck"
 	"github.com/sluiceio/sluice/sinks"
@@ -26,15 +27,33 @@ import (
 func standardSets() (engine.Sets, error) {
 	lib, errLib := stdlib.Lib()
 	kinds, errKinds := schemacheck.New()
+	from, through, to, with := sources.Standard(), transforms.Standard(), sinks.Standard(), systems.Standard()
+	for _, d := range knownDialects() {
+		from, through = append(from, d.Sources...), append(through, d.Transforms...)
+		to, with = append(to, d.Sinks...), append(with, d.Systems...)
+	}
 	return engine.Sets{
-		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib, Kinds: kinds,
+		Sources: sources.NewSet(from...), Transforms: transforms.NewSet(through...),
+		Sinks: sinks.NewSet(to...), Systems: systems.NewSet(with...), Lib: lib, Kinds: kinds,
 	}, errors.Join(errLib, errKinds)
 }
 
+// loadOptions are how every command reads configurations.
+func loadOptions(profile string) config.Options {
+	o := config.Options{Profile: profile, Environ: os.Environ()}
+	for _, d := range knownDialects() {
+		if d.Front != nil {
+			o.Fronts = append(o.Fronts, d.Front)
+		}
+	}
+	return o
+}
+
 // load reads a configuration; findings are not printed.
-func load(paths []string, profile string) (*config.Config, diag.List) {
-	return config.Load(paths, config.Options{Profile: profile, Environ: os.Environ()})
+func load(paths []string, profile string, more ...*jsonpos.Node) (*config.Config, diag.List) {
+	o := loadOptions(profile)
+	o.More = more
+	return config.Load(paths, o)
 }
 
 // check says everything that can be known of a configuration.
@@ -77,9 +96,10 @@ func (n *node) close() {
 	n.store.Close()
 }
 
-// read loads and checks the configuration, and prints what is wrong with it.
-func (f *nodeFlags) read(ctx context.Context, s *stdio, sets engine.Sets, probes *sources.Probes) (*config.Config, error) {
-	c, finds := load([]string{f.Dir}, f.Profile)
+// read loads and checks the configuration with the components that stand in no
+// file, and prints what is wrong with it.
+func (f *nodeFlags) read(ctx context.Context, s *stdio, sets engine.Sets, probes *sources.Probes, more ...*jsonpos.Node) (*config.Config, error) {
+	c, finds := load([]string{f.Dir}, f.Profile, more...)
 	if !finds.HasErrors() {
 		finds.Add(engine.CheckOnce(ctx, c, sets, probes)...)
 	}
@@ -106,6 +126,10 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c, err = f.withStored(ctx, s, sets, probes, c, st); err != nil {
+		st.Close()
+		return nil, err
+	}
 	o := engine.Options{
 		Config: c, Store: st, Sets: sets, Probes: probes, Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Transport: systems.NewTransport(systems.GuardOptions{AllowInternal: f.AllowInternal}),
@@ -116,6 +140,20 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 		return nil, usage("%w", err)
 	}
 	return &node{e, st, o}, nil
+}
+
+// withStored returns the configuration with the components that stand in the
+// store, c itself if there are none.
+func (f *nodeFlags) withStored(ctx context.Context, s *stdio, sets engine.Sets, probes *sources.Probes, c *config.Config, st store.Store) (*config.Config, error) {
+	more, finds := storedComponents(ctx, st)
+	if finds.HasErrors() {
+		printFindings(s, finds, c.Files)
+		return nil, failed(nil)
+	}
+	if len(more) == 0 {
+		return c, nil
+	}
+	return f.read(ctx, s, sets, probes, more...)
 }
 
 func (f *nodeFlags) dataDir() string {

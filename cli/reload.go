@@ -11,7 +11,6 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/systems"
 )
 
 const (
@@ -29,31 +28,55 @@ type live struct {
 	node  *node
 	s     *stdio
 	door  atomic.Pointer[http.Handler]
+	// asked are wishes to have the configuration read anew.
+	asked chan chan error
+	// ended is closed when nobody answers them any more.
+	ended chan struct{}
+	stop  func() // ends what the dialects do in the background
 }
 
-func newLive(flags nodeFlags, n *node, s *stdio) *live {
-	l := &live{flags: flags, node: n, s: s}
-	l.open()
-	return l
+func newLive(ctx context.Context, flags nodeFlags, n *node, s *stdio) (*live, error) {
+	l := &live{flags: flags, node: n, s: s, asked: make(chan chan error), ended: make(chan struct{})}
+	return l, l.open(ctx)
 }
 
 // open leads requests to the node.
-func (l *live) open() {
-	h := server.New(l.node.Engine, server.Options{Log: slog.New(slog.NewTextHandler(l.s.err, nil))})
+func (l *live) open(ctx context.Context) (err error) {
+	h := server.New(l.node.Engine, server.Options{
+		Log:  slog.New(slog.NewTextHandler(l.s.err, nil)),
+		More: func(mux *http.ServeMux) { l.stop, err = serveDialects(ctx, servedNode{l.node.Engine, l}, mux) },
+	})
 	l.door.Store(&h)
+	return err
+}
+
+// close ends what the dialects do, and the node.
+func (l *live) close() {
+	l.stop()
+	l.node.close()
 }
 
 // ServeHTTP implements http.Handler.
 func (l *live) ServeHTTP(w http.ResponseWriter, r *http.Request) { (*l.door.Load()).ServeHTTP(w, r) }
 
-// watch reloads when files have changed and come to rest, until the context
-// ends or the node cannot go on.
+// watch reloads when files have changed and come to rest, or when asked, until
+// the context ends or the node cannot go on.
 func (l *live) watch(ctx context.Context) error {
+	defer close(l.ended)
 	loaded, wait := l.stamp()
 	before := loaded
 	for {
-		if systems.Sleep(ctx, wait) != nil {
+		select {
+		case <-ctx.Done():
 			return nil
+		case reply := <-l.asked:
+			told, fatal := l.reload(ctx)
+			reply <- told
+			if fatal != nil {
+				return fatal
+			}
+			continue
+		case <-time.After(wait):
 		}
 		var now string
 		// Files that were written a moment ago may not be whole yet.
@@ -62,7 +85,7 @@ func (l *live) watch(ctx context.Context) error {
 			continue
 		}
 		loaded = before
-		if err := l.reload(ctx); err != nil {
+		if _, err := l.reload(ctx); err != nil {
 			return err
 		}
 	}
@@ -72,28 +95,38 @@ func (l *live) watch(ctx context.Context) error {
 // looked at again.
 func (l *live) stamp() (string, time.Duration) {
 	begun := time.Now()
-	stamp := config.Stamp([]string{l.flags.Dir}, config.Options{Profile: l.flags.Profile})
+	stamp := config.Stamp([]string{l.flags.Dir}, loadOptions(l.flags.Profile))
 	return stamp, min(max(lookInterval, lookShare*time.Since(begun)), lookAtLeast)
 }
 
-// reload takes the new configuration whole, or not at all if anything is wrong
-// with it. An error is one of the store, after which the node cannot go on.
-func (l *live) reload(ctx context.Context) error {
+// reload takes the new configuration whole, or not at all: refused says that
+// something is wrong with it. A fatal error is one of the store, after which the
+// node cannot go on.
+func (l *live) reload(ctx context.Context) (refused, fatal error) {
 	o := l.node.o
 	c, err := l.flags.read(ctx, l.s, o.Sets, o.Probes)
+	if err == nil {
+		c, err = l.flags.withStored(ctx, l.s, o.Sets, o.Probes, c, o.Store)
+	}
 	if err != nil {
 		fmt.Fprintln(l.s.err, "the node goes on with the configuration it has")
-		return nil
+		return errRefused, nil
 	}
+	l.stop()
+	l.stop = func() {}
 	l.node.Engine.Close()
 	o.Config, o.After = c, l.node.Engine
-	e, err := engine.Open(context.WithoutCancel(ctx), o)
+	ctx = context.WithoutCancel(ctx)
+	e, err := engine.Open(ctx, o)
 	if err != nil {
-		return fmt.Errorf("the new configuration cannot be run: %w", err)
+		err = fmt.Errorf("the new configuration cannot be run: %w", err)
+		return err, err
 	}
 	l.node.Engine = e
-	l.open()
+	if err := l.open(ctx); err != nil {
+		return err, err
+	}
 	e.Start()
 	fmt.Fprintf(l.s.err, "the configuration was reloaded: %d pipes\n", len(e.Pipes()))
-	return nil
+	return nil, nil
 }

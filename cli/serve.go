@@ -35,13 +35,16 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 	if err != nil {
 		return err
 	}
-	defer n.close()
+	l, err := newLive(context.WithoutCancel(ctx), c.nodeFlags, n, s)
+	defer l.close()
+	if err != nil {
+		return usage("%w", err)
+	}
 	withdraw, err := announce(c.dataDir(), "http://"+ln.Addr().String())
 	if err != nil {
 		return err
 	}
 	defer withdraw()
-	l := newLive(c.nodeFlags, n, s)
 	n.Start()
 	fmt.Fprintf(s.err, "listening on http://%s\n", ln.Addr())
 	ctx, stop := context.WithCancel(ctx)

@@ -90,6 +90,22 @@ type Options struct {
 	Environ []string
 	// Env overrides variables of the env file.
 	Env map[string]*jsonpos.Node
+	// Fronts read files of other formats that stand in node folders.
+	Fronts []Front
+	// More are components that stand in no file.
+	More []*jsonpos.Node
+}
+
+// Front makes components of files in somebody else's format.
+type Front interface {
+	// Files are the paths of the files in a node folder that are the front's. It
+	// looks at names only; those under pipes/ and systems/ that end in .conf.json
+	// are not for it.
+	Files(dir string) []string
+	// Compile makes components of those files, as they would stand in a
+	// *.conf.json, each value with the place it comes from. read returns what a
+	// file holds.
+	Compile(dir string, files []string, read func(path string) ([]byte, error)) ([]*jsonpos.Node, diag.List)
 }
 
 func (o Options) orDefault() Options {

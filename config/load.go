@@ -31,7 +31,10 @@ func Load(paths []string, o Options) (*Config, diag.List) {
 		files = append(files, l.discover(p)...)
 	}
 	l.parseAll(files)
-	return l.finish(len(files))
+	for _, n := range l.o.More {
+		l.add(parsed{node: n})
+	}
+	return l.finish(len(files) + l.foreign)
 }
 
 // Parse reads one body of configuration, as the API receives it.
@@ -47,6 +50,7 @@ type loader struct {
 	roots   []parsed
 	env     map[string]*jsonpos.Node
 	secrets []*jsonpos.Node
+	foreign int // files that fronts read
 }
 
 type parsed struct {
@@ -61,7 +65,8 @@ func (l *loader) add(p parsed) {
 	}
 }
 
-// discover returns the configuration files that a path stands for.
+// discover returns the configuration files that a path stands for. What fronts
+// make of files of other formats is added at once.
 func (l *loader) discover(path string) []string {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -80,12 +85,37 @@ func (l *loader) discover(path string) []string {
 	if meta := filepath.Join(path, metadataFile); exists(meta) {
 		files = append(files, meta)
 	}
-	if files == nil {
+	if l.fronts(path); files == nil && l.foreign == 0 {
 		l.finds.Add(finding(jsonpos.Span{File: path}, "config/no-files",
 			"a node folder has pipes/*.conf.json, systems/*.conf.json and node-metadata.conf.json; `sluice new node` makes one",
 			"no configuration in this folder"))
 	}
 	return files
+}
+
+// fronts adds the components that fronts make of a folder's files.
+func (l *loader) fronts(dir string) {
+	for _, front := range l.o.Fronts {
+		files := front.Files(dir)
+		if len(files) == 0 {
+			continue
+		}
+		l.foreign += len(files)
+		nodes, finds := front.Compile(dir, files, readLimited)
+		l.finds.Add(finds...)
+		for _, n := range nodes {
+			l.add(parsed{node: n})
+		}
+	}
+}
+
+// readLimited reads a file that is not larger than configuration may be.
+func readLimited(path string) ([]byte, error) {
+	data, find := readBounded(path)
+	if find != nil {
+		return nil, errors.New(find.Message)
+	}
+	return data, nil
 }
 
 func exists(path string) bool {

@@ -28,6 +28,9 @@ func (l *loader) watched(path string) []string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		files = append(l.walk(filepath.Join(path, "pipes")), l.walk(filepath.Join(path, "systems"))...)
 		files = append(files, filepath.Join(path, metadataFile))
+		for _, front := range l.o.Fronts {
+			files = append(files, front.Files(path)...)
+		}
 	} else {
 		dir = filepath.Dir(path)
 	}

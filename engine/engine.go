@@ -253,6 +253,18 @@ func (e *Engine) Pipe(id string) (*pipes.Pipe, bool) {
 // Component returns the configuration of a pipe or system, nil if unknown.
 func (e *Engine) Component(id string) *config.Component { return e.o.Config.Get(id) }
 
+// Config is the whole configuration.
+func (e *Engine) Config() *config.Config { return e.o.Config }
+
+// Now is the node's clock.
+func (e *Engine) Now() time.Time { return e.o.Now() }
+
+// Transport carries the node's outgoing HTTP.
+func (e *Engine) Transport() http.RoundTripper { return e.o.Transport }
+
+// Log is for what operators should know.
+func (e *Engine) Log() *slog.Logger { return e.o.Log }
+
 // Store is where the node's datasets live.
 func (e *Engine) Store() store.Store { return e.o.Store }
 

@@ -21,6 +21,8 @@ type Options struct {
 	MaxBody int64
 	// Log receives what operators should know.
 	Log *slog.Logger
+	// More adds doors to those of the node.
+	More func(mux *http.ServeMux)
 }
 
 type server struct {
@@ -61,6 +63,9 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("GET /api/datasets/{dataset}/entity", s.entity)
 	s.publish(mux)
 	s.hooks(mux)
+	if o.More != nil {
+		o.More(mux)
+	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
 	})

@@ -21,11 +21,12 @@ const module = "github.com/sluiceio/sluice/"
 var levels = [][]string{
 	{"entity", "internal/jsonpos", "internal/textdist", "schemas", "internal/script"},
 	{"internal/diag"},
-	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext"},
+	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext", "internal/yamlpos"},
 	{"dtl/stdlib", "systems", "webhooks", "store/local", "store/storetest"},
 	{"systems/vendortest"}, // a vendor for the tests of what calls systems
 	{"sources", "transforms", "sinks"},
 	{"pipes"},
+	{"dialects"}, // what a dialect is; the dialects themselves stand beside the engine
 	{"engine", "dialects/"},
 	{"server"},
 	{"cli"},
