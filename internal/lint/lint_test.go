@@ -22,7 +22,7 @@ var levels = [][]string{
 	{"entity", "internal/jsonpos", "internal/textdist", "schemas", "internal/script"},
 	{"internal/diag"},
 	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext", "internal/yamlpos"},
-	{"dtl/stdlib", "systems", "webhooks", "store/local", "store/storetest"},
+	{"dtl/stdlib", "systems", "webhooks", "messages", "store/local", "store/storetest"},
 	{"systems/vendortest"}, // a vendor for the tests of what calls systems
 	{"sources", "transforms", "sinks"},
 	{"pipes"},
