@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 )
@@ -135,7 +136,33 @@ func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[s
 			}
 		}
 	}
-	return due, nil
+	return due, c.dueTopics(ctx, infos, due)
+}
+
+// dueTopics adds the topics of messages that are due, each with the longest
+// retention that any pipe asks for.
+func (c *compactor) dueTopics(ctx context.Context, infos map[string]store.Info, due map[string]store.Retention) error {
+	limits := map[string]messages.Limits{}
+	for _, p := range c.e.graph.pipes {
+		if name, keep := p.Publishes(); name != "" {
+			limits[name] = limits[name].Longer(keep)
+		}
+	}
+	for dataset, info := range infos {
+		name, topic := messages.Exchange(dataset)
+		if !topic || !c.isDue(&pipes.Compaction{Dataset: dataset, AsItGrows: true, Growth: 1}, &info) {
+			continue
+		}
+		keep, asked := limits[name]
+		if !asked {
+			keep = messages.DefaultLimits()
+		}
+		var err error
+		if due[dataset], err = (messages.Topic{Name: name, Store: c.e.o.Store, Now: c.e.o.Now}).Retention(ctx, keep); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // isDue tells whether a dataset is due. What a node finds when it starts counts

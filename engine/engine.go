@@ -20,6 +20,7 @@ import (
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/schemacheck"
+	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
@@ -326,10 +327,17 @@ func (e *Engine) Close() {
 	e.tasks.Wait()
 }
 
-// order sorts pipes so that a dataset is written before it is read; within a
-// cycle the order of the configuration stays.
+// order sorts pipes so that a dataset is written before it is read, and a
+// message published before it is consumed; within a cycle the order of the
+// configuration stays.
 func order(all []*pipes.Pipe) []*pipes.Pipe {
 	writer := (&graph{pipes: all}).writers()
+	publishers := map[string][]*pipes.Pipe{}
+	for _, p := range all {
+		if topic, _ := p.Publishes(); topic != "" {
+			publishers[messages.Dataset(topic)] = append(publishers[messages.Dataset(topic)], p)
+		}
+	}
 	var out []*pipes.Pipe
 	seen := map[*pipes.Pipe]bool{}
 	var visit func(p *pipes.Pipe)
@@ -340,6 +348,11 @@ func order(all []*pipes.Pipe) []*pipes.Pipe {
 		seen[p] = true
 		for _, d := range inputsOf(p) {
 			visit(writer[d])
+		}
+		for _, d := range p.Inputs() {
+			for _, q := range publishers[d] {
+				visit(q)
+			}
 		}
 		out = append(out, p)
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -10,9 +11,13 @@ import (
 // dataset has followed its changes, pipes that are disabled included. Compaction
 // must keep all versions behind a floor, and the version each of them replaced:
 // tracking goes back from both. Readers of subsets hold versions likewise: what
-// has left a subset is read once more, as deleted. Datasets that nobody tracks are not named.
+// has left a subset is read once more, as deleted; and consumers hold the messages
+// that they have not had. Datasets that nobody tracks are not named.
 func (e *Engine) Floors(ctx context.Context) (map[string]store.Offset, error) {
-	floors := map[string]store.Offset{}
+	floors, err := messages.Floors(ctx, e.o.Store)
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range e.graph.pipes {
 		followed, err := p.Followed(ctx)
 		if err != nil {
@@ -26,6 +31,12 @@ func (e *Engine) Floors(ctx context.Context) (map[string]store.Offset, error) {
 			return nil, err
 		}
 		if reads {
+			lower(floors, d, at)
+		}
+		if d, at, err = p.Consumed(ctx); err != nil {
+			return nil, err
+		}
+		if d != "" {
 			lower(floors, d, at)
 		}
 	}

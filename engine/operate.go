@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/pipes"
 )
 
@@ -142,7 +143,7 @@ func (e *Engine) RunAll(ctx context.Context, only []string, done func(r PipeResu
 			}
 			if n > 0 {
 				worked = true
-				markReaders(chosen, p.Output(), pending)
+				markReaders(chosen, p, pending)
 			}
 		}
 		if !worked {
@@ -173,10 +174,17 @@ func (e *Engine) runOnce(ctx context.Context, p *pipes.Pipe, r *PipeResult) int 
 	return stats.Changed + stats.Deleted
 }
 
-func markReaders(chosen []*pipes.Pipe, dataset string, pending []bool) {
+// markReaders marks the pipes that read what a pipe has written or published.
+func markReaders(chosen []*pipes.Pipe, writer *pipes.Pipe, pending []bool) {
+	written := []string{writer.Output()}
+	if topic, _ := writer.Publishes(); topic != "" {
+		written = append(written, messages.Dataset(topic))
+	}
 	for i, p := range chosen {
-		if slices.Contains(p.Inputs(), dataset) || slices.Contains(p.Tracks(), dataset) && dataset != p.Output() {
-			pending[i] = true
+		for _, d := range written {
+			if slices.Contains(p.Inputs(), d) || slices.Contains(p.Tracks(), d) && d != p.Output() {
+				pending[i] = true
+			}
 		}
 	}
 }

@@ -55,6 +55,12 @@ func (p *Pipe) checkRescans() diag.List {
 	var finds diag.List
 	pump := &p.Def.Pump
 	since := p.source.Since()
+	if p.passing() {
+		for _, key := range []string{"rescan_run_count", "rescan_cron_expression", "partial_rescan_run_count", "partial_rescan_delta"} {
+			p.ignored(&finds, key, "what the source had once may be gone, so that there is nothing to read again", "")
+		}
+		return append(finds, p.checkSchedule()...)
+	}
 	switch {
 	case !continues(since):
 		p.ignored(&finds, "partial_rescan_run_count", "the source cannot be read on from where it was, so that every run is a full one", "")
@@ -64,12 +70,19 @@ func (p *Pipe) checkRescans() diag.List {
 	case pump.PartialCount == 0:
 		p.ignored(&finds, "partial_rescan_delta", `there is no "partial_rescan_run_count"`, "")
 	}
-	if pump.Cron != "" {
-		p.ignored(&finds, "schedule_interval", `"cron_expression" goes before it`, "leave one of them out")
-	}
 	if pump.RescanCount > 0 && pump.RescanCron != "" {
 		finds.Add(diag.Finding{Rule: "pump/two-rescans", Severity: diag.Warning, Span: pump.At("rescan_cron_expression"),
 			Message: `"rescan_run_count" and "rescan_cron_expression" both make full rescans`, Help: "one of them is enough"})
+	}
+	return append(finds, p.checkSchedule()...)
+}
+
+// checkSchedule looks for times that are not asked.
+func (p *Pipe) checkSchedule() diag.List {
+	var finds diag.List
+	pump := &p.Def.Pump
+	if pump.Cron != "" {
+		p.ignored(&finds, "schedule_interval", `"cron_expression" goes before it`, "leave one of them out")
 	}
 	if pump.Mode != "scheduled" {
 		for _, key := range []string{"run_at_startup", "run_at_startup_if_not_populated", "cron_expression", "schedule_interval", "rescan_cron_expression"} {

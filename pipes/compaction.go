@@ -9,6 +9,7 @@ import (
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/webhooks"
 )
@@ -153,6 +154,20 @@ func (p *Pipe) SubsetRead(ctx context.Context) (dataset string, at store.Offset,
 		return p.Inputs()[0], store.Start, true, nil
 	}
 	return p.Inputs()[0], store.Offset(n), true, nil
+}
+
+// Consumed is the dataset that the source consumes, and how far it has come:
+// what is behind that place must be there. "" if it consumes none.
+func (p *Pipe) Consumed(ctx context.Context) (dataset string, at store.Offset, err error) {
+	c, ok := p.source.(sources.Consuming)
+	if !ok {
+		return "", 0, nil
+	}
+	s, err := p.loadState(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	return c.Consumes(ctx, s.Offset)
 }
 
 // StoredFloors are the floors of compaction as far as the store knows them,

@@ -8,11 +8,20 @@ import (
 // continues tells whether a source can be read on from where it was.
 func continues(s sources.Since) bool { return s.Supports && (s.Chronological || s.Comparable) }
 
+// passing tells whether what the source had once may be gone, so that no run of
+// the pipe can be a full one.
+func (p *Pipe) passing() bool {
+	s, ok := p.source.(sources.Passing)
+	return ok && s.Passing()
+}
+
 // choose decides the kind of a run. A full one goes before a partial one.
 func (r *run) choose(full bool) sinks.RunKind {
 	pump := &r.p.Def.Pump
 	s := &r.state
 	switch {
+	case r.p.passing():
+		return sinks.Incremental
 	case full, s.Full.On, s.Offset == "", !continues(r.p.source.Since()), s.Completed && due(pump.RescanCount, s.Runs):
 		return sinks.Full
 	case due(pump.PartialCount, s.Partials) && r.canShift():

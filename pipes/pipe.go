@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
@@ -200,6 +201,15 @@ func (p *Pipe) Webhook() *webhooks.Queue {
 	return nil
 }
 
+// Publishes is the topic that the sink publishes to, and how long that is to
+// keep messages; "" if it publishes to none.
+func (p *Pipe) Publishes() (exchange string, keep messages.Limits) {
+	if s, ok := p.sink.(sinks.Publishing); ok {
+		return s.Publishes()
+	}
+	return "", messages.Limits{}
+}
+
 // Signalled tells whether a change of an input starts the pipe at once: by
 // default if source and sink are datasets and no schedule was chosen.
 func (p *Pipe) Signalled() bool {
@@ -220,7 +230,7 @@ func (p *Pipe) Interval() time.Duration {
 	if p.Def.Pump.Node.Get("schedule_interval") != nil {
 		return time.Duration(p.Def.Pump.Interval * float64(time.Second))
 	}
-	if p.Internal() {
+	if p.Internal() || p.passing() {
 		return 30 * time.Second
 	}
 	return 900 * time.Second

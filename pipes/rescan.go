@@ -25,7 +25,7 @@ func (p *Pipe) Background() bool {
 		n = p.env.Metadata.Get("global_defaults").Get("enable_background_rescan")
 	}
 	since := p.source.Since()
-	return n.IsTrue() && p.side() != nil && since.Supports && (since.Chronological || since.Comparable)
+	return n.IsTrue() && p.side() != nil && !p.passing() && since.Supports && (since.Chronological || since.Comparable)
 }
 
 func (p *Pipe) side() *sinks.Side {

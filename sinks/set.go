@@ -18,7 +18,7 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("sink", Documented(), ty
 // Standard returns all types that Sluice has.
 func Standard() []Type {
 	return []Type{
-		datasetType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), webhookType(), nullType(), conditionalType(),
+		datasetType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), webhookType(), messageType(), nullType(), conditionalType(),
 	}
 }
 

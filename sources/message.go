@@ -1,0 +1,206 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/messages"
+	"github.com/sluiceio/sluice/store"
+)
+
+// Passing is the ability of sources whose entities pass by: what was there once
+// may be gone, and that something is not there says nothing. Their pipes have
+// no full runs.
+type Passing interface {
+	Passing() bool
+}
+
+// Consuming is the ability of sources that need what is behind a place in a
+// dataset, of which all else may be removed.
+type Consuming interface {
+	// Consumes are the dataset and the place, for a pipe that goes on from since.
+	Consumes(ctx context.Context, since string) (dataset string, from store.Offset, err error)
+}
+
+type messageConfig struct {
+	spec.Base
+	Type     string        `spec:"type,required" doc:"message"`
+	Comment  *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	Exchange string        `spec:"exchange" default:"default" doc:"Name of the topic that is read. It is made if it is not there."`
+	Key      string        `spec:"key" default:"#" doc:"Pattern that a message's key must fit: words with dots between them, where * stands for one word and # for any number."`
+	MaxItems int           `spec:"max_batch_items" default:"100" min:"1" max:"10000" doc:"How many messages a batch has at most."`
+	MaxBytes int           `spec:"max_batch_bytes" default:"1048576" min:"1" max:"104857600" doc:"How many bytes of messages a batch has at most; a larger message is a batch of its own."`
+	Start    string        `spec:"start" enum:"oldest,new" default:"oldest" doc:"Where a pipe begins that has read nothing yet: with the oldest message that is kept, or with what is published after the pipe was first loaded."`
+	Signals  bool          `spec:"supports_signalling" default:"true" doc:"Whether a message starts the pipe."`
+}
+
+func messageType() Type {
+	return Type{
+		Name:   "message",
+		Doc:    "Reads the messages of a topic of the node whose keys fit a pattern. The pipe's offset is its place in the topic: a batch that was written is acknowledged, one that failed comes again.",
+		Config: func() any { return new(messageConfig) },
+		Build:  buildMessage,
+	}
+}
+
+// messageSource reads a topic.
+type messageSource struct {
+	cfg     *messageConfig
+	pipe    string
+	topic   messages.Topic
+	pattern messages.Pattern
+}
+
+func buildMessage(c any, env Env) (Source, diag.List) {
+	cfg := c.(*messageConfig)
+	s := &messageSource{cfg: cfg, pipe: env.PipeID, topic: messages.Topic{Name: cfg.Exchange, Store: env.Store, Now: env.Now}}
+	var diags diag.List
+	if err := messages.CheckExchange(cfg.Exchange); err != nil {
+		diags.Add(diag.Finding{Rule: "message/exchange", Severity: diag.Error, Span: cfg.At("exchange"), Message: err.Error()})
+	}
+	var err error
+	if s.pattern, err = messages.ParsePattern(cfg.Key); err != nil {
+		diags.Add(diag.Finding{Rule: "message/key", Severity: diag.Error, Span: cfg.At("key"), Message: err.Error(),
+			Help: "for example order.*.paid, or order.#"})
+	}
+	return s, diags
+}
+
+// Since implements Source.
+func (s *messageSource) Since() Since { return Since{true, true, true} }
+
+// Passing implements Passing.
+func (s *messageSource) Passing() bool { return true }
+
+// Datasets implements Inputs.
+func (s *messageSource) Datasets() []string { return []string{s.topic.Dataset()} }
+
+// SupportsSignalling implements Signalled.
+func (s *messageSource) SupportsSignalling() (on, given bool) { return s.cfg.Signals, true }
+
+func (s *messageSource) startKey() string { return "message-start/" + s.pipe }
+
+// Load makes the topic, and marks where a pipe begins that wants what is new.
+func (s *messageSource) Load(ctx context.Context) error {
+	if err := s.topic.Load(ctx); err != nil || s.cfg.Start != "new" {
+		return err
+	}
+	known, _, err := s.topic.Store.State(ctx, s.startKey())
+	if err != nil || known != nil {
+		return err
+	}
+	_, last, err := s.topic.Store.Head(ctx, s.topic.Dataset())
+	if err != nil {
+		return err
+	}
+	p, err := s.topic.Store.Append(ctx, &store.Batch{State: []store.StateWrite{
+		{Key: s.startKey(), Value: strconv.AppendInt(nil, int64(last), 10), IfRev: store.AnyRev}}})
+	if err == nil {
+		_, err = p.Wait(ctx)
+	}
+	return err
+}
+
+// from is where reading begins. An offset past the end belongs to a topic that
+// was made anew since.
+func (s *messageSource) from(ctx context.Context, since string) (store.Offset, error) {
+	if since == "" && s.cfg.Start == "new" {
+		mark, _, err := s.topic.Store.State(ctx, s.startKey())
+		if err != nil {
+			return 0, err
+		}
+		since = string(mark)
+	}
+	at, err := parseOffset(since)
+	if err != nil {
+		return 0, err
+	}
+	_, last, err := s.topic.Store.Head(ctx, s.topic.Dataset())
+	if at > last {
+		at = store.Start
+	}
+	return at, err
+}
+
+// Consumes implements Consuming.
+func (s *messageSource) Consumes(ctx context.Context, since string) (string, store.Offset, error) {
+	at, err := s.from(ctx, since)
+	return s.topic.Dataset(), at, err
+}
+
+// Read implements Source.
+func (s *messageSource) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
+	return func(yield func(*entity.Batch, error) bool) {
+		at, err := s.from(ctx, since)
+		if errors.Is(err, store.ErrNoDataset) {
+			return
+		}
+		var q store.Query
+		if err == nil {
+			q, err = s.topic.Query(ctx, s.pattern, at)
+		}
+		r := &messageReader{s: s, batch: entity.Batch{Arena: entity.NewArena()}, most: min(size, s.cfg.MaxItems), yield: yield}
+		q.Limit = max(r.most, 100)
+		for err == nil && !r.done {
+			err = r.page(ctx, &q)
+		}
+		if err != nil {
+			yield(nil, fmt.Errorf("topic %q: %w", s.topic.Name, err))
+		}
+	}
+}
+
+// messageReader cuts pages of a topic into batches.
+type messageReader struct {
+	s     *messageSource
+	batch entity.Batch
+	most  int
+	yield func(*entity.Batch, error) bool
+	done  bool
+}
+
+func (r *messageReader) page(ctx context.Context, q *store.Query) error {
+	r.batch.Arena.Reset()
+	page, err := r.s.topic.Store.Read(ctx, r.s.topic.Dataset(), *q, r.batch.Arena)
+	if err != nil {
+		return err
+	}
+	fit, size := page.Entities[:0], 0
+	var buf []byte
+	for _, e := range page.Entities {
+		if entity.Deleted(e) || !r.s.pattern.Match(messages.Key(e)) {
+			continue
+		}
+		buf = entity.AppendJSON(buf[:0], e)
+		if len(fit) > 0 && (len(fit) == r.most || size+len(buf) > r.s.cfg.MaxBytes) {
+			if !r.give(fit, Updated(fit[len(fit)-1]), false) {
+				return nil
+			}
+			fit, size = fit[len(fit):], 0
+		}
+		fit, size = append(fit, e), size+len(buf)
+	}
+	moved := page.Next != q.Since
+	q.Since = page.Next
+	if len(fit) > 0 || moved {
+		r.give(fit, formatOffset(page.Next), page.End)
+	}
+	r.done = r.done || page.End
+	return nil
+}
+
+// give yields a batch that ends at a place. Whoever appends to it must not write
+// over what comes behind it on the page.
+func (r *messageReader) give(of []entity.Value, since string, last bool) bool {
+	r.batch.Entities, r.batch.Since, r.batch.Last = slices.Clip(of), since, last
+	r.done = !r.yield(&r.batch, nil)
+	return !r.done
+}
