@@ -30,6 +30,7 @@ var (
 	ErrTooLarge  = errors.New("entity is larger than the limit")
 	ErrClosed    = errors.New("store is closed")
 	ErrFull      = errors.New("no space left for data")
+	ErrPassed    = errors.New("the copy has passed this offset and has something else there")
 )
 
 // Store keeps datasets, their indexes and the pipes' state. All methods may be
@@ -121,7 +122,28 @@ type Op struct {
 	ID string
 	// Mark adds "$deletion_tracked": true to the tombstone, for Delete.
 	Mark bool
+	// Force stores a version that equals the latest one too, for Put.
+	Force bool
+	// Place says where the version stands in the log that the dataset is a copy
+	// of, for Put; nil appends it behind all others.
+	Place *Place
 }
+
+// Place is a version's place in a log that is kept elsewhere. Versions come in the
+// order of that log, perhaps not all of them: the offsets between stay empty, as
+// if compaction had removed what stood there. One that the copy has, or has a
+// later version of, is unchanged; another one at an offset that the copy has
+// passed is refused with ErrPassed.
+type Place struct {
+	At Offset // up to MostPlace
+	// Previous is the version before in that log; it counts if the copy has none
+	// of the id and nothing else at that offset.
+	Previous Offset
+	TS       int64 // time stamp; 0 takes the time of the copy
+}
+
+// MostPlace is the greatest offset that a Place may have.
+const MostPlace Offset = 1<<34 - 1
 
 // OpKind says what an Op does.
 type OpKind uint8

@@ -75,18 +75,21 @@ func (b *indexBuild) slice(upTo int64) error {
 
 // load reads versions and their keys; it returns how far it came.
 func (b *indexBuild) load(first, upTo int64) (int64, error) {
-	offsets := make([]int64, 0, upTo-first+1)
-	for o := first; o <= upTo; o++ {
-		offsets = append(offsets, o)
+	offsets, err := b.s.there(b.d, first-1, upTo, indexSlice)
+	if err != nil {
+		return 0, err
 	}
 	b.arena.Reset()
 	r := &pageReader{s: b.s, d: b.d, arena: b.arena}
-	err := r.read(b.stop, offsets, func(rec *record, at location) error {
+	err = r.read(b.stop, offsets, func(rec *record, at location) error {
 		now, err := b.keysOf(rec, at)
 		b.items = append(b.items, indexItem{offset: rec.offset, prev: rec.prev, prevDead: rec.prevDead, at: at, id: string(rec.id), now: now})
 		return err
 	})
-	return first - 1 + int64(r.did), err
+	if err != nil || r.did == len(offsets) && len(offsets) < indexSlice {
+		return upTo, err
+	}
+	return offsets[r.did-1], nil
 }
 
 // loadBefore finds the keys of the versions that those of the slice replaced:

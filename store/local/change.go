@@ -19,17 +19,18 @@ func (g *group) write(p *pending, i int) error {
 	g.undo = append(g.undo, func() {
 		sec.table, sec.records, sec.hints = sec.table[:n], sec.records[:size], sec.hints[:hinted]
 	})
+	before := g.count
 	out := make([]store.Outcome, len(w.ops))
 	for j := range w.ops {
 		if w.ops[j].same && d == w.d {
 			continue // store.Unchanged
 		}
-		if out[j], err = g.op(sec, &w.ops[j]); err != nil {
+		if out[j], err = g.op(d, &w.ops[j]); err != nil {
 			return fmt.Errorf("dataset %q, entity %q: %w", d.name, w.ops[j].id, err)
 		}
 	}
 	p.result.Outcomes[i] = out
-	p.result.Changed += len(sec.table) - n
+	p.result.Changed += g.count - before
 	return nil
 }
 
@@ -60,15 +61,19 @@ func (g *group) spareSection() *openSection {
 
 // op does one op: a version is appended if the id is new, the content differs
 // or the deleted flag flips (the hash covers it).
-func (g *group) op(sec *openSection, op *encodedOp) (store.Outcome, error) {
+func (g *group) op(d *dataset, op *encodedOp) (store.Outcome, error) {
 	if op.same {
 		return store.Unchanged, fmt.Errorf("the dataset was made anew meanwhile: %w", store.ErrConflict)
 	}
-	key := versionKey{sec.d, op.id}
+	key := versionKey{d, op.id}
 	cur, known, err := g.find(key)
 	if err != nil {
 		return store.Unchanged, err
 	}
+	if op.place != nil {
+		return g.place(d, op, cur, known)
+	}
+	sec := g.byDS[d]
 	if op.kind == store.Delete {
 		if !known || cur.deleted {
 			return store.Unchanged, nil
@@ -76,17 +81,23 @@ func (g *group) op(sec *openSection, op *encodedOp) (store.Outcome, error) {
 		if err := g.makeTombstone(sec, op, cur); err != nil {
 			return store.Unchanged, err
 		}
-	} else if known && cur.hash == op.hash {
+	} else if known && cur.hash == op.hash && !op.force {
 		return store.Unchanged, nil
 	}
-	g.version(sec, op, key, cur, known)
+	r := g.record(sec, op, cur, known)
+	r.ts = g.stamp(g.s.o.Clock())
+	g.version(sec, &r, key, cur, known)
+	return outcome(op, known), nil
+}
+
+func outcome(op *encodedOp, known bool) store.Outcome {
 	switch {
 	case op.deleted:
-		return store.Removed, nil
+		return store.Removed
 	case known:
-		return store.Updated, nil
+		return store.Updated
 	default:
-		return store.Added, nil
+		return store.Added
 	}
 }
 
@@ -117,20 +128,23 @@ func (g *group) undoVersions() {
 	}
 }
 
-func (g *group) version(sec *openSection, op *encodedOp, key versionKey, cur latest, known bool) {
-	r := record{
-		ds: sec.d.id, offset: sec.first + int64(len(sec.table)), prev: -1, ts: g.stamp(g.s.o.Clock()),
-		hash: op.hash, deleted: op.deleted, id: []byte(op.id), body: op.body,
-	}
+// record is the version that an op makes at the end of a section.
+func (g *group) record(sec *openSection, op *encodedOp, cur latest, known bool) record {
+	r := record{ds: sec.d.id, offset: sec.next(), prev: -1, hash: op.hash, deleted: op.deleted, id: []byte(op.id), body: op.body}
 	if known {
 		r.prev, r.prevDead = cur.offset, cur.deleted
 	}
+	return r
+}
+
+func (g *group) version(sec *openSection, r *record, key versionKey, cur latest, known bool) {
 	if known && cur.loc.seg != 0 {
 		sec.hints = append(sec.hints, hint{by: r.offset, loc: cur.loc})
 	}
 	at := len(sec.records)
 	sec.table = append(sec.table, uint32(at))
-	sec.records = appendRecord(sec.records, g.s.log.salt, &r)
+	sec.records = appendRecord(sec.records, g.s.log.salt, r)
+	g.count++
 	before, had := g.latest[key]
 	g.versionUndo = append(g.versionUndo, versionChange{key, before, had})
 	g.latest[key] = latest{offset: r.offset, hash: r.hash, deleted: r.deleted,
@@ -155,6 +169,7 @@ func (g *group) makeTombstone(sec *openSection, op *encodedOp, cur latest) error
 
 func (g *group) body(sec *openSection, cur latest) ([]byte, error) {
 	if cur.loc.seg == 0 {
+		sec = g.sectionOf(sec, cur.offset)
 		r, ok := parseRecord(sec.records[cur.loc.pos:cur.loc.pos+cur.loc.size], g.s.log.salt)
 		if !ok {
 			return nil, store.ErrCorrupt

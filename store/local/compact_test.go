@@ -156,23 +156,27 @@ func (c *compactRun) compareHistory(t *testing.T, name string) {
 	if int(info.Versions) != len(left) {
 		t.Fatalf("%s has %d versions, but says %d", name, len(left), info.Versions)
 	}
-	there := map[int64]bool{}
+	there, had := map[int64]bool{}, map[int64]string{}
+	for _, e := range all {
+		had[updated(e)] = e.String()
+	}
 	for _, e := range left {
 		at := updated(e)
 		there[at] = true
-		if e.String() != all[at].String() {
-			t.Fatalf("%s: got %s, want %s", name, e, all[at])
+		if e.String() != had[at] {
+			t.Fatalf("%s: got %s, want %s", name, e, had[at])
 		}
 	}
 	newer := map[string]int{}
 	for i := len(all) - 1; i >= 0; i-- {
 		id, _ := entity.ID(all[i])
-		if newer[id]++; newer[id] <= c.kept[name] && !there[int64(i)] {
-			t.Fatalf("%s: version %d of %s is gone, the newest %d were to stay", name, i, id, c.kept[name])
+		at := updated(all[i])
+		if newer[id]++; newer[id] <= c.kept[name] && !there[at] {
+			t.Fatalf("%s: version %d of %s is gone, the newest %d were to stay", name, at, id, c.kept[name])
 		}
-		v, err := c.some.GetAt(t.Context(), name, store.Offset(i), entity.NewArena())
-		if err != nil || there[int64(i)] != (v.Object() != nil) {
-			t.Fatalf("%s: version %d: %v %v", name, i, v, err)
+		v, err := c.some.GetAt(t.Context(), name, store.Offset(at), entity.NewArena())
+		if err != nil || there[at] != (v.Object() != nil) {
+			t.Fatalf("%s: version %d: %v %v", name, at, v, err)
 		}
 	}
 }

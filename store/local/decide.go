@@ -39,7 +39,7 @@ func (s *Store) decide(ctx context.Context, d *dataset, o store.Retention, floor
 	}
 	x := &decision{d: d, o: o, floor: s.lowest(d, int64(floor)), now: s.o.Clock, started: s.o.Clock()}
 	a := entity.NewArena()
-	for high := s.lastOf(d); high >= 0; high -= decideWindow {
+	for high := s.highest(d, s.lastOf(d)); high >= 0; high = s.highest(d, high-decideWindow) {
 		a.Reset()
 		offsets := s.thereDown(d, high, max(high-decideWindow, -1))
 		for len(offsets) > 0 {
@@ -70,6 +70,14 @@ func (s *Store) thereDown(d *dataset, high, low int64) (offsets []int64) {
 		offsets = append(offsets, o)
 	}
 	return offsets
+}
+
+// highest returns the greatest offset up to high at which something stands, -1 if
+// there is none.
+func (s *Store) highest(d *dataset, high int64) int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return d.gone.prevClear(high)
 }
 
 // lowest returns the floor below which nobody asks: secondary indexes follow

@@ -20,6 +20,8 @@ type encodedOp struct {
 	mark    bool
 	deleted bool
 	same    bool // the content is what stands there already; there is no body
+	force   bool
+	place   *store.Place
 	hash    [16]byte
 	id      string
 	body    []byte
@@ -75,7 +77,11 @@ func (e *encoder) op(w *encodedWrite, j int, op *store.Op) error {
 	to.id = string([]byte(id))
 	to.hash = entity.Hash(op.Entity)
 	to.deleted = entity.Deleted(op.Entity)
-	if to.same = e.unchanged(w, j); to.same {
+	if to.force = op.Force; op.Place != nil {
+		place := *op.Place
+		to.place = &place
+	}
+	if to.same = !op.Force && op.Place == nil && e.unchanged(w, j); to.same {
 		return nil
 	}
 	e.touch(w, to.id)

@@ -33,22 +33,26 @@ func (f *follow) outdated(e *entry) (bool, error) {
 // look reads what the versions up to last replaced.
 func (f *follow) look(last int64) error {
 	for f.last < last {
-		var offsets []int64
-		for o := f.last + 1; o <= last && len(offsets) < indexSlice; o++ {
-			offsets = append(offsets, o)
+		offsets, err := f.s.there(f.d, f.last, last, indexSlice)
+		if err != nil {
+			return err
 		}
 		if f.since == nil {
 			f.since = map[int64]bool{}
 		}
 		r := &pageReader{s: f.s, d: f.d, arena: entity.NewArena()}
-		err := r.read(f.s.stopped, offsets, func(rec *record, _ location) error {
+		err = r.read(f.s.stopped, offsets, func(rec *record, _ location) error {
 			f.since[rec.prev] = true
 			return nil
 		})
 		if err != nil {
 			return err
 		}
-		f.last += int64(r.did)
+		if r.did == len(offsets) && len(offsets) < indexSlice {
+			f.last = last
+			continue
+		}
+		f.last = offsets[r.did-1]
 	}
 	return nil
 }

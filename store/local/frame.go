@@ -31,8 +31,9 @@ const (
 	frameData  frameKind = 1
 	frameSeal  frameKind = 2 // the log goes on in the next segment
 	frameClose frameKind = 3 // the store was closed; guards the frame before
-	// frameCompact holds what compaction left of several frames; its number is
-	// that of the last of them.
+	// frameCompact tells of offsets where nothing stands. It holds what compaction
+	// left of several frames, and has the number of the last of them, or it is a
+	// group with versions that have their places from elsewhere.
 	frameCompact frameKind = 4
 )
 

@@ -14,6 +14,7 @@ type group struct {
 	s        *Store
 	accepted []*pending
 	size     int
+	count    int // versions, of refused batches too
 
 	latest   map[versionKey]latest // of ids written in the group; loc.pos is the record's place in its section
 	sections []*openSection
@@ -44,6 +45,9 @@ type openSection struct {
 	hints   []hint // of versions that are replaced, for the indexes
 }
 
+// next is the offset behind the section.
+func (sec *openSection) next() int64 { return sec.first + int64(len(sec.table)) }
+
 func newGroup(s *Store) *group {
 	return &group{s: s, arena: entity.NewArena(), latest: map[versionKey]latest{}, byDS: map[*dataset]*openSection{},
 		names: map[string]*dataset{}, states: map[string]stateEntry{}, populate: map[*dataset]bool{}}
@@ -55,7 +59,7 @@ func (g *group) reset() {
 		g.buf = nil
 	}
 	m := g.s.meta
-	g.accepted, g.size, g.buf, g.sections = g.accepted[:0], 0, g.buf[:0], g.sections[:0]
+	g.accepted, g.size, g.count, g.buf, g.sections = g.accepted[:0], 0, 0, g.buf[:0], g.sections[:0]
 	clear(g.latest)
 	clear(g.byDS)
 	clear(g.names)
@@ -218,7 +222,7 @@ func (g *group) versions() (n int) {
 }
 
 // frame returns the frame of the group, with room for its head.
-func (g *group) frame() []byte {
+func (g *group) frame() (frameKind, []byte) {
 	for _, key := range g.order {
 		g.p.states = append(g.p.states, g.states[key])
 	}
@@ -233,7 +237,11 @@ func (g *group) frame() []byte {
 	var head [frameHeadSize]byte
 	g.buf = append(g.buf[:0], head[:]...)
 	g.buf = appendPayload(g.buf, frameHeadSize, &g.p)
-	return g.buf
+	if len(g.p.holes)+len(g.p.adjust) == 0 {
+		return frameData, g.buf
+	}
+	g.buf = appendRemovals(g.buf, &g.p)
+	return frameCompact, g.buf
 }
 
 // changed returns the names that watchers hear of.

@@ -115,15 +115,36 @@ func (d *dataset) setHoles(holes []hole) {
 		return
 	}
 	for _, h := range holes {
-		for o := h.first; o < h.first+h.count; o++ {
-			d.replaced.set(o)
-			d.gone.set(o)
-		}
+		d.replaced.setRun(h.first, h.count)
+		d.gone.setRun(h.first, h.count)
 	}
 }
 
-// holed tells whether any version was removed: offsets have no other gaps. The
-// caller holds Store.mu.
+// there lists the first offsets behind from at which something stands, up to
+// last.
+func (s *Store) there(d *dataset, from, last int64, most int) ([]int64, error) {
+	s.mu.RLock()
+	gone, holed := d.gone, d.holed()
+	s.mu.RUnlock()
+	if holed && gone == nil {
+		if err := s.loadReplaced(d); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if gone = d.gone; gone == nil {
+		gone = &bitset{}
+	}
+	offsets := make([]int64, 0, max(0, min(int64(most), last-from)))
+	for o := gone.nextClear(from + 1); o <= last && len(offsets) < most; o = gone.nextClear(o + 1) {
+		offsets = append(offsets, o)
+	}
+	return offsets, nil
+}
+
+// holed tells whether at any offset nothing stands, because it was removed or
+// never there. The caller holds Store.mu.
 func (d *dataset) holed() bool { return d.versions <= d.last }
 
 // goneRun returns how many of the first offsets were removed.

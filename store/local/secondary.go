@@ -166,7 +166,7 @@ func (s *Store) advance(stop func() error, d *dataset, x *secondary, last int64)
 		if err := stop(); err != nil {
 			return err
 		}
-		if err := b.slice(min(last, x.upTo.Load()+indexSlice)); err != nil {
+		if err := b.slice(last); err != nil {
 			return fmt.Errorf("index %q of dataset %q: %w", x.name, d.name, err)
 		}
 	}

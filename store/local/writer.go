@@ -76,15 +76,15 @@ func (s *Store) commit(g *group) error {
 		// refused group must not come back then.
 		return s.log.repair()
 	}
-	frame := g.frame()
+	kind, frame := g.frame()
 	if len(frame) > maxBatch+maxBatch/8 {
 		return fmt.Errorf("a group of %d bytes cannot be written at once", len(frame))
 	}
-	at, err := s.log.append(frameData, frame)
+	at, err := s.log.append(kind, frame)
 	if err != nil {
 		return err
 	}
-	if err := s.apply(at, frameData, frame[frameHeadSize:]); err != nil {
+	if err := s.apply(at, kind, frame[frameHeadSize:]); err != nil {
 		// The batch is durable but the index does not know it. Going on would
 		// give its offsets away twice; the next start replays it.
 		s.failed = fmt.Errorf("the store takes no writes until it is opened anew: %w", err)

@@ -16,7 +16,13 @@ import (
 type Model struct {
 	Datasets map[string]*ModelDataset
 	States   map[string]string
+	// next is where the next version of a dataset with placed versions may stand;
+	// clones share it, so that what is offered always rises.
+	next map[string]int
 }
+
+// Copied is the dataset whose versions Generate places, with gaps between them.
+const Copied = "c"
 
 // ModelDataset is a dataset of a Model.
 type ModelDataset struct {
@@ -24,7 +30,8 @@ type ModelDataset struct {
 	Populated bool
 }
 
-// ModelVersion is one version: its content as JSON.
+// ModelVersion is one version: its content as JSON. Without an ID it is an offset
+// where nothing stands.
 type ModelVersion struct {
 	ID, Body string
 	Deleted  bool
@@ -33,12 +40,12 @@ type ModelVersion struct {
 
 // NewModel returns an empty model.
 func NewModel() *Model {
-	return &Model{Datasets: map[string]*ModelDataset{}, States: map[string]string{}}
+	return &Model{Datasets: map[string]*ModelDataset{}, States: map[string]string{}, next: map[string]int{}}
 }
 
 // Clone returns a model of its own with the same content.
 func (m *Model) Clone() *Model {
-	c := &Model{Datasets: map[string]*ModelDataset{}, States: maps.Clone(m.States)}
+	c := &Model{Datasets: map[string]*ModelDataset{}, States: maps.Clone(m.States), next: m.next}
 	for n, d := range m.Datasets {
 		c.Datasets[n] = &ModelDataset{Log: slices.Clone(d.Log), Populated: d.Populated}
 	}
@@ -84,6 +91,9 @@ func (d *ModelDataset) apply(op store.Op) {
 		if v.Prev >= 0 && d.Log[v.Prev].Body == v.Body {
 			return
 		}
+		for op.Place != nil && len(d.Log) < int(op.Place.At) {
+			d.Log = append(d.Log, ModelVersion{Prev: -1})
+		}
 	case v.Prev < 0 || d.Log[v.Prev].Deleted:
 		return
 	default:
@@ -100,7 +110,7 @@ func (m *Model) Generate(t testing.TB, r *rand.Rand) *store.Batch {
 	for range 1 + r.IntN(3) {
 		w := store.Write{Dataset: all[r.IntN(len(all))]}
 		for range r.IntN(8) {
-			w.Ops = append(w.Ops, randomOp(t, r))
+			w.Ops = append(w.Ops, m.place(r, w.Dataset, randomOp(t, r)))
 		}
 		b.Writes = append(b.Writes, w)
 	}
@@ -115,6 +125,23 @@ func (m *Model) Generate(t testing.TB, r *rand.Rand) *store.Batch {
 		b.Populate = []string{all[r.IntN(len(all))]}
 	}
 	return b
+}
+
+// place gives an op a place if the dataset is the copied one.
+func (m *Model) place(r *rand.Rand, dataset string, op store.Op) store.Op {
+	if dataset != Copied || op.Kind != store.Put {
+		if dataset == Copied {
+			op.ID = "none" // its tombstones have places, too
+		}
+		return op
+	}
+	at := m.next[dataset] + max(0, r.IntN(6)-3)
+	if r.IntN(100) == 0 {
+		at += r.IntN(10000)
+	}
+	m.next[dataset] = at + 1
+	op.Place = &store.Place{At: store.Offset(at), Previous: store.Offset(at - 1 - r.IntN(3))}
+	return op
 }
 
 func randomOp(t testing.TB, r *rand.Rand) store.Op {
@@ -139,8 +166,10 @@ func (m *Model) Dump() string {
 	for _, n := range slices.Sorted(maps.Keys(m.Datasets)) {
 		d := m.Datasets[n]
 		fmt.Fprintf(&out, "%s %v\n", n, d.Populated)
-		for _, v := range d.Log {
-			fmt.Fprintln(&out, v.Body)
+		for at, v := range d.Log {
+			if v.ID != "" {
+				fmt.Fprintln(&out, at, v.Body)
+			}
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(m.States)) {
@@ -155,9 +184,10 @@ func (m *Model) DumpLatest() string {
 	for _, d := range c.Datasets {
 		var left []ModelVersion
 		for i, v := range d.Log {
-			if d.latest(v.ID) == i {
-				left = append(left, v)
+			if d.latest(v.ID) != i {
+				v = ModelVersion{}
 			}
+			left = append(left, v)
 		}
 		d.Log = left
 	}
@@ -188,7 +218,7 @@ func dump(t testing.TB, s store.Store, history bool) string {
 		fmt.Fprintf(&out, "%s %v\n", info.Name, info.Populated)
 		all, _ := ReadAll(t, s, info.Name, store.Query{Since: store.Start, History: history})
 		for _, e := range all {
-			fmt.Fprintln(&out, plain(e))
+			fmt.Fprintln(&out, number(t, e, "_updated"), plain(e))
 		}
 	}
 	keys, err := s.States(t.Context(), "")
@@ -234,6 +264,9 @@ func (d *ModelDataset) check(t testing.TB, s store.Store, info store.Info) {
 	byKey := map[string][]string{}
 	deleted := 0
 	for i, v := range d.Log {
+		if v.ID == "" {
+			continue
+		}
 		all = append(all, v.Body)
 		if d.latest(v.ID) != i {
 			continue
@@ -248,15 +281,20 @@ func (d *ModelDataset) check(t testing.TB, s store.Store, info store.Info) {
 	}
 	got, _ := ReadAll(t, s, info.Name, store.Query{Since: store.Start, History: true, Limit: 7})
 	want(t, "log of "+info.Name, plains(got), strings.Join(all, "\n"))
-	for i, e := range got {
-		if i < len(d.Log) && d.Log[i].Prev >= 0 && number(t, e, "_previous") != number(t, got[d.Log[i].Prev], "_updated") {
-			t.Errorf("%s: previous is not %d", e, d.Log[i].Prev)
+	for _, e := range got {
+		at := int(number(t, e, "_updated"))
+		if at >= len(d.Log) || plain(e) != d.Log[at].Body {
+			t.Errorf("%s does not stand at %d", e, at)
+			continue
+		}
+		if before := d.Log[at].Prev; before >= 0 && int(number(t, e, "_previous")) != before {
+			t.Errorf("%s: previous is not %d", e, before)
 		}
 	}
 	got, _ = ReadAll(t, s, info.Name, store.Query{Since: store.Start, Limit: 3})
 	want(t, "latest of "+info.Name, plains(got), strings.Join(latest, "\n"))
-	if info.Versions != int64(len(d.Log)) || info.Live != int64(len(live)) || info.Deleted != int64(deleted) || info.Populated != d.Populated {
-		t.Errorf("info %+v, want %d versions, %d live, %d deleted, populated %v", info, len(d.Log), len(live), deleted, d.Populated)
+	if info.Versions != int64(len(all)) || info.Live != int64(len(live)) || info.Deleted != int64(deleted) || info.Populated != d.Populated {
+		t.Errorf("info %+v, want %d versions, %d live, %d deleted, populated %v", info, len(all), len(live), deleted, d.Populated)
 	}
 	ensure(t, s, info.Name)
 	for _, k := range []string{"0", "1", "2"} {

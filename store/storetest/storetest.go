@@ -25,7 +25,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 		{"Reverse", testReverse}, {"Get", testGet}, {"Stamps", testStamps}, {"Find", testFind},
 		{"Subset", testSubset}, {"IndexErrors", testIndexErrors}, {"State", testState},
 		{"Conflict", testConflict}, {"Watch", testWatch}, {"Concurrent", testConcurrent},
-		{"ArenaMayBeReset", testArena}, {"Closed", testClosed}, {"Model", testModel},
+		{"Places", testPlaces}, {"ArenaMayBeReset", testArena}, {"Closed", testClosed}, {"Model", testModel},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t)
