@@ -294,6 +294,13 @@ func (e *Engine) Publisher(id string) (*pipes.Pipe, error) {
 	return p, nil
 }
 
+// Copied tells whether a dataset is kept as a copy of another one, which nobody
+// else may write to.
+func (e *Engine) Copied(dataset string) bool {
+	p := e.writers[dataset]
+	return p != nil && p.Copies()
+}
+
 // Lib is the function library of the node's rules.
 func (e *Engine) Lib() *dtl.Lib { return e.o.Sets.Lib }
 

@@ -22,6 +22,28 @@ func (p *Pipe) checkPump() diag.List {
 	}
 	finds.Add(p.checkRescans()...)
 	finds.Add(p.checkLetters()...)
+	finds.Add(p.checkCopy()...)
+	return finds
+}
+
+// checkCopy looks for what a sink that keeps the order of its source cannot take.
+func (p *Pipe) checkCopy() diag.List {
+	if !p.Copies() {
+		return nil
+	}
+	var finds diag.List
+	if _, ok := p.Receiver(); ok {
+		finds.Add(diag.Finding{Rule: "sink/replicated-receiver", Severity: diag.Error, Span: p.span("sink"),
+			Message: "what is posted has no offsets that a copy could keep", Help: `use the sink "dataset"`})
+	}
+	if p.keepsFailed() {
+		finds.Add(diag.Finding{Rule: "sink/replicated-retries", Severity: diag.Error, Span: p.Def.Pump.At("max_write_errors_in_retry_dataset"),
+			Message: "a copy takes entities in the order of its source: none can be delivered later", Help: "leave it out; the run stops at an entity that fails, and the next one begins with it"})
+	}
+	if p.Def.Transform != nil {
+		finds.Add(diag.Finding{Rule: "sink/replicated-transform", Severity: diag.Warning, Span: p.span("transform"),
+			Message: "a copy keeps the _updated of its source, which most transforms drop: the run fails at an entity that has none", Help: "copy first, and transform in a pipe of its own"})
+	}
 	return finds
 }
 

@@ -181,6 +181,12 @@ func (p *Pipe) Output() string {
 	return ""
 }
 
+// Copies tells whether the sink keeps a copy of the source's dataset.
+func (p *Pipe) Copies() bool {
+	_, ok := p.sink.(sinks.Copying)
+	return ok
+}
+
 // Hops are the datasets that transforms look into.
 func (p *Pipe) Hops() []dtl.HopsUse { return p.facts.Hops }
 

@@ -171,6 +171,17 @@ func (r *run) rewind(was *basis) {
 	r.rewound = len(remade) > 0 && (len(remade) == len(in) || r.state.Offset == "")
 }
 
+// source tells which incarnation of its source the run reads, for sinks that keep
+// a copy of it, and whether it begins at the beginning.
+func (r *run) source() (id string, whole bool) {
+	if id = r.origin.Log; id == "" {
+		for _, d := range r.p.Inputs() {
+			id += r.basis.Datasets[d]
+		}
+	}
+	return id, r.position() == ""
+}
+
 // toBackground has a rescan that is due run in the background, if that is
 // possible: what was made anew is not, for its old offset means nothing.
 func (r *run) toBackground() bool {

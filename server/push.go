@@ -62,10 +62,11 @@ func (s *server) putEntities(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusForbidden, "datasets of the node itself take no posts")
 		return
 	}
-	force, err := flag(r.URL.Query(), "force")
-	if err == nil && force {
-		err = errors.New("force=true is not supported: what equals the latest version is not stored again")
+	if s.engine.Copied(dataset) {
+		fail(w, http.StatusConflict, "the dataset is a copy of another one: it takes no posts")
+		return
 	}
+	force, err := flag(r.URL.Query(), "force")
 	if full, _ := flag(r.URL.Query(), "is_full"); full {
 		err = errors.New("a full sync is posted to a receiver, /api/receivers/{pipe}/entities, not to a dataset")
 	}
@@ -79,7 +80,7 @@ func (s *server) putEntities(w http.ResponseWriter, r *http.Request) {
 		s.badBody(w, err)
 		return
 	}
-	ops, err := posted(in)
+	ops, err := posted(in, force)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
@@ -98,8 +99,9 @@ func (s *server) putEntities(w http.ResponseWriter, r *http.Request) {
 	taken(w)
 }
 
-// posted makes the changes of a body: one entity, or a list of them.
-func posted(in *intake) ([]store.Op, error) {
+// posted makes the changes of a body: one entity, or a list of them. With force
+// they are changes even if they equal what is there.
+func posted(in *intake, force bool) ([]store.Op, error) {
 	v, err := entity.Decode(in.arena, in.body, entity.DecodeOptions{})
 	if err != nil {
 		return nil, err
@@ -113,7 +115,7 @@ func posted(in *intake) ([]store.Op, error) {
 		if _, ok := entity.ID(e); !ok {
 			return nil, errors.New("entity " + strconv.Itoa(i+1) + " has no _id that is a string")
 		}
-		ops = append(ops, store.Op{Kind: store.Put, Entity: e})
+		ops = append(ops, store.Op{Kind: store.Put, Entity: e, Force: force})
 	}
 	return ops, nil
 }

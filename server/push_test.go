@@ -84,6 +84,7 @@ func TestPushProtocol(t *testing.T) {
 func TestPullProtocol(t *testing.T) {
 	e, s := node(t, inMemory(t), `[{"_id": "letters", "type": "pipe", "sink": {"indexes": ["_S.vowel"]}, "source": {"type": "embedded", "entities": [
 		{"_id": "A", "vowel": true}, {"_id": "B"}, {"_id": "C", "_deleted": true}, {"_id": "E", "vowel": true}]}},
+		{"_id": "copy", "type": "pipe", "source": {"type": "dataset", "dataset": "letters"}, "sink": {"type": "replicated_dataset"}},
 		{"_id": "raw", "type": "pipe", "source": {"type": "embedded", "entities": []}}]`)
 	const at = "/api/datasets/letters/entities"
 	play(t, s.URL, []step{{at + "?populated=true", "", "404 "}, {at, "", "200 []"}})
@@ -106,7 +107,12 @@ func TestPullProtocol(t *testing.T) {
 		{subset(`["eq"`), "", "400 "},
 		{"/api/datasets/nowhere/entities", "", "404 "},
 		{"/api/datasets/raw/entities", `[{"_id": "x", "f": 1.5}]`, "200 {}"},
-		{"/api/datasets/raw/entities?force=true", `[]`, "400 "},
+		{"/api/datasets/raw/entities", `[{"_id": "x", "f": 1.5}]`, "200 {}"},
+		{"/api/datasets/raw/entities?since=0", "", "200 []"}, // it is there
+		{"/api/datasets/raw/entities?force=true", `[{"_id": "x", "f": 1.5}]`, "200 {}"},
+		{"/api/datasets/raw/entities?since=0", "", `200 [{"_id":"x","f":1.5,"_updated":1,"_previous":0,`},
+		{"/api/datasets/raw/entities?force=perhaps", `[]`, "400 "},
+		{"/api/datasets/copy/entities", `[{"_id": "x"}]`, "409 "},
 		{"/api/datasets/raw/entities?is_full=true", `[]`, "400 "},
 		{"/api/datasets/raw/entities", `[{"id": "x"}]`, "400 "},
 		{"/api/datasets/system:pump:raw/entities", `[]`, "403 "},

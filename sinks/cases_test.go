@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "rewrite the case files")
 //
 //	load                       the pipe is loaded
 //	run KIND [latest]          a run begins: full, incremental or request
+//	run KIND from LOG [behind] … that reads a log, perhaps not from its beginning
 //	write [entities]           a batch, with a state
 //	finish [populated]         the run ends, or: incomplete
 //	put [entities]             somebody else writes to the dataset "d"
@@ -93,8 +94,12 @@ func (s *script) command(name, rest string) (err error) {
 		return s.sink.(Loader).Load(ctx)
 	case "run":
 		kinds := map[string]RunKind{"full": Full, "incremental": Incremental, "partial": Partial, "request": Request}
-		kind, mode, _ := strings.Cut(rest, " ")
-		s.w, err = s.sink.Start(ctx, Run{Kind: kinds[kind], LatestOnly: mode == "latest"})
+		words := append(strings.Fields(rest), "", "", "")
+		r := Run{Kind: kinds[words[0]], LatestOnly: words[1] == "latest"}
+		if words[1] == "from" {
+			r.Source = func() (string, bool) { return words[2], words[3] != "behind" }
+		}
+		s.w, err = s.sink.Start(ctx, r)
 		return err
 	case "write":
 		s.n++

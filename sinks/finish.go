@@ -28,7 +28,7 @@ func (w *datasetWriter) Finish(ctx context.Context, f Finish, save []store.State
 	if len(ops) > 0 {
 		last.Writes = []store.Write{{Dataset: w.s.dataset, Ops: ops}}
 	}
-	if w.completes(f) {
+	if w.s.completes(w.populated, f) {
 		last.Populate = []string{w.s.dataset}
 	}
 	done, err := w.conclude(ctx, last)
@@ -49,11 +49,11 @@ func (w *datasetWriter) conclude(ctx context.Context, last *store.Batch) (Writte
 }
 
 // completes tells whether the dataset becomes populated by this run.
-func (w *datasetWriter) completes(f Finish) bool {
-	if w.populated {
+func (s *datasetSink) completes(populated bool, f Finish) bool {
+	if populated {
 		return false
 	}
-	switch w.s.populates {
+	switch s.populates {
 	case "always":
 		return true
 	case "if-source-populated":

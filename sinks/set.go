@@ -18,7 +18,11 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("sink", Documented(), ty
 // Standard returns all types that Sluice has.
 func Standard() []Type {
 	return []Type{
+<<<<<<< HEAD
 		datasetType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), webhookType(), messageType(), nullType(), conditionalType(),
+=======
+		datasetType(), replicatedType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), webhookType(), nullType(), conditionalType(),
+>>>>>>> 91f2c37 (sinks: replicated_dataset keeps a copy of a dataset with its offsets; server: posts to datasets can be forced)
 	}
 }
 
@@ -26,7 +30,7 @@ func Standard() []Type {
 // Sluice does not have yet.
 func Documented() []string {
 	return []string{
-		"replicated_dataset", "sql",
+		"sql",
 		"kafka", "elasticsearch", "mail", "sms", "solr", "sparql", "sdshare",
 	}
 }

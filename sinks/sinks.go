@@ -126,6 +126,10 @@ type Run struct {
 	// takes turns with them batch by batch, so that whoever writes last knows
 	// best.
 	Beside, Serial bool
+	// Source says which incarnation of a log the run reads, "" if nobody knows,
+	// and whether it reads it from its beginning. It may be asked once the run
+	// has read something, before that is safe. Nil: nobody knows.
+	Source func() (id string, whole bool)
 }
 
 // Finish is what a run knows at its end.

@@ -27,6 +27,9 @@ type Origin struct {
 	// ID is another one whenever an old offset means nothing any more, and when
 	// the dataset becomes a complete view of its source; "" if nobody says.
 	ID string
+	// Log is another one whenever an old offset means nothing any more; "" if
+	// nobody says.
+	Log string
 	// Unpopulated tells that it is no complete view yet: what is not in it may
 	// come.
 	Unpopulated bool
@@ -44,6 +47,7 @@ func originOf(h http.Header) Origin {
 	if restored := h.Get("X-Dataset-Restore-Uuid"); restored != "" {
 		o.ID += "/" + restored
 	}
+	o.Log = o.ID
 	if populated, err := strconv.ParseBool(strings.ToLower(h.Get("X-Dataset-Populated"))); err == nil && !populated {
 		o.Unpopulated = true
 		o.ID += " unpopulated"

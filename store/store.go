@@ -136,8 +136,8 @@ type Op struct {
 // passed is refused with ErrPassed.
 type Place struct {
 	At Offset // up to MostPlace
-	// Previous is the version before in that log; it counts if the copy has none
-	// of the id and nothing else at that offset.
+	// Previous is the version before in that log; Start if there is none. It counts
+	// if the copy has none of the id and nothing else at that offset.
 	Previous Offset
 	TS       int64 // time stamp; 0 takes the time of the copy
 }

@@ -13,14 +13,15 @@ var errPlace = errors.New("an offset must be between 0 and 17179869183")
 
 // place stores a version at the offset that it has in the log the dataset is a
 // copy of. Nothing can be put where the copy has passed: what is there has been
-// read by somebody.
+// read by somebody. What equals the version before is left out, unless that log had
+// another one between: who has read that one there must hear of this one.
 func (g *group) place(d *dataset, op *encodedOp, cur latest, known bool) (store.Outcome, error) {
 	sec, at := g.byDS[d], int64(op.place.At)
 	same := known && cur.hash == op.hash
 	switch {
 	case at < 0 || op.place.At > store.MostPlace:
 		return store.Unchanged, fmt.Errorf("offset %d: %w", at, errPlace)
-	case at >= sec.next() && same && !op.force:
+	case at >= sec.next() && same && !op.force && int64(op.place.Previous) <= cur.offset:
 		return store.Unchanged, nil
 	case at >= sec.next():
 		return g.placeAt(sec, op, cur, known)

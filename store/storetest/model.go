@@ -88,7 +88,7 @@ func (d *ModelDataset) apply(op store.Op) {
 		v.ID, _ = entity.ID(op.Entity)
 		v.Prev = d.latest(v.ID)
 		v.Body, v.Deleted = op.Entity.String(), entity.Deleted(op.Entity)
-		if v.Prev >= 0 && d.Log[v.Prev].Body == v.Body {
+		if v.Prev >= 0 && d.Log[v.Prev].Body == v.Body && (op.Place == nil || int(op.Place.Previous) <= v.Prev) {
 			return
 		}
 		for op.Place != nil && len(d.Log) < int(op.Place.At) {

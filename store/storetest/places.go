@@ -26,7 +26,8 @@ func testPlaces(t *testing.T, s store.Store) {
 		{[]store.Op{placed(t, 5, 2, `{"_id":"x","k":["1"],"n":2}`), placed(t, 2, -1, `{"_id":"x","k":["1"],"n":1}`)}, "[0 0]"},
 		{[]store.Op{placed(t, 6, 4, `{"_id":"y","k":["1"]}`), placed(t, 7, 2, `{"_id":"z"}`)}, "[1 1]"}, // 4 is empty, 2 is not
 		{[]store.Op{placed(t, 9000, -1, `{"_id":"w","k":["1"]}`), {Kind: store.Delete, ID: "z"}, placed(t, 20000, 5, `{"_id":"x","k":[],"_deleted":true}`), {Kind: store.Delete, ID: "w"}}, "[1 3 3 3]"},
-		{[]store.Op{placed(t, 20100, 6, `{"_id":"y","k":["1"]}`)}, "[0]"},                              // the same as before
+		{[]store.Op{placed(t, 20100, 6, `{"_id":"y","k":["1"]}`)}, "[0]"}, // the same as before
+		{[]store.Op{placed(t, 19999, 6, `{"_id":"q","k":["1"]}`)}, "passed"},
 		{[]store.Op{{Kind: store.Put, Force: true, Entity: Parse(t, `{"_id":"y","k":["1"]}`)}}, "[2]"}, // at 20002
 		{[]store.Op{placed(t, 8, -1, `{"_id":"v","_deleted":true}`)}, "[0]"},
 		{[]store.Op{placed(t, 20200, -1, `{"_id":"u"}`), placed(t, 8, -1, `{"_id":"v"}`)}, "passed"},
