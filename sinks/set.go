@@ -18,11 +18,8 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("sink", Documented(), ty
 // Standard returns all types that Sluice has.
 func Standard() []Type {
 	return []Type{
-<<<<<<< HEAD
-		datasetType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), webhookType(), messageType(), nullType(), conditionalType(),
-=======
-		datasetType(), replicatedType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(), webhookType(), nullType(), conditionalType(),
->>>>>>> 91f2c37 (sinks: replicated_dataset keeps a copy of a dataset with its offsets; server: posts to datasets can be forced)
+		datasetType(), replicatedType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(),
+		webhookType(), messageType(), nullType(), conditionalType(),
 	}
 }
 
