@@ -1,10 +1,7 @@
 package entity
 
 import (
-	"encoding/binary"
 	"math"
-
-	"github.com/zeebo/xxh3"
 )
 
 // Hash returns the content hash of an entity: 128 bits that are the same for
@@ -13,33 +10,26 @@ import (
 // Values of different kinds differ: 1, 1.0 and the decimal 1 are three.
 func Hash(v Value) [16]byte {
 	if v.kind != Dict {
-		return hashValue(v, 0).Bytes()
+		return hashValue(v, 0).bytes()
 	}
-	var sum xxh3.Uint128
-	for _, m := range v.Object().Members() {
+	var sum digest
+	members := v.Object().Members()
+	for i := range members {
+		m := &members[i]
 		if len(m.Key) > 0 && m.Key[0] == '_' && m.Key != IDKey && (m.Key != DeletedKey || !m.Value.Bool()) {
 			continue
 		}
-		sum = add128(sum, hashMember(m))
+		sum = sum.add(hashMember(m))
 	}
-	return closeHash(sum, 0).Bytes()
+	return sum.close(0).bytes()
 }
 
 // hashMember hashes a value with its key as the seed; the sum over members
 // does not depend on their order.
-func hashMember(m Member) xxh3.Uint128 { return hashValue(m.Value, xxh3.HashString(m.Key)) }
+func hashMember(m *Member) digest { return hashValue(m.Value, hashKey(m.Key)) }
 
-func add128(a, b xxh3.Uint128) xxh3.Uint128 {
-	lo := a.Lo + b.Lo
-	hi := a.Hi + b.Hi
-	if lo < a.Lo {
-		hi++
-	}
-	return xxh3.Uint128{Hi: hi, Lo: lo}
-}
-
-func hashValue(v Value, seed uint64) xxh3.Uint128 {
-	seed += uint64(v.kind) * 0x9e3779b97f4a7c15
+func hashValue(v Value, seed uint64) digest {
+	seed += uint64(v.kind) * kindStep
 	switch v.kind {
 	case Null:
 		return hashWord(0, seed)
@@ -47,7 +37,7 @@ func hashValue(v Value, seed uint64) xxh3.Uint128 {
 		return hashWord(v.num, seed)
 	case Int:
 		if v.flags&flagBig != 0 {
-			return xxh3.HashString128Seed(v.text(), seed)
+			return hashText(v.text(), seed)
 		}
 		return hashWord(v.num, seed)
 	case Float:
@@ -59,34 +49,23 @@ func hashValue(v Value, seed uint64) xxh3.Uint128 {
 	case Date, Datetime:
 		return hashWord(v.num, seed+uint64(v.n))
 	case Dict:
-		var sum xxh3.Uint128
-		for _, m := range v.Object().Members() {
-			sum = add128(sum, hashMember(m))
+		var sum digest
+		members := v.Object().Members()
+		for i := range members {
+			sum = sum.add(hashMember(&members[i]))
 		}
-		return closeHash(sum, seed)
+		return sum.close(seed)
 	case List:
 		return hashList(v, seed)
 	default:
-		return xxh3.HashString128Seed(v.text(), seed)
+		return hashText(v.text(), seed)
 	}
 }
 
-func hashList(v Value, seed uint64) xxh3.Uint128 {
+func hashList(v Value, seed uint64) digest {
 	h := hashWord(uint64(v.n), seed)
 	for _, e := range v.Elems() {
-		h = add128(h, hashValue(e, h.Lo))
+		h = h.add(hashValue(e, h.lo))
 	}
 	return h
-}
-
-func hashWord(w, seed uint64) xxh3.Uint128 {
-	var b [8]byte
-	binary.LittleEndian.PutUint64(b[:], w)
-	return xxh3.Hash128Seed(b[:], seed)
-}
-
-// closeHash scrambles a sum, so that sums of sums do not cancel out.
-func closeHash(sum xxh3.Uint128, seed uint64) xxh3.Uint128 {
-	b := sum.Bytes()
-	return xxh3.Hash128Seed(b[:], seed)
 }

@@ -11,7 +11,7 @@ import (
 
 const (
 	group = 100   // entities a commit
-	chunk = 10000 // entities made at once, outside of what is measured
+	chunk = 1000 // entities made at once, outside of what is measured: what a pump reads at once
 )
 
 // side is a store that is measured.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluiceio/sluice/store"
@@ -76,7 +77,42 @@ func (s *Store) Append(ctx context.Context, b *store.Batch) (store.Pending, erro
 	if p.size > maxBatch {
 		return nil, fmt.Errorf("the batch has more than %d bytes: %w", maxBatch, store.ErrTooLarge)
 	}
-	return p, s.submit(ctx, p)
+	if p.says() {
+		return p, s.submit(ctx, p)
+	}
+	return p, s.answer(p)
+}
+
+// says tells whether a batch has anything to store, or anything to be refused
+// for.
+func (p *pending) says() bool {
+	for i := range p.writes {
+		w := &p.writes[i]
+		if w.d == nil || slices.ContainsFunc(w.ops, func(op encodedOp) bool { return !op.same }) {
+			return true
+		}
+	}
+	return len(p.states)+len(p.populate) > 0 || len(p.writes) == 0
+}
+
+// answer finishes a batch of which everything stands there already, and is on
+// the disk: the writer need not be asked.
+func (s *Store) answer(p *pending) error {
+	if s.o.ReadOnly {
+		return errReadOnly
+	}
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	p.result.Outcomes = make([][]store.Outcome, len(p.writes))
+	for i := range p.writes {
+		p.result.Outcomes[i] = make([]store.Outcome, len(p.writes[i].ops))
+	}
+	p.done = make(chan struct{})
+	s.underway.Add(1)
+	s.finish(p, nil)
+	return nil
 }
 
 // submit queues a request; it waits while too many are queued.

@@ -152,7 +152,8 @@ func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEn
 		if !ok || r.offset != sec.first+int64(i) || r.ds != c.d.id {
 			return s.damaged(c.d, location{seg: at.seg, pos: pos})
 		}
-		l := latest{offset: r.offset, loc: location{seg: at.seg, pos: pos, size: uint32(len(b))}, hash: r.hash, deleted: r.deleted}
+		l := latest{offset: r.offset, loc: location{seg: at.seg, pos: pos, size: uint32(len(b))},
+			hash: half(r.hash), text: textSum(r.body), deleted: r.deleted}
 		if err := e.addVersion(c, &r, &l); err != nil {
 			return err
 		}

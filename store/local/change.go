@@ -81,7 +81,7 @@ func (g *group) op(d *dataset, op *encodedOp) (store.Outcome, error) {
 		if err := g.makeTombstone(sec, op, cur); err != nil {
 			return store.Unchanged, err
 		}
-	} else if known && cur.hash == op.hash && !op.force {
+	} else if known && cur.hash == half(op.hash) && !op.force {
 		return store.Unchanged, nil
 	}
 	r := g.record(sec, op, cur, known)
@@ -147,7 +147,7 @@ func (g *group) version(sec *openSection, r *record, key versionKey, cur latest,
 	g.count++
 	before, had := g.latest[key]
 	g.versionUndo = append(g.versionUndo, versionChange{key, before, had})
-	g.latest[key] = latest{offset: r.offset, hash: r.hash, deleted: r.deleted,
+	g.latest[key] = latest{offset: r.offset, hash: half(r.hash), deleted: r.deleted,
 		loc: location{pos: uint32(at), size: uint32(len(sec.records) - at)}}
 }
 

@@ -16,7 +16,7 @@ import (
 
 // formatVersion is the version of everything below the data folder. A store
 // of another version is refused, never guessed at.
-const formatVersion = 1
+const formatVersion = 2
 
 const (
 	lockName   = "LOCK"

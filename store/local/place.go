@@ -17,7 +17,7 @@ var errPlace = errors.New("an offset must be between 0 and 17179869183")
 // another one between: who has read that one there must hear of this one.
 func (g *group) place(d *dataset, op *encodedOp, cur latest, known bool) (store.Outcome, error) {
 	sec, at := g.byDS[d], int64(op.place.At)
-	same := known && cur.hash == op.hash
+	same := known && cur.hash == half(op.hash)
 	switch {
 	case at < 0 || op.place.At > store.MostPlace:
 		return store.Unchanged, fmt.Errorf("offset %d: %w", at, errPlace)

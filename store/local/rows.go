@@ -2,22 +2,33 @@ package local
 
 import (
 	"encoding/binary"
+
+	"github.com/zeebo/xxh3"
 )
 
 // latest says what the newest version of an id is.
 type latest struct {
 	offset  int64
 	loc     location
-	hash    [16]byte
+	hash    uint64 // half of the content hash: enough to compare with one other
+	text    uint64 // sum of the JSON it was last written or offered as, 0 if that is not known
 	deleted bool
 }
 
-const latestSize = 8 + locSize + 16 + 1
+const latestSize = 8 + locSize + 8 + 8 + 1
+
+// half is the part of a content hash that newest versions are compared by.
+func half(hash [16]byte) uint64 { return binary.LittleEndian.Uint64(hash[:]) }
+
+// textSum is the sum of an entity's stored form. What is the same to the octet
+// is the same; members in another order make another sum.
+func textSum(body []byte) uint64 { return xxh3.Hash(body) | 1 }
 
 func appendLatest(dst []byte, l *latest) []byte {
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.offset))
 	dst = appendLoc(dst, l.loc)
-	dst = append(dst, l.hash[:]...)
+	dst = binary.LittleEndian.AppendUint64(dst, l.hash)
+	dst = binary.LittleEndian.AppendUint64(dst, l.text)
 	return append(dst, bit(l.deleted))
 }
 
@@ -27,7 +38,8 @@ func parseLatest(b []byte) (l latest, ok bool) {
 	}
 	l.offset = int64(binary.LittleEndian.Uint64(b))
 	l.loc = parseLoc(b[8:])
-	copy(l.hash[:], b[8+locSize:])
+	l.hash = binary.LittleEndian.Uint64(b[8+locSize:])
+	l.text = binary.LittleEndian.Uint64(b[16+locSize:])
 	l.deleted = b[latestSize-1] == 1
 	return l, true
 }
@@ -88,7 +100,7 @@ func parseSection(key, b []byte) (s section, ok bool) {
 
 // indexVersion is the version of the index's rows. An index of another version
 // is made anew from the log.
-const indexVersion = 2
+const indexVersion = 3
 
 // meta is how far the index has come.
 type meta struct {

@@ -170,6 +170,15 @@ func (t *table) add(k idKey, d *dataset, l *latest) bool {
 
 // move notes where a version stands now, if it still is the newest one.
 func (t *table) move(k idKey, offset int64, to location) {
+	t.amend(k, offset, func(l *latest) { l.loc = to })
+}
+
+// learn notes what a version was offered as, if it still is the newest one.
+func (t *table) learn(k idKey, offset int64, text uint64) {
+	t.amend(k, offset, func(l *latest) { l.text = text })
+}
+
+func (t *table) amend(k idKey, offset int64, change func(*latest)) {
 	s := &t.shards[k.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +187,7 @@ func (t *table) move(k idKey, offset int64, to location) {
 		return
 	}
 	if l := b.rows[i].latest(); l.offset == offset {
-		l.loc = to
+		change(&l)
 		b.rows[i].pack(k.tail, b.rows[i].slot(), &l)
 	}
 }
@@ -332,14 +341,15 @@ func (t *table) bytes() (size, entries int) {
 	return size, entries
 }
 
-// A row: the tail of the key, 16 bytes of hash, 5 of offset, 4 of segment, 4 of
+// A row: the tail of the key, 8 bytes of hash, 8 of text, 5 of offset, 4 of segment, 4 of
 // position, 3 of size (0 if it is larger than they can say), 2 of slot and flag.
 
 func (p *packed) slot() uint16 { return binary.LittleEndian.Uint16(p[33:]) &^ deletedFlag }
 
 func (p *packed) pack(tail byte, slot uint16, l *latest) {
 	p[0] = tail
-	copy(p[1:17], l.hash[:])
+	binary.LittleEndian.PutUint64(p[1:], l.hash)
+	binary.LittleEndian.PutUint64(p[9:], l.text)
 	binary.LittleEndian.PutUint32(p[17:], uint32(l.offset))
 	p[21] = byte(l.offset >> 32)
 	binary.LittleEndian.PutUint32(p[22:], l.loc.seg)
@@ -356,7 +366,8 @@ func (p *packed) pack(tail byte, slot uint16, l *latest) {
 }
 
 func (p *packed) latest() (l latest) {
-	copy(l.hash[:], p[1:17])
+	l.hash = binary.LittleEndian.Uint64(p[1:])
+	l.text = binary.LittleEndian.Uint64(p[9:])
 	l.offset = int64(binary.LittleEndian.Uint32(p[17:])) | int64(p[21])<<32
 	l.loc.seg = binary.LittleEndian.Uint32(p[22:])
 	l.loc.pos = binary.LittleEndian.Uint32(p[26:])

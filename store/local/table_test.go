@@ -30,7 +30,7 @@ func fillTable(t *testing.T, most, ids int) {
 	put := func(n int) {
 		want[n] = latest{offset: r.Int64N(mostOffset), deleted: r.IntN(2) == 0,
 			loc: location{seg: r.Uint32(), pos: r.Uint32(), size: r.Uint32N(mostSize) + 1}}
-		want[n].hash[r.IntN(16)] = byte(n)
+		want[n].hash, want[n].text = r.Uint64(), r.Uint64()
 		table.put(key(n), owners[n%3], &want[n])
 	}
 	for n := range ids {
