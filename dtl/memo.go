@@ -37,6 +37,9 @@ func (m *memo) find(c *Ctx, h *hop, ds Dataset, key entity.Value) ([]entity.Valu
 		m.forget(m.head)
 	}
 	k := string(c.key)
+	if key.Kind() == entity.List { // a tuple is one key, not one for each part
+		key = entity.NewList(key)
+	}
 	found := h.read(c, ds, key, m.arena)
 	if c.err == nil {
 		m.keep(k, found)

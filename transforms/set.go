@@ -19,14 +19,14 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("transform", Documented(
 func Standard() []Type {
 	return []Type{
 		dtlType(), restType(), httpType(), emitChildrenType(), jsonSchemaType(), xmlType(), rdfType(), lowerKeysType(), upperKeysType(),
-		undirectedGraphType(), propertiesToCuriesType(), urisToCuriesType(), chainedType(), conditionalType(),
+		undirectedGraphType(), propertiesToCuriesType(), urisToCuriesType(), chainedType(), conditionalType(), templateType(),
 	}
 }
 
 // Documented returns the names of types that configurations may hold but
 // Sluice does not have yet.
 func Documented() []string {
-	return []string{"template"}
+	return nil
 }
 
 // Build compiles the transform env.Node, nested ones included; a list of them
