@@ -82,6 +82,7 @@ type nodeFlags struct {
 	Data          string `help:"Folder of the datasets; by default .data in the node folder."`
 	Profile       string `help:"Which <profile>-env.json and <profile>-secrets.json to read." default:"test"`
 	AllowInternal bool   `help:"Let systems reach addresses of this machine and of private networks."`
+	reached       string // the address by which other nodes reach this one, if it is served
 }
 
 // node is an open node with the store it owns.
@@ -132,7 +133,7 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 	}
 	o := engine.Options{
 		Config: c, Store: st, Sets: sets, Probes: probes, Log: slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Transport: systems.NewTransport(systems.GuardOptions{AllowInternal: f.AllowInternal}),
+		Transport: systems.NewTransport(systems.GuardOptions{AllowInternal: f.AllowInternal}), URL: f.reached,
 	}
 	e, err := engine.Open(ctx, o)
 	if err != nil {

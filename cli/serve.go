@@ -14,6 +14,7 @@ import (
 type serveCmd struct {
 	nodeFlags
 	Listen string `help:"Address to listen on; a loopback address." default:"127.0.0.1:9042"`
+	URL    string `help:"Address by which other nodes reach this one, to tell it of changes; by default the one it listens on."`
 }
 
 // endTimeout is how long the end may take.
@@ -30,6 +31,9 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 		return usage("cannot listen: %w; is another node running? choose another address with --listen", err)
 	}
 	defer ln.Close()
+	if c.reached = c.URL; c.reached == "" {
+		c.reached = "http://" + ln.Addr().String()
+	}
 	// The node lives on while requests end: its context is not the signal's.
 	n, err := c.open(context.WithoutCancel(ctx), s)
 	if err != nil {

@@ -51,6 +51,8 @@ type Options struct {
 	Transport http.RoundTripper
 	// Now is the clock; nil is the machine's.
 	Now func() time.Time
+	// URL is how other nodes reach this one, for signals they send; "" if none do.
+	URL string
 	// Log receives what operators should know; nil is silent.
 	Log *slog.Logger
 	// Probes remembers which validation expressions were tried against forged
@@ -87,7 +89,8 @@ type Engine struct {
 	// completeness starts.
 	holders map[string][]*pumpState
 	// hooks are the dispatchers of webhooks, by the dataset of their queue.
-	hooks map[string]*webhooks.Dispatcher
+	hooks     map[string]*webhooks.Dispatcher
+	listeners *listeners
 	// writers are the pipes by the dataset they write.
 	writers map[string]*pipes.Pipe
 	mu      struct {
@@ -129,7 +132,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	if finds.HasErrors() {
 		return nil, &ConfigError{finds}
 	}
-	e := &Engine{o: o, complete: known, graph: g, writers: g.writers(), wake: make(chan struct{}, 1)}
+	e := &Engine{o: o, complete: known, graph: g, writers: g.writers(), listeners: newListeners(o), wake: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	e.mu.runs, e.mu.inlets = map[string]*pumpState{}, map[string]*pipes.Inlet{}
 	e.mu.agenda.pools, e.mu.waiters, e.mu.changes = map[string]*pool{}, waiters{}, map[string]uint64{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/pipes"
@@ -80,6 +81,10 @@ func (e *Engine) Start() {
 	e.tasks.Go(e.loop)
 	e.tasks.Go(func() { e.listen(w) })
 	e.tasks.Go(e.compactLoop)
+	e.tasks.Go(func() { e.listeners.run(e.ctx) })
+	if e.o.URL != "" && slices.ContainsFunc(e.graph.pipes, (*pipes.Pipe).HearsFromAfar) {
+		e.tasks.Go(e.registrations)
+	}
 	for _, d := range e.hooks {
 		e.tasks.Go(func() { d.Run(e.ctx) })
 	}

@@ -43,6 +43,7 @@ func (e *Engine) signalled() map[string][]*pumpState {
 }
 
 func (e *Engine) signal(changed []string, readers map[string][]*pumpState) {
+	e.listeners.changed(changed)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.mu.heard++

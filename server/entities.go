@@ -21,7 +21,8 @@ func (s *server) entities(w http.ResponseWriter, r *http.Request) {
 	s.list(w, r, datasetOf(r))
 }
 
-// entitiesOptions answers what is known of the list without any of it.
+// entitiesOptions answers what is known of the list without any of it, and
+// registers who wants to hear of changes.
 func (s *server) entitiesOptions(w http.ResponseWriter, r *http.Request) {
 	info, err := s.engine.Store().Info(r.Context(), datasetOf(r))
 	if err == nil {
@@ -29,6 +30,9 @@ func (s *server) entitiesOptions(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		s.failFor(w, r, err)
+		return
+	}
+	if !s.listen(w, r, info.Name) {
 		return
 	}
 	w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST")

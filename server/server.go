@@ -53,6 +53,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("GET /api/pipes/{pipe}/pump", s.pump)
 	mux.HandleFunc("POST /api/pipes/{pipe}/pump", s.operate)
 	mux.HandleFunc("GET /api/pipes/{pipe}/log", s.log)
+	mux.HandleFunc("POST /api/pipes/{pipe}/webhook", s.signal)
 	mux.HandleFunc("GET /api/backup", s.backup)
 	mux.HandleFunc("GET /api/datasets", s.datasets)
 	mux.HandleFunc("GET /api/datasets/{dataset}", s.dataset)

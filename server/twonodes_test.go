@@ -153,6 +153,7 @@ type peer struct {
 	st   *brittle
 	e    *engine.Engine
 	door *door
+	url  string // by which it has others tell it of changes
 }
 
 var library = sync.OnceValues(stdlib.Lib)
@@ -189,7 +190,7 @@ func (p *peer) start(left int, keeps bool) {
 	p.e, err = engine.Open(p.t.Context(), engine.Options{Config: c, Store: p.st, Sets: engine.Sets{
 		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
 		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}, Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})})
+	}, URL: p.url, Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})})
 	if err != nil {
 		p.t.Fatal(err)
 	}

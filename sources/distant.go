@@ -38,6 +38,16 @@ type Origin struct {
 	Bounded bool
 }
 
+// Afar is the ability of sources that another node can tell when it has something
+// new.
+type Afar interface {
+	// Afar tells whether it is to be asked to.
+	Afar() bool
+	// AskToBeCalled has the node post the token to hook whenever there is something
+	// behind since.
+	AskToBeCalled(ctx context.Context, hook, token, since string) error
+}
+
 // ErrRemade is a source that is no longer what was read before.
 var ErrRemade = errors.New("what the source reads was made anew, restored from a backup or completed since it was read last; everything is read again")
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/http"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -24,7 +25,7 @@ type jsonConfig struct {
 	SupportsSince      bool              `spec:"supports_since" doc:"Whether a run continues behind the _updated read last, by the parameter since."`
 	SinceComparable    bool              `spec:"is_since_comparable" default:"true" doc:"Whether values of _updated can be compared byte by byte."`
 	Chronological      bool              `spec:"is_chronological" doc:"Whether entities come in the order of their _updated."`
-	SupportsSignalling bool              `spec:"supports_signalling" doc:"Accepted for compatibility: changes at the other end start no pipe here."`
+	SupportsSignalling bool              `spec:"supports_signalling" doc:"Whether the other node is asked to call this one when there is something new, so that the pipe runs at once."`
 	IfSourceEmpty      string            `spec:"if_source_empty" enum:"accept,fail" doc:"Whether a full run that reads nothing fails, so that it does not delete everything. Unless given the node decides, which accepts."`
 }
 
@@ -79,6 +80,26 @@ func (s *jsonSource) Alternates() {}
 // Link implements systems.Linker.
 func (s *jsonSource) Link() diag.List {
 	return systems.LinkTo(s.cfg.System, s.cfg.At("system"), s.system)
+}
+
+// Afar implements Afar.
+func (s *jsonSource) Afar() bool { return s.cfg.SupportsSignalling }
+
+// AskToBeCalled implements Afar.
+func (s *jsonSource) AskToBeCalled(ctx context.Context, hook, token, since string) error {
+	r, err := systems.RESTOf(s.cfg.System, s.system)
+	if err != nil {
+		return err
+	}
+	params := map[string]string{"webhook": hook, "token": token}
+	if since != "" {
+		params["since"] = since
+	}
+	res, err := r.Open(ctx, systems.Fetch{Method: http.MethodOptions, URL: s.cfg.URL, Params: params, Header: s.cfg.Headers})
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
 }
 
 // Read implements Source.
