@@ -97,7 +97,7 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 }
 
 func unknownType(c *config.Component) diag.Finding {
-	known := []string{"pipe", "metadata", "system:rest", "system:url"}
+	known := []string{"pipe", "metadata", "system:rest", "system:url", "system:amqp"}
 	help := `a component's type is "pipe", "metadata" or "system:…"`
 	if near := textdist.Nearest(c.Type, known); near != "" {
 		help = fmt.Sprintf("did you mean %q?", near)

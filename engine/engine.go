@@ -187,7 +187,7 @@ func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) (*pumpState, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &pumpState{pipe: p, fresh: !completed, disabled: disabled, off: off}, p.Load(ctx)
+	return &pumpState{pipe: p, fresh: !completed, disabled: disabled, off: off, switched: make(chan struct{}, 1)}, p.Load(ctx)
 }
 
 // remember takes a pump in, with what the node before this one knew of it.
@@ -335,6 +335,7 @@ func (e *Engine) Inlet(ctx context.Context, id string) (*pipes.Inlet, error) {
 func (e *Engine) Close() {
 	e.cancel()
 	e.tasks.Wait()
+	e.closeSystems()
 }
 
 // order sorts pipes so that a dataset is written before it is read, and a

@@ -86,6 +86,7 @@ func (e *Engine) SetEnabled(ctx context.Context, id string, enabled bool, sw Swi
 
 func (e *Engine) switchLocked(s *pumpState, enabled bool, off switchedOff) {
 	s.disabled, s.off = !enabled, off
+	s.switchEarsLocked(enabled)
 	if !enabled {
 		e.mu.agenda.undate(s)
 		if s.ticket != 0 && !s.byHand {

@@ -37,13 +37,17 @@ type pumpState struct {
 	// rescanSaved is what the store has for rescan.
 	rescanSaved time.Time
 	cancel      context.CancelFunc
-	started     time.Time
-	begun       uint64 // how many changes had been heard of when it started
-	wait        *pipes.WaitError
-	beside      rescan
-	last        pipes.Stats
-	lastErr     error
-	failed      time.Time
+	// deafen ends the listening of the source, switched wakes who waits for the
+	// pump to be enabled.
+	deafen   context.CancelFunc
+	switched chan struct{}
+	started  time.Time
+	begun    uint64 // how many changes had been heard of when it started
+	wait     *pipes.WaitError
+	beside   rescan
+	last     pipes.Stats
+	lastErr  error
+	failed   time.Time
 
 	pool   *pool
 	at     time.Time // by which it is filed
@@ -84,6 +88,11 @@ func (e *Engine) Start() {
 	e.tasks.Go(func() { e.listeners.run(e.ctx) })
 	if e.o.URL != "" && slices.ContainsFunc(e.graph.pipes, (*pipes.Pipe).HearsFromAfar) {
 		e.tasks.Go(e.registrations)
+	}
+	for _, p := range e.graph.pipes {
+		if s := e.mu.runs[p.ID()]; p.Listen() != nil && s.scheduled() {
+			e.tasks.Go(func() { e.takeIn(p, s) })
+		}
 	}
 	for _, d := range e.hooks {
 		e.tasks.Go(func() { d.Run(e.ctx) })

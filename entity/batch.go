@@ -12,6 +12,9 @@ type Batch struct {
 	Since string
 	// Last tells that the source knows nothing more to come in this run.
 	Last bool
+	// Safe is called when all of the batch was written, or set aside, and survives
+	// a power cut; nil if nobody asks.
+	Safe func()
 	// Notes are what the source has to remember of the batch; nil if nothing.
 	Notes Notes
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
 )
 
 // checkPump checks schedules, and settings that mean nothing without others.
@@ -11,6 +13,7 @@ func (p *Pipe) checkPump() diag.List {
 	var finds diag.List
 	pump := &p.Def.Pump
 	finds.Add(p.checkPublisher()...)
+	finds.Add(p.checkBreaker()...)
 	for key, expr := range map[string]string{"cron_expression": pump.Cron, "rescan_cron_expression": pump.RescanCron} {
 		if expr == "" {
 			continue
@@ -45,6 +48,23 @@ func (p *Pipe) checkCopy() diag.List {
 			Message: "a copy keeps the _updated of its source, which most transforms drop: the run fails at an entity that has none", Help: "copy first, and transform in a pipe of its own"})
 	}
 	return finds
+}
+
+// acknowledges tells whether the source tells others that a batch is safe.
+func (p *Pipe) acknowledges() bool {
+	s, ok := p.source.(sources.Acknowledging)
+	return ok && s.Acknowledges()
+}
+
+// checkBreaker refuses a circuit breaker where what it holds back would have
+// been acknowledged.
+func (p *Pipe) checkBreaker() diag.List {
+	if s, ok := p.sink.(sinks.Sider); !ok || s.Side() != nil || !p.acknowledges() {
+		return nil
+	}
+	return diag.List{{Rule: "sink/circuit-breaker", Severity: diag.Error, Span: p.span("sink"),
+		Message: "a circuit breaker would hold back what the source has acknowledged already",
+		Help:    "leave it out, and put it into a pipe that reads this one's dataset"}}
 }
 
 // checkPublisher looks for what a pipe that runs on demand has no use for.

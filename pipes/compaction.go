@@ -74,7 +74,11 @@ func (p *Pipe) Compaction(ctx context.Context) (Compaction, bool, error) {
 func (p *Pipe) Own() []Compaction {
 	own := []Compaction{{Dataset: LogDataset(p.ID()), Keep: p.logRetention(), Growth: 1}}
 	if m := p.Memory(); m != "" {
-		own = append(own, latestOnly(m))
+		c := latestOnly(m)
+		if s, ok := p.source.(sources.Forgetting); ok {
+			c.Keep = store.Retention{MinAge: s.Forgets()}
+		}
+		own = append(own, c)
 	}
 	if q := p.Webhook(); q != nil {
 		own = append(own, latestOnly(webhooks.Dataset(q.ID)))

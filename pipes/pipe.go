@@ -207,6 +207,15 @@ func (p *Pipe) Webhook() *webhooks.Queue {
 	return nil
 }
 
+// Listen is how the source listens to what comes by itself, nil if nothing does;
+// see sources.Listening.
+func (p *Pipe) Listen() func(ctx context.Context, ready func(), trouble func(error)) {
+	if s, ok := p.source.(sources.Listening); ok {
+		return s.Listen
+	}
+	return nil
+}
+
 // Publishes is the topic that the sink publishes to, and how long that is to
 // keep messages; "" if it publishes to none.
 func (p *Pipe) Publishes() (exchange string, keep messages.Limits) {

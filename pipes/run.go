@@ -113,7 +113,9 @@ func (r *run) readAll(ctx context.Context) (err error) {
 			err = &readError{readErr}
 		case len(b.Entities) > 0 || b.Since != "":
 			r.p.env.Traffic.yield(ctx, r.p.env.Sleep)
-			err = r.batch(work, b)
+			if err = r.batch(work, b); err == nil && b.Safe != nil {
+				b.Safe()
+			}
 		}
 		if err != nil || ctx.Err() != nil {
 			break

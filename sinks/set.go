@@ -19,7 +19,7 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("sink", Documented(), ty
 func Standard() []Type {
 	return []Type{
 		datasetType(), replicatedType(), restType(), jsonType(), httpEndpointType(), csvEndpointType(), xmlEndpointType(),
-		webhookType(), messageType(), nullType(), conditionalType(),
+		webhookType(), messageType(), amqpType(), nullType(), conditionalType(),
 	}
 }
 

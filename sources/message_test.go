@@ -35,9 +35,9 @@ func TestMessageBatches(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`"max_batch_items": 7`, `"max_batch_bytes": 1500`, `"max_batch_items": 1`, `"max_batch_bytes": 1`, `"comment": ""`} {
-		n, err := jsonpos.Parse("c", []byte(`{"type": "message", "exchange": "x", "key": "a.*", `+text+`}`))
-		if err != nil {
-			t.Fatal(err)
+		n, wrong := jsonpos.Parse("c", []byte(`{"type": "message", "exchange": "x", "key": "a.*", `+text+`}`))
+		if len(wrong) > 0 {
+			t.Fatal(wrong)
 		}
 		src := mustBuild(t, Env{PipeID: "p", Node: n, Store: st})
 		for from, left := "", want; ; {

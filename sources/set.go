@@ -18,7 +18,7 @@ func NewSet(types ...Type) Set { return Set{spec.NewSet("source", Documented(), 
 // Standard returns all types that Sluice has.
 func Standard() []Type {
 	return []Type{
-		datasetType(), mergeType(), mergeDatasetsType(), diffDatasetsType(), unionType(), restType(), jsonType(), httpEndpointType(), webhookType(), messageType(), csvType(), embeddedType(), conditionalType(), emptyType(),
+		datasetType(), mergeType(), mergeDatasetsType(), diffDatasetsType(), unionType(), restType(), jsonType(), httpEndpointType(), webhookType(), messageType(), amqpType(), csvType(), embeddedType(), conditionalType(), emptyType(),
 	}
 }
 

@@ -90,6 +90,18 @@ func (t *Transport) build(c Connection) *http.Transport {
 	}
 }
 
+// Dialer is the ability of transports to open connections for protocols other
+// than HTTP, under the same guard.
+type Dialer interface {
+	DialContext(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// DialContext implements Dialer.
+func (t *Transport) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	d := &net.Dialer{Timeout: 60 * time.Second, KeepAlive: 30 * time.Second, ControlContext: t.control}
+	return d.DialContext(ctx, network, address)
+}
+
 func (t *Transport) control(_ context.Context, _, address string, _ syscall.RawConn) error {
 	ap, err := netip.ParseAddrPort(address)
 	if err != nil {

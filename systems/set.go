@@ -15,7 +15,7 @@ type Set struct{ spec.Set[System, Env] }
 func NewSet(types ...Type) Set { return Set{spec.NewSet("system", Documented(), types)} }
 
 // Standard returns all types that Sluice has.
-func Standard() []Type { return []Type{restType(), urlType()} }
+func Standard() []Type { return []Type{restType(), urlType(), amqpType()} }
 
 // Documented returns the names of types that configurations may hold but
 // Sluice does not have yet.

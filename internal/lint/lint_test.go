@@ -23,7 +23,7 @@ var levels = [][]string{
 	{"internal/diag"},
 	{"dtl", "jinja", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext", "internal/yamlpos"},
 	{"dtl/stdlib", "systems", "webhooks", "messages", "store/local", "store/storetest"},
-	{"systems/vendortest"}, // a vendor for the tests of what calls systems
+	{"systems/vendortest", "systems/amqptest"}, // a vendor and a broker for the tests of what calls systems
 	{"sources", "transforms", "sinks"},
 	{"pipes"},
 	{"dialects"}, // what a dialect is; the dialects themselves stand beside the engine
