@@ -11,7 +11,7 @@ import (
 )
 
 // ErrStopped is how a run ends that somebody stopped.
-var ErrStopped = errors.New("it was stopped by hand")
+var ErrStopped = pipes.ErrStopped
 
 // StartPump starts a pump as soon as it has a slot, also one that is manual or
 // disabled; full asks for a full rescan.

@@ -22,10 +22,10 @@ func (e *Engine) rescanLocked(s *pumpState) {
 	if s.beside.cancel != nil || e.ctx.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(e.ctx)
-	s.beside.cancel, s.beside.stopped = cancel, false
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	s.beside.cancel, s.beside.stopped = func() { cancel(ErrStopped) }, false
 	e.tasks.Go(func() {
-		defer cancel()
+		defer cancel(nil)
 		err := s.pipe.SetRescan(ctx, true)
 		var stats pipes.Stats
 		if err == nil {

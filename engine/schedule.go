@@ -276,10 +276,10 @@ func (e *Engine) launchLocked(s *pumpState) {
 	s.started, s.begun = e.now(), e.mu.heard
 	full := s.full && !e.takesBackground(s)
 	s.full = false
-	ctx, cancel := context.WithCancel(e.ctx)
-	s.cancel = cancel
+	ctx, cancel := context.WithCancelCause(e.ctx)
+	s.cancel = func() { cancel(ErrStopped) }
 	e.tasks.Go(func() {
-		defer cancel()
+		defer cancel(nil)
 		stats, err := s.pipe.Run(ctx, full)
 		e.finished(s, stats, err)
 	})

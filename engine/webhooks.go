@@ -20,12 +20,7 @@ func (e *Engine) dispatchers() map[string]*webhooks.Dispatcher {
 		if q == nil {
 			continue
 		}
-		hooks[webhooks.Dataset(q.ID)] = &webhooks.Dispatcher{Queue: q, Now: e.now, Log: e.o.Log,
-			Notify: func(ctx context.Context, n webhooks.Notice) {
-				if err := p.LogWebhookDisabled(ctx, n.Why); err != nil {
-					e.o.Log.Error("the execution log cannot be written", "pipe", p.ID(), "error", err)
-				}
-			}}
+		hooks[webhooks.Dataset(q.ID)] = &webhooks.Dispatcher{Queue: q, Now: e.now, Log: e.o.Log}
 	}
 	return hooks
 }

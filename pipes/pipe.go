@@ -90,6 +90,7 @@ func Compile(c *config.Component, env Env) (*Pipe, diag.List) {
 		return nil, finds
 	}
 	p.digest = p.digestConfig()
+	p.tellOfWebhook()
 	return p, finds
 }
 

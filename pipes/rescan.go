@@ -92,6 +92,7 @@ func (p *Pipe) Rescan(ctx context.Context) (Stats, error) {
 	}
 	err = r.trips(context.WithoutCancel(ctx), r.pumpBeside(ctx, began))
 	r.stats.End = p.env.Now()
+	r.stopped = stoppedBy(ctx, err)
 	r.logEnd(context.WithoutCancel(ctx), err)
 	return r.stats, err
 }

@@ -54,6 +54,7 @@ type run struct {
 	inARow  int  // failures
 	culprit entity.Value
 	started store.Pending // the record of the start
+	stopped string        // what ended it early, if it was a person or the node's end
 	remade  bool          // an input was
 	beside  bool          // it is a rescan beside incremental runs
 }
@@ -97,8 +98,25 @@ func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 		return r.stats, errors.Join(err, p.record(context.WithoutCancel(ctx), "pump-reprocessing",
 			entity.Member{Key: "causes", Value: entity.NewList(entity.NewString(sources.ErrRemade.Error()))}))
 	}
+	r.stopped = stoppedBy(ctx, err)
 	r.logEnd(context.WithoutCancel(ctx), err)
 	return r.stats, p.untilRoom(err)
+}
+
+// ErrStopped is how a run ends that somebody stopped: the cause of its context's
+// end.
+var ErrStopped = errors.New("it was stopped by hand")
+
+// stoppedBy tells who ended a run early, "" if nobody did.
+func stoppedBy(ctx context.Context, err error) string {
+	switch {
+	case !errors.Is(err, context.Canceled) || ctx.Err() == nil:
+		return ""
+	case errors.Is(context.Cause(ctx), ErrStopped):
+		return "by hand"
+	default:
+		return "the node ended"
+	}
 }
 
 func (r *run) readAll(ctx context.Context) (err error) {

@@ -154,6 +154,9 @@ func (r *run) logEnd(ctx context.Context, err error) {
 		r.p.record(ctx, "pump-completed", members...)
 		return
 	}
+	if r.stopped != "" {
+		members = append(members, text("stopped", r.stopped))
+	}
 	members = append(append(members, text("reason_why_stopped", err.Error())), traces(err)...)
 	if !r.culprit.IsNull() {
 		members = append(members, entity.Member{Key: "exception_entity", Value: r.culprit})

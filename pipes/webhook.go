@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -26,7 +27,22 @@ func (p *Pipe) untilRoom(err error) error {
 	return err
 }
 
-// LogWebhookDisabled records that the pipe's webhook was disabled by itself.
-func (p *Pipe) LogWebhookDisabled(ctx context.Context, why string) error {
-	return p.record(ctx, "webhook-disabled", entity.Member{Key: "reason", Value: entity.NewString(why)})
+// tellOfWebhook has the execution log say when the pipe's webhook was enabled or
+// disabled, in the commit that does it.
+func (p *Pipe) tellOfWebhook() {
+	q := p.Webhook()
+	if q == nil {
+		return
+	}
+	q.Tell = func(n webhooks.Notice) []store.Write {
+		event := "webhook-disabled"
+		if n.Enabled {
+			event = "webhook-enabled"
+		}
+		members := []entity.Member{text(entity.IDKey, event), text("event_type", event), text("pipe", p.ID()), instant("event_time", n.At), text("reason", n.Why)}
+		if n.By != "" {
+			members = append(members, text("by", n.By))
+		}
+		return []store.Write{{Dataset: LogDataset(p.ID()), Ops: []store.Op{put(eventOf(members))}}}
+	}
 }

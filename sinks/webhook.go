@@ -3,7 +3,10 @@ package sinks
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"time"
+
+	"golang.org/x/net/http/httpguts"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -19,16 +22,23 @@ type webhookConfig struct {
 	Type          string        `spec:"type,required" doc:"webhook"`
 	Comment       *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
 	URL           string        `spec:"url,required" doc:"Address that events are sent to, http or https; it may hold $SECRET(name)."`
-	Method        string        `spec:"method" enum:"POST,PUT,PATCH" default:"POST" doc:"HTTP method."`
-	ContentType   string        `spec:"content_type" default:"application/json" doc:"Content type of the body."`
+	Method        string        `spec:"method" enum:"POST,PUT,PATCH,GET" default:"POST" doc:"HTTP method. Requests of GET have no body and no signature: receivers get headers only."`
+	ContentType   string        `spec:"content_type" default:"application/json" doc:"Content type of the body. With application/x-www-form-urlencoded a dict is sent as a form, its properties in their order."`
 	Headers       *jsonpos.Node `spec:"headers" kind:"object" doc:"Headers of the requests; names and values are strings, and values may hold $SECRET(name)."`
+	EventHeaders  string        `spec:"headers_property" doc:"Property of the entity that holds headers of its own request: a dict of texts."`
+	IDHeader      string        `spec:"event_id_header" default:"Webhook-Id" doc:"Header that carries the event's id; empty sends none but those of the signature."`
+	AttemptHeader string        `spec:"attempt_header" doc:"Header that carries the number of the try, from 1 on. Unless given none does."`
+	Username      string        `spec:"username" doc:"User of basic authentication, beside any signature."`
+	Password      string        `spec:"password" doc:"Password of basic authentication: $SECRET(name)."`
 	Payload       string        `spec:"payload_property" doc:"Property of the entity that is sent: a text as it is, anything else as JSON. Without it the entity itself is sent."`
 	EventID       string        `spec:"event_id_property" doc:"Property of the entity that names the event: of events of one id only the first is sent, as long as its delivery is kept. Without it every entity is an event of its own."`
-	Signature     string        `spec:"signature" enum:"standard,github,shopify,etlworks,stripe,slack,basic,bearer,header" doc:"How receivers can tell who sent it; unless given standard if there is a secret, else not at all."`
+	Signature     string        `spec:"signature" enum:"standard,github,shopify,etlworks,etlworks-base64,stripe,slack,basic,bearer,header" doc:"How receivers can tell who sent it; unless given standard if there is a secret, else not at all."`
 	Header        string        `spec:"signature_header" doc:"Header that carries the secret if signature is header."`
 	Secret        string        `spec:"secret" doc:"The secret shared with the receiver: $SECRET(name)."`
 	Previous      string        `spec:"previous_secret" doc:"The secret before this one, while receivers change over: $SECRET(name). Schemes that have room for two signatures sign with both."`
 	PreviousUntil string        `spec:"previous_secret_until" doc:"Time, such as 2027-01-31T12:00:00Z, from which on the previous secret is not used any more."`
+	PreviousMore  *jsonpos.Node `spec:"previous_secrets" kind:"array" doc:"Further secrets from before, at most ten: {\"secret\": \"$SECRET(name)\", \"until\": time}."`
+	Standard      bool          `spec:"standard_webhooks" doc:"Whether the headers of Standard Webhooks are sent beside those of signature. A secret without whsec_ is the key as it is."`
 	Timeout       int           `spec:"timeout" default:"15" min:"1" max:"60" doc:"Seconds that the receiver may take to answer."`
 	Concurrency   int           `spec:"concurrency" default:"4" min:"1" max:"100" doc:"How many requests may be under way at once."`
 	RateLimit     float64       `spec:"rate_limit" min:"0" doc:"How many requests may begin in a second; 0 does not bound them."`
@@ -75,7 +85,8 @@ func buildWebhook(c any, env Env) (Sink, diag.List) {
 		s.now = time.Now
 	}
 	s.queue = webhooks.NewQueue(webhooks.Endpoint{
-		ID: env.PipeID, Method: cfg.Method, ContentType: cfg.ContentType, Scheme: t.scheme, Target: t.resolve,
+		ID: env.PipeID, Method: cfg.Method, ContentType: cfg.ContentType, Scheme: t.scheme, Beside: t.beside, Target: t.resolve,
+		IDHeader: cfg.IDHeader, AttemptHeader: cfg.AttemptHeader,
 		Transport: env.Transport, Timeout: time.Duration(cfg.Timeout) * time.Second, Concurrency: cfg.Concurrency,
 		Rate: cfg.RateLimit, Ordered: cfg.Ordered, Schedule: schedule,
 		DisableAfter: time.Duration(cfg.DisableAfter * float64(time.Hour)), SkipDisabled: cfg.WhileDisabled == "skip",
@@ -136,7 +147,11 @@ func (s *webhookSink) Write(ctx context.Context, b *entity.Batch, save []store.S
 // BeginWith implements Committing: what is to be delivered stands, or falls,
 // with the pipe's offset.
 func (s *webhookSink) BeginWith(ctx context.Context, b *entity.Batch, also store.Batch) (Pending, error) {
-	ops, err := s.queue.Offer(ctx, s.events(b), s.now())
+	events, err := s.events(b)
+	if err != nil {
+		return nil, err
+	}
+	ops, err := s.queue.Offer(ctx, events, s.now())
 	if err != nil {
 		return nil, err
 	}
@@ -160,16 +175,41 @@ func (s *webhookSink) Finish(ctx context.Context, _ Finish, save []store.StateWr
 
 // events are what a batch is to the receiver. Deleted entities are sent like
 // others; filtered ones are for datasets only.
-func (s *webhookSink) events(b *entity.Batch) []webhooks.Event {
+func (s *webhookSink) events(b *entity.Batch) ([]webhooks.Event, error) {
 	events := make([]webhooks.Event, 0, len(b.Entities))
 	for _, e := range b.Entities {
 		if entity.Filtered(e) {
 			continue
 		}
 		id, _ := entity.ID(e)
-		events = append(events, webhooks.Event{Entity: id, ID: s.text(e, s.cfg.EventID), Key: s.text(e, s.cfg.OrderBy), Body: s.body(e)})
+		own, err := s.header(e)
+		if err != nil {
+			return nil, fmt.Errorf("entity %q: %w", id, err)
+		}
+		events = append(events, webhooks.Event{Entity: id, ID: s.text(e, s.cfg.EventID), Key: s.text(e, s.cfg.OrderBy), Header: own, Body: s.body(e)})
 	}
-	return events
+	return events, nil
+}
+
+// header are the headers that an entity brings with it.
+func (s *webhookSink) header(e entity.Value) (http.Header, error) {
+	if s.cfg.EventHeaders == "" {
+		return nil, nil
+	}
+	v, _ := e.Get(s.cfg.EventHeaders)
+	h := http.Header{}
+	for _, m := range v.Object().Members() {
+		text := string(entity.AppendBare(nil, m.Value))
+		switch name := http.CanonicalHeaderKey(m.Key); {
+		case !httpguts.ValidHeaderFieldName(m.Key) || !httpguts.ValidHeaderFieldValue(text):
+			return nil, fmt.Errorf("%s: %q and its value are no header", s.cfg.EventHeaders, m.Key)
+		case webhooks.Reserved(name):
+			return nil, fmt.Errorf("%s: the header %s cannot be set: the sender decides on it", s.cfg.EventHeaders, name)
+		default:
+			h.Set(name, text)
+		}
+	}
+	return h, nil
 }
 
 // text is a property as text, "" if there is none.
@@ -178,15 +218,15 @@ func (s *webhookSink) text(e entity.Value, key string) string {
 	return string(entity.AppendBare(nil, v))
 }
 
-// body is what is sent: without transit tags, which receivers do not know, and
-// without what only the node's own datasets have a use for.
+// body is what is sent, without what only the node's own datasets have a use
+// for.
 func (s *webhookSink) body(e entity.Value) string {
+	if !s.queue.HasBody() {
+		return ""
+	}
 	if s.cfg.Payload != "" {
 		v, _ := e.Get(s.cfg.Payload)
-		if v.Kind() == entity.String {
-			return v.Text()
-		}
-		return string(entity.AppendPlain(nil, v))
+		return s.queue.Encode(v)
 	}
 	members := make([]entity.Member, 0, e.Len())
 	for _, m := range e.Object().Members() {
@@ -196,5 +236,5 @@ func (s *webhookSink) body(e entity.Value) string {
 			members = append(members, m)
 		}
 	}
-	return string(entity.AppendPlain(nil, entity.NewDict(members...)))
+	return s.queue.Encode(entity.NewDict(members...))
 }

@@ -24,6 +24,7 @@ type webhookTarget struct {
 	secret systems.SecretFunc
 	header map[string]string
 	scheme webhooks.Scheme // nil: unsigned
+	beside webhooks.Scheme // nil: no other
 	names  webhooks.Rotation
 }
 
@@ -45,6 +46,8 @@ func (t *webhookTarget) check() (finds diag.List) {
 		t.fault(&finds, "content_type", "", "content_type has characters that no header can hold")
 	}
 	t.checkSecrets(&finds)
+	t.checkOlder(&finds)
+	t.checkBasic(&finds)
 	t.checkScheme(&finds)
 	t.checkHeaders(&finds)
 	return finds
@@ -52,7 +55,7 @@ func (t *webhookTarget) check() (finds diag.List) {
 
 // checkSecrets has secrets stand where secrets are kept.
 func (t *webhookTarget) checkSecrets(finds *diag.List) {
-	for _, key := range []string{"secret", "previous_secret"} {
+	for _, key := range []string{"secret", "previous_secret", "password"} {
 		if v, ok := t.cfg.Node.Get(key).Str(); ok && !systems.OnlySecret(v) {
 			t.fault(finds, key, "store it among the node's secrets and write $SECRET(name)", "%s stands in the configuration, where anybody can read it", key)
 		}
@@ -68,6 +71,46 @@ func (t *webhookTarget) checkSecrets(finds *diag.List) {
 	}
 }
 
+// checkOlder reads the secrets that were replaced longer ago.
+func (t *webhookTarget) checkOlder(finds *diag.List) {
+	const most = 10
+	if t.cfg.PreviousMore == nil {
+		return
+	}
+	for i, n := range t.cfg.PreviousMore.Elems {
+		secret, _ := n.Get("secret").Str()
+		until, err := time.Time{}, error(nil)
+		if text, given := n.Get("until").Str(); given {
+			until, err = time.Parse(time.RFC3339, text)
+		}
+		if !systems.OnlySecret(secret) || err != nil || i >= most {
+			t.fault(finds, "previous_secrets", "", `previous_secrets holds at most %d of {"secret": "$SECRET(name)", "until": "2027-01-31T12:00:00Z"}`, most)
+			return
+		}
+		t.names.Older = append(t.names.Older, webhooks.Rotated{Secret: secret, Until: until})
+	}
+	if len(t.names.Older) > 0 && t.cfg.Secret == "" {
+		t.fault(finds, "previous_secrets", "", `"previous_secrets" needs "secret"`)
+	}
+}
+
+// checkBasic looks at user and password.
+func (t *webhookTarget) checkBasic(finds *diag.List) {
+	switch {
+	case t.cfg.Username == "" && t.cfg.Password != "":
+		t.fault(finds, "password", "", `"password" needs "username"`)
+	case strings.Contains(t.cfg.Username, ":"):
+		t.fault(finds, "username", "", "a user of basic authentication has no colon")
+	case t.cfg.Username != "" && (t.cfg.Signature == "basic" || t.cfg.Signature == "bearer"):
+		t.fault(finds, "username", "leave one of them out", `"signature": %q makes the header Authorization itself`, t.cfg.Signature)
+	}
+	for key, name := range map[string]string{"event_id_header": t.cfg.IDHeader, "attempt_header": t.cfg.AttemptHeader} {
+		if name != "" && (!httpguts.ValidHeaderFieldName(name) || webhooks.Reserved(name) && name != "Webhook-Id") {
+			t.fault(finds, key, "", "%q is no header that can be set", name)
+		}
+	}
+}
+
 func (t *webhookTarget) checkScheme(finds *diag.List) {
 	name := t.cfg.Signature
 	if name == "" && t.cfg.Secret != "" {
@@ -78,10 +121,17 @@ func (t *webhookTarget) checkScheme(finds *diag.List) {
 		t.fault(finds, "signature_header", "", `"signature_header" needs "signature": "header"`)
 	case name != "" && t.cfg.Secret == "":
 		t.fault(finds, "signature", "", `"signature" needs "secret"`)
+	case name != "" && t.cfg.Method == http.MethodGet && !slices.Contains([]string{"basic", "bearer", "header"}, name):
+		t.fault(finds, "signature", "requests of GET have no body to sign: basic, bearer or header tell who sent them", "a request of GET cannot be signed by %q", name)
+	case t.cfg.Standard && (t.cfg.Secret == "" || name == "standard"):
+		t.fault(finds, "standard_webhooks", "", `"standard_webhooks" needs "secret", and another "signature" beside it`)
 	case name != "" && !strings.Contains(name, "$"):
 		var err error
 		if t.scheme, err = webhooks.New(name, t.cfg.Header); err != nil {
 			t.fault(finds, "signature", "", "%s", err)
+		}
+		if t.cfg.Standard {
+			t.beside, _ = webhooks.New("standard", "") // it is there
 		}
 	}
 }
@@ -93,11 +143,12 @@ func (t *webhookTarget) checkHeaders(finds *diag.List) {
 	t.header = header
 	for _, name := range slices.Sorted(maps.Keys(header)) {
 		switch {
-		case slices.Contains([]string{"Host", "Content-Length", "Content-Type", "Connection", "Transfer-Encoding", "Upgrade", "Te", "Trailer", "Keep-Alive"}, name),
-			strings.HasPrefix(name, "Webhook-"), strings.HasPrefix(name, "X-Etl-Webhook-"):
+		case webhooks.Reserved(name), strings.HasPrefix(name, "X-Etl-Webhook-"):
 			t.fault(finds, "headers", "", "the header %s cannot be set: the sender decides on it", name)
 		case name == "Authorization" && (t.cfg.Signature == "basic" || t.cfg.Signature == "bearer"):
 			t.fault(finds, "headers", "leave one of them out", `"signature": %q makes the header Authorization itself`, t.cfg.Signature)
+		case name == "Authorization" && t.cfg.Username != "":
+			t.fault(finds, "headers", "leave one of them out", `"username" makes the header Authorization itself`)
 		case t.cfg.Signature == "header" && strings.EqualFold(name, t.cfg.Header):
 			t.fault(finds, "headers", "leave one of them out", "the header %s carries the secret", name)
 		}
@@ -124,7 +175,22 @@ func (t *webhookTarget) resolve(now time.Time) (*webhooks.Target, error) {
 			out.Masked = append(out.Masked, name)
 		}
 	}
-	return out, t.keys(s, out, now)
+	return out, errors.Join(t.basic(s, out), t.keys(s, out, now))
+}
+
+// basic adds user and password, if there are any.
+func (t *webhookTarget) basic(s *systems.Secrets, out *webhooks.Target) error {
+	if t.cfg.Username == "" {
+		return nil
+	}
+	password, err := s.Expand(t.cfg.Password)
+	if err != nil {
+		return fmt.Errorf("password: %w", err)
+	}
+	proof := base64.StdEncoding.EncodeToString([]byte(t.cfg.Username + ":" + password))
+	s.Hide(proof)
+	out.Header.Set("Authorization", "Basic "+proof)
+	return nil
 }
 
 // keys resolves the secrets that sign. How they look on the wire is as secret.
@@ -142,6 +208,7 @@ func (t *webhookTarget) keys(s *systems.Secrets, out *webhooks.Target, now time.
 		}
 		s.Hide(base64.StdEncoding.EncodeToString([]byte(key)))
 		out.Keys = append(out.Keys, key)
+		out.BesideKeys = append(out.BesideKeys, webhooks.StandardKey(key))
 	}
 	if t.cfg.Signature == "header" {
 		out.Masked = append(out.Masked, http.CanonicalHeaderKey(t.cfg.Header))

@@ -30,10 +30,13 @@ type Delivery struct {
 	Entity  string    // _id of what it was made from, "" for a test
 	Key     string    // deliveries of one key keep their order, if the endpoint has any
 	Tries   int       // that counted, since it was queued or recovered
+	Made    int       // all of them
 	// Manual tells that somebody asked for this one try; Before is what the
 	// delivery was until then.
 	Manual bool
 	Before Status
+	// Header is sent with it, and no other's.
+	Header http.Header
 	Body   string
 	// Attempts are the last tries, the oldest first.
 	Attempts []Attempt
@@ -41,11 +44,13 @@ type Delivery struct {
 
 // Attempt is one try. Nothing in it is secret.
 type Attempt struct {
+	N         int // which try it was, from 1 on
 	At        time.Time
 	Took      time.Duration
 	Manual    bool
 	Method    string
 	URL       string
+	Remote    string // the address that was called, "" if none was
 	Request   http.Header
 	Status    int // 0: there was no answer
 	Response  http.Header
@@ -94,8 +99,11 @@ func (d *Delivery) value() entity.Value {
 	members := []entity.Member{
 		text(entity.IDKey, d.ID), number("seq", d.Seq), text("status", string(d.Status)),
 		moment("created", d.Created), moment("due", d.Due), text("entity", d.Entity), text("key", d.Key),
-		number("tries", int64(d.Tries)), text("body", d.Body),
+		number("tries", int64(d.Tries)), number("made", int64(d.Made)), text("body", d.Body),
 		{Key: "attempts", Value: entity.NewList(attempts...)},
+	}
+	if len(d.Header) > 0 {
+		members = append(members, entity.Member{Key: "headers", Value: headers(d.Header)})
 	}
 	if d.Manual {
 		members = append(members, flag("manual", true), text("before", string(d.Before)))
@@ -105,8 +113,8 @@ func (d *Delivery) value() entity.Value {
 
 func (a *Attempt) value() entity.Value {
 	return entity.NewDict(
-		moment("at", a.At), number("duration_ms", a.Took.Milliseconds()), flag("manual", a.Manual), text("error", a.Error),
-		flag("blocked", a.Blocked),
+		number("n", int64(a.N)), moment("at", a.At), number("duration_ms", a.Took.Milliseconds()), flag("manual", a.Manual), text("error", a.Error),
+		flag("blocked", a.Blocked), text("remote", a.Remote),
 		entity.Member{Key: "request", Value: entity.NewDict(text("method", a.Method), text("url", a.URL),
 			entity.Member{Key: "headers", Value: headers(a.Request)})},
 		entity.Member{Key: "response", Value: entity.NewDict(number("status", int64(a.Status)),
@@ -132,7 +140,7 @@ func deliveryOf(v entity.Value) *Delivery {
 	r := record{v}
 	d := &Delivery{ID: r.text(entity.IDKey), Seq: r.number("seq"), Status: Status(r.text("status")),
 		Created: r.moment("created"), Due: r.moment("due"), Entity: r.text("entity"), Key: r.text("key"),
-		Tries: int(r.number("tries")), Manual: r.flag("manual"), Before: Status(r.text("before")), Body: r.text("body")}
+		Tries: int(r.number("tries")), Made: int(r.number("made")), Header: r.header("headers"), Manual: r.flag("manual"), Before: Status(r.text("before")), Body: r.text("body")}
 	list, _ := v.Get("attempts")
 	for _, a := range list.Elems() {
 		d.Attempts = append(d.Attempts, attemptOf(record{a}))
@@ -142,7 +150,7 @@ func deliveryOf(v entity.Value) *Delivery {
 
 func attemptOf(r record) Attempt {
 	request, response := r.record("request"), r.record("response")
-	return Attempt{At: r.moment("at"), Took: time.Duration(r.number("duration_ms")) * time.Millisecond, Manual: r.flag("manual"),
+	return Attempt{N: int(r.number("n")), Remote: r.text("remote"), At: r.moment("at"), Took: time.Duration(r.number("duration_ms")) * time.Millisecond, Manual: r.flag("manual"),
 		Error: r.text("error"), Blocked: r.flag("blocked"),
 		Method: request.text("method"), URL: request.text("url"), Request: request.header("headers"),
 		Status: int(response.number("status")), Response: response.header("headers"),

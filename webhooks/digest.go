@@ -28,6 +28,10 @@ func sha1Hex(key string, signed ...[]byte) string {
 	return hex.EncodeToString(mac(sha1.New, []byte(key), signed...))
 }
 
+func sha1Base64(key string, signed ...[]byte) string {
+	return base64.StdEncoding.EncodeToString(mac(sha1.New, []byte(key), signed...))
+}
+
 func mac(h func() hash.Hash, key []byte, signed ...[]byte) []byte {
 	m := hmac.New(h, key)
 	for _, part := range signed {

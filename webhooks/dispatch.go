@@ -10,9 +10,12 @@ import (
 	"github.com/sluiceio/sluice/store"
 )
 
-// Notice tells operators that an endpoint was disabled by itself.
+// Notice tells that an endpoint was enabled, or disabled; by itself if nobody
+// is named.
 type Notice struct {
 	Endpoint string
+	Enabled  bool
+	By       string
 	Why      string
 	At       time.Time
 }
@@ -23,9 +26,6 @@ type Dispatcher struct {
 	Queue *Queue
 	Now   func() time.Time
 	Log   *slog.Logger
-	// Notify is called after the endpoint was disabled, within ctx; nil tells
-	// nobody.
-	Notify func(ctx context.Context, n Notice)
 }
 
 const (
@@ -232,9 +232,6 @@ func (s *shift) attempt(it *item) outcome {
 	}
 	if notice != nil {
 		s.Log.Warn("the webhook was disabled", "webhook", notice.Endpoint, "why", notice.Why)
-		if s.Notify != nil {
-			s.Notify(context.WithoutCancel(s.trying), *notice)
-		}
 	}
 	return outcome{it: it, status: d.Status, due: d.Due}
 }

@@ -7,8 +7,10 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -19,8 +21,12 @@ type Endpoint struct {
 	ID          string
 	Method      string
 	ContentType string
-	// Scheme signs what is sent; nil sends it unsigned.
-	Scheme Scheme
+	// Scheme signs what is sent; nil sends it unsigned. Beside is another scheme
+	// that signs it too, for receivers that change over; nil is none.
+	Scheme, Beside Scheme
+	// IDHeader carries the id of the event, AttemptHeader the number of the try;
+	// "" leaves it out.
+	IDHeader, AttemptHeader string
 	// Target resolves address and secrets; it is called for each try, so that a
 	// secret that was replaced is seen.
 	Target func(now time.Time) (*Target, error)
@@ -56,7 +62,8 @@ type Target struct {
 	Header http.Header
 	// Masked are the names of headers whose values nobody may see.
 	Masked []string
-	Keys   Keys
+	// Keys are those of the scheme, BesideKeys those of the one beside it.
+	Keys, BesideKeys Keys
 	// Redact takes all secrets out of a text, Address out of an address.
 	Redact, Address func(s string) string
 }
@@ -71,7 +78,8 @@ const (
 
 // send makes one try. The attempt has no Error if it was a success.
 func (e *Endpoint) send(ctx context.Context, d *Delivery, now func() time.Time) Attempt {
-	a := Attempt{At: now(), Method: e.Method, Manual: d.Manual}
+	d.Made++
+	a := Attempt{N: d.Made, At: now(), Method: e.Method, Manual: d.Manual}
 	t, err := e.Target(a.At)
 	if err != nil {
 		a.Error = err.Error()
@@ -94,6 +102,8 @@ func (e *Endpoint) exchange(ctx context.Context, d *Delivery, t *Target, a *Atte
 		return
 	}
 	a.Request = shown(q.Header, t)
+	q = q.WithContext(httptrace.WithClientTrace(q.Context(), &httptrace.ClientTrace{
+		GotConn: func(c httptrace.GotConnInfo) { a.Remote = c.Conn.RemoteAddr().String() }}))
 	client := &http.Client{Transport: e.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	r, err := client.Do(q)
@@ -127,23 +137,44 @@ func statusText(code int) string {
 // request makes the request of a try. The sender's own headers go before those
 // of the configuration, which may not have them.
 func (e *Endpoint) request(ctx context.Context, d *Delivery, t *Target, now time.Time) (*http.Request, error) {
-	q, err := http.NewRequestWithContext(ctx, e.Method, t.URL, strings.NewReader(d.Body))
+	var content io.Reader
+	if e.HasBody() {
+		content = strings.NewReader(d.Body)
+	}
+	q, err := http.NewRequestWithContext(ctx, e.Method, t.URL, content)
 	if err != nil || q.URL.Host == "" || q.URL.Scheme != "http" && q.URL.Scheme != "https" {
 		return nil, errors.New("the endpoint's url is not a valid address")
 	}
 	q.Header = http.Header{"User-Agent": {"sluice"}}
 	maps.Copy(q.Header, t.Header)
-	q.Header.Set("Content-Type", e.ContentType)
-	q.Header.Set("Webhook-Id", d.ID)
-	if e.Scheme == nil {
-		return q, nil
+	maps.Copy(q.Header, d.Header)
+	if e.HasBody() {
+		q.Header.Set("Content-Type", e.ContentType)
 	}
-	proof, err := e.Scheme.Sign(&Message{ID: d.ID, Time: now, Body: []byte(d.Body)}, t.Keys)
+	if e.IDHeader != "" {
+		q.Header.Set(e.IDHeader, d.ID)
+	}
+	if e.AttemptHeader != "" {
+		q.Header.Set(e.AttemptHeader, strconv.Itoa(d.Made))
+	}
+	m := &Message{ID: d.ID, Time: now, Body: []byte(d.Body)}
+	return q, errors.Join(sign(q.Header, e.Scheme, m, t.Keys), sign(q.Header, e.Beside, m, t.BesideKeys))
+}
+
+// HasBody tells whether requests have one.
+func (e *Endpoint) HasBody() bool { return e.Method != http.MethodGet }
+
+// sign adds the proof of a scheme to the headers, if there is one.
+func sign(h http.Header, s Scheme, m *Message, keys Keys) error {
+	if s == nil {
+		return nil
+	}
+	proof, err := s.Sign(m, keys)
 	if err != nil {
-		return nil, fmt.Errorf("it cannot be signed: %w", err)
+		return fmt.Errorf("it cannot be signed: %w", err)
 	}
-	maps.Copy(q.Header, proof)
-	return q, nil
+	maps.Copy(h, proof)
+	return nil
 }
 
 // noAnswer says why there was no answer, without the address that net/http

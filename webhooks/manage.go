@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -120,30 +121,56 @@ func (q *Queue) putBack(ctx context.Context, ids []string, now time.Time) error 
 
 // Test queues a message that says it is a test, for one try, and returns its id.
 func (q *Queue) Test(ctx context.Context, now time.Time) (string, error) {
-	body, err := json.Marshal(map[string]any{"type": "webhook.test", "timestamp": now.UTC().Format(time.RFC3339),
-		"data": map[string]string{"webhook": q.ID}})
-	if err != nil {
-		return "", err
-	}
+	return q.Try(ctx, Event{Body: q.Encode(entity.NewDict(text("type", "webhook.test"),
+		text("timestamp", now.UTC().Format(time.RFC3339)), entity.Member{Key: "data", Value: entity.NewDict(text("webhook", q.ID))}))}, now)
+}
+
+// Try queues an event for one try, also while the endpoint is disabled, and
+// returns its id.
+func (q *Queue) Try(ctx context.Context, e Event, now time.Time) (string, error) {
 	seq, err := q.number(ctx, 1)
 	if err != nil {
 		return "", err
 	}
-	d := &Delivery{ID: newID(), Seq: seq, Status: Pending, Created: now, Due: now, Manual: true, Before: Failed, Body: string(body)}
+	if e.ID == "" {
+		e.ID = newID()
+	}
+	d := &Delivery{ID: sendable(e.ID), Seq: seq, Status: Pending, Created: now, Due: now, Manual: true, Before: Failed,
+		Entity: e.Entity, Key: e.Key, Header: e.Header, Body: e.Body}
 	return d.ID, q.commit(ctx, q.write(d))
 }
 
 // SetEnabled enables the endpoint or disables it; what is pending goes at once,
 // or waits.
 func (q *Queue) SetEnabled(ctx context.Context, enabled bool, by, why string, now time.Time) error {
-	err := q.save(ctx, &store.Batch{}, func(h *Health) {
+	b := &store.Batch{}
+	err := q.save(ctx, b, func(h *Health) {
 		switch {
 		case enabled && h.Disabled:
 			*h = Health{}
 		case !enabled && !h.Disabled:
 			*h = Health{Disabled: true, By: by, Why: why, At: now.UTC().Round(0), FailingSince: h.FailingSince}
+		default:
+			return
 		}
+		q.tell(b, Notice{Endpoint: q.ID, Enabled: enabled, By: by, Why: why, At: now.UTC().Round(0)})
 	})
 	q.Wake()
 	return err
+}
+
+// StartDisabled is the state of an endpoint that is disabled from the start, to
+// be saved before its queue is there.
+func StartDisabled(endpoint, by, why string, now time.Time) (store.StateWrite, error) {
+	data, err := json.Marshal(Health{Disabled: true, By: by, Why: why, At: now.UTC().Round(0)})
+	return store.StateWrite{Key: healthKey(endpoint), Value: data, IfRev: store.AnyRev}, err
+}
+
+// Forget removes all that is known of an endpoint that is gone for good.
+func Forget(ctx context.Context, st store.Store, endpoint string) error {
+	p, err := st.Append(ctx, &store.Batch{State: []store.StateWrite{{Key: healthKey(endpoint), IfRev: store.AnyRev}}})
+	if err == nil {
+		_, err = p.Wait(ctx)
+	}
+	return errors.Join(err, st.Drop(ctx, Dataset(endpoint)))
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -31,6 +32,10 @@ var (
 // used by many goroutines at once.
 type Queue struct {
 	Endpoint
+	// Tell returns what else is written when the endpoint was enabled or
+	// disabled, in the same commit; nil writes nothing. It is set before the
+	// queue is used.
+	Tell  func(n Notice) []store.Write
 	store store.Store
 	wake  chan struct{}
 	hand  sync.Mutex // held by who puts deliveries back that came to their end
@@ -100,7 +105,9 @@ func (q *Queue) Wake() {
 	}
 }
 
-func (q *Queue) healthKey() string { return "webhook/" + q.ID }
+func healthKey(endpoint string) string { return "webhook/" + endpoint }
+
+func (q *Queue) healthKey() string { return healthKey(q.ID) }
 
 // Health tells how the endpoint is.
 func (q *Queue) Health(ctx context.Context) (Health, error) {
@@ -162,6 +169,13 @@ func (q *Queue) commit(ctx context.Context, b *store.Batch) error {
 	return err
 }
 
+// tell adds to a batch what is written beside the news of an endpoint.
+func (q *Queue) tell(b *store.Batch, n Notice) {
+	if q.Tell != nil {
+		b.Writes = append(b.Writes, q.Tell(n)...)
+	}
+}
+
 // write is the change that puts deliveries as they are now.
 func (q *Queue) write(all ...*Delivery) *store.Batch {
 	ops := make([]store.Op, len(all))
@@ -178,6 +192,7 @@ type Event struct {
 	ID     string
 	Entity string // _id of what it was made from
 	Key    string
+	Header http.Header // sent with it besides the endpoint's
 	Body   string
 }
 
@@ -233,7 +248,7 @@ func (q *Queue) Offer(ctx context.Context, events []Event, now time.Time) ([]sto
 	}
 	ops := make([]store.Op, len(events))
 	for i, e := range events {
-		d := &Delivery{ID: e.ID, Seq: seq + int64(i), Status: Pending, Created: now, Due: now, Entity: e.Entity, Key: e.Key, Body: e.Body}
+		d := &Delivery{ID: e.ID, Seq: seq + int64(i), Status: Pending, Created: now, Due: now, Entity: e.Entity, Key: e.Key, Header: e.Header, Body: e.Body}
 		ops[i] = store.Op{Kind: store.Put, Entity: d.value()}
 	}
 	return ops, nil

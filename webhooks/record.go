@@ -15,7 +15,8 @@ import (
 func (q *Queue) record(ctx context.Context, d *Delivery, a *Attempt, now time.Time) (*Notice, error) {
 	q.verdict(d, a, now)
 	var notice *Notice
-	err := q.save(ctx, q.write(d), func(h *Health) {
+	b := q.write(d)
+	err := q.save(ctx, b, func(h *Health) {
 		switch {
 		case a.Error == "":
 			h.FailingSince, h.LastFailure = time.Time{}, time.Time{}
@@ -28,6 +29,7 @@ func (q *Queue) record(ctx context.Context, d *Delivery, a *Attempt, now time.Ti
 		}
 		h.Disabled, h.By, h.Why, h.At = true, "", why, now.UTC().Round(0)
 		notice = &Notice{Endpoint: q.ID, Why: why, At: h.At}
+		q.tell(b, *notice)
 	})
 	return notice, err
 }

@@ -36,6 +36,15 @@ type Keys []string
 type Rotation struct {
 	Secret, Previous string
 	Until            time.Time
+	// Older are others that still live, the newest first.
+	Older []Rotated
+}
+
+// Rotated names a secret that was replaced, which lives until a time; zero is
+// for good.
+type Rotated struct {
+	Secret string
+	Until  time.Time
 }
 
 // Live are the names of the secrets that count, the newest first.
@@ -46,6 +55,11 @@ func (r Rotation) Live(now time.Time) []string {
 	}
 	if r.Previous != "" && (r.Until.IsZero() || now.Before(r.Until)) {
 		live = append(live, r.Previous)
+	}
+	for _, o := range r.Older {
+		if o.Until.IsZero() || now.Before(o.Until) {
+			live = append(live, o.Secret)
+		}
 	}
 	return live
 }
@@ -93,14 +107,15 @@ func New(name, header string) (Scheme, error) {
 
 func schemes() map[string]Scheme {
 	return map[string]Scheme{
-		"standard": standard{},
-		"github":   digest{header: "X-Hub-Signature-256", prefix: "sha256=", id: "X-Github-Delivery", sum: sha256Hex},
-		"shopify":  digest{header: "X-Shopify-Hmac-Sha256", id: "X-Shopify-Webhook-Id", sum: sha256Base64},
-		"etlworks": digest{header: "X-Etl-Webhook-Signature", id: "X-Etl-Webhook-Event-Id", sum: sha1Hex},
-		"stripe":   stripe{},
-		"slack":    slack{},
-		"basic":    basic{},
-		"bearer":   plain{header: "Authorization", prefix: "Bearer "},
+		"standard":        standard{},
+		"github":          digest{header: "X-Hub-Signature-256", prefix: "sha256=", id: "X-Github-Delivery", sum: sha256Hex},
+		"shopify":         digest{header: "X-Shopify-Hmac-Sha256", id: "X-Shopify-Webhook-Id", sum: sha256Base64},
+		"etlworks":        digest{header: "X-Etl-Webhook-Signature", id: "X-Etl-Webhook-Event-Id", sum: sha1Hex},
+		"etlworks-base64": digest{header: "X-Etl-Webhook-Signature", id: "X-Etl-Webhook-Event-Id", sum: sha1Base64},
+		"stripe":          stripe{},
+		"slack":           slack{},
+		"basic":           basic{},
+		"bearer":          plain{header: "Authorization", prefix: "Bearer "},
 	}
 }
 
