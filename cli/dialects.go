@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dialects"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -33,6 +34,16 @@ func storedComponents(ctx context.Context, st store.Store) ([]*jsonpos.Node, dia
 	return all, finds
 }
 
+// besideSecrets has the secrets found that users of dialects gave at run time.
+func besideSecrets(ctx context.Context, st store.Store, s *config.Secrets) {
+	own := func(name string) (string, bool) { return s.Lookup("", name) }
+	for _, d := range knownDialects() {
+		if d.Secrets != nil {
+			s.Beside(d.Secrets(ctx, st, own))
+		}
+	}
+}
+
 // errRefused is a new configuration with errors, which the log tells.
 var errRefused = errors.New("the new configuration has errors, and the node goes on with the one it has")
 
@@ -41,6 +52,9 @@ type servedNode struct {
 	*engine.Engine
 	l *live
 }
+
+// Address implements dialects.Node.
+func (n servedNode) Address() string { return n.l.address }
 
 // errEnding is a node that is about to end.
 var errEnding = errors.New("the node is about to end")

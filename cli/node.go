@@ -154,7 +154,11 @@ func (f *nodeFlags) withStored(ctx context.Context, s *stdio, sets engine.Sets, 
 	if len(more) == 0 {
 		return c, nil
 	}
-	return f.read(ctx, s, sets, probes, more...)
+	c, err := f.read(ctx, s, sets, probes, more...)
+	if err == nil {
+		besideSecrets(context.WithoutCancel(ctx), st, c.Secrets)
+	}
+	return c, err
 }
 
 func (f *nodeFlags) dataDir() string {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -32,11 +33,13 @@ type live struct {
 	asked chan chan error
 	// ended is closed when nobody answers them any more.
 	ended chan struct{}
-	stop  func() // ends what the dialects do in the background
+	// address is under which others reach the node.
+	address string
+	stop    func() // ends what the dialects do in the background
 }
 
-func newLive(ctx context.Context, flags nodeFlags, n *node, s *stdio) (*live, error) {
-	l := &live{flags: flags, node: n, s: s, asked: make(chan chan error), ended: make(chan struct{})}
+func newLive(ctx context.Context, flags nodeFlags, n *node, s *stdio, address string) (*live, error) {
+	l := &live{flags: flags, node: n, s: s, address: strings.TrimSuffix(address, "/"), asked: make(chan chan error), ended: make(chan struct{})}
 	return l, l.open(ctx)
 }
 

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/sluiceio/sluice/server"
@@ -13,8 +15,9 @@ import (
 
 type serveCmd struct {
 	nodeFlags
-	Listen string `help:"Address to listen on; a loopback address." default:"127.0.0.1:9042"`
-	URL    string `help:"Address by which other nodes reach this one, to tell it of changes; by default the one it listens on."`
+	Listen    string `help:"Address to listen on; a loopback address." default:"127.0.0.1:9042"`
+	PublicURL string `name:"public-url" help:"URL under which others reach the node, behind a proxy for example; it stands in what the node tells them." placeholder:"URL"`
+	URL       string `help:"Address by which other nodes reach this one, to tell it of changes; by default the one it listens on."`
 }
 
 // endTimeout is how long the end may take.
@@ -25,6 +28,9 @@ const endTimeout = 15 * time.Second
 func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 	if err := loopbackOnly(c.Listen); err != nil {
 		return err
+	}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.User != nil || u.RawQuery != "") {
+		return usage("--public-url %q is no address such as https://sluice.example.com", c.PublicURL)
 	}
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
@@ -39,7 +45,7 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 	if err != nil {
 		return err
 	}
-	l, err := newLive(context.WithoutCancel(ctx), c.nodeFlags, n, s)
+	l, err := newLive(context.WithoutCancel(ctx), c.nodeFlags, n, s, cmp.Or(c.PublicURL, "http://"+ln.Addr().String()))
 	defer l.close()
 	if err != nil {
 		return usage("%w", err)

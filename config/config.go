@@ -50,7 +50,12 @@ func (c *Config) Metadata() *jsonpos.Node {
 type Secrets struct {
 	global  map[string]string
 	systems map[string]map[string]string
+	beside  []func(name string) (string, bool)
 }
+
+// Beside has secrets looked for elsewhere too, when they are none of these. It is
+// called before the configuration is used.
+func (s *Secrets) Beside(find func(name string) (string, bool)) { s.beside = append(s.beside, find) }
 
 // Lookup returns a secret as a system sees it: its own first, then the global
 // one. The system may be "".
@@ -61,8 +66,15 @@ func (s *Secrets) Lookup(system, name string) (string, bool) {
 	if v, ok := s.systems[system][name]; ok {
 		return v, true
 	}
-	v, ok := s.global[name]
-	return v, ok
+	if v, ok := s.global[name]; ok {
+		return v, true
+	}
+	for _, find := range s.beside {
+		if v, ok := find(name); ok {
+			return v, true
+		}
+	}
+	return "", false
 }
 
 // String says how many secrets there are, and nothing of them.

@@ -29,6 +29,9 @@ type Dialect struct {
 	// Stored returns the components that users made at run time, and that stand
 	// in the store. What it returns changes only before [Node.Reload].
 	Stored func(ctx context.Context, st store.Store) ([]*jsonpos.Node, diag.List)
+	// Secrets finds, by the names that those components have for them, secrets
+	// that users gave at run time. known are the node's own.
+	Secrets func(ctx context.Context, st store.Store, known FindSecret) FindSecret
 	// The component types that its pipes are made of.
 	Sources    []sources.Type
 	Transforms []transforms.Type
@@ -40,12 +43,18 @@ type Dialect struct {
 	Serve func(ctx context.Context, n Node, mux *http.ServeMux) (stop func(), err error)
 }
 
+// FindSecret looks for a secret by its name.
+type FindSecret func(name string) (value string, found bool)
+
 // Node is what a dialect sees of the node it serves.
 type Node interface {
 	// Config is the whole configuration.
 	Config() *config.Config
 	// Store is where datasets live.
 	Store() store.Store
+	// Address is the URL under which others reach the node, without a slash at its
+	// end.
+	Address() string
 	// Now is the node's clock.
 	Now() time.Time
 	// Transport carries outgoing HTTP, and refuses internal addresses unless they
