@@ -84,7 +84,8 @@ func (p *Pipe) Own() []Compaction {
 		own = append(own, latestOnly(webhooks.Dataset(q.ID)))
 	}
 	if _, ok := p.Hook(); ok {
-		own = append(own, latestOnly(webhooks.RequestsDataset(p.ID())), latestOnly(webhooks.EventsDataset(p.ID())))
+		own = append(own, latestOnly(webhooks.RequestsDataset(p.ID())), latestOnly(webhooks.EventsDataset(p.ID())),
+			latestOnly(webhooks.RefusedDataset(p.ID())))
 	}
 	return own
 }

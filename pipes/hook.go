@@ -34,12 +34,17 @@ func (e *RefusedError) Error() string {
 // Unwrap returns the cause.
 func (e *RefusedError) Unwrap() error { return e.Cause }
 
-// ReceiveHook takes in a webhook: it is kept as it came, verified, and, unless
-// its event came before, made an entity that goes through the pipe. When it
+// ReceiveHook takes in a webhook: it is verified, kept as it came, and, unless
+// its event came before, made an entity that goes through the pipe. What is not
+// proven takes no room but a bounded one, since anybody can send it. When it
 // returns without an error all of that survives a power cut. A *RefusedError is
 // the caller's fault.
 func (in *Inlet) ReceiveHook(ctx context.Context, h sources.Hook, q sources.Request, a *entity.Arena) error {
 	box, kept := h.Inbox(), h.Kept(q)
+	if v := h.Check(ctx, q); !v.Accepted {
+		refused := &RefusedError{Unproven: true, Cause: v.Err}
+		return errors.Join(refused, box.KeepRefused(ctx, kept, refused.Error()))
+	}
 	pending, err := box.Keep(ctx, kept)
 	if err != nil {
 		return err
@@ -61,11 +66,8 @@ func (in *Inlet) ReceiveHook(ctx context.Context, h sources.Hook, q sources.Requ
 	return err
 }
 
-// hook judges a webhook that is kept, and takes it in.
+// hook takes in a webhook that is proven and kept.
 func (in *Inlet) hook(ctx context.Context, h sources.Hook, q sources.Request, kept *webhooks.Request, a *entity.Arena) error {
-	if v := h.Check(ctx, q); !v.Accepted {
-		return &RefusedError{Unproven: true, Cause: v.Err}
-	}
 	e, id, err := h.Event(q, kept, a)
 	if err != nil {
 		return &RefusedError{Cause: err}

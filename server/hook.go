@@ -2,7 +2,11 @@ package server
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/pipes"
@@ -20,6 +24,11 @@ const (
 // first; why one was refused is told to operators only, unless its body is at
 // fault.
 func (s *server) receiveHook(w http.ResponseWriter, r *http.Request, id string, hook sources.Hook, in *intake) {
+	if !slices.Contains(hook.Methods(), r.Method) {
+		w.Header().Set("Allow", strings.Join(hook.Methods(), ", "))
+		fail(w, http.StatusMethodNotAllowed, "the pipe takes no "+r.Method)
+		return
+	}
 	if size(r.Header) > hookHeaders {
 		fail(w, http.StatusRequestHeaderFieldsTooLarge, "the headers are too large")
 		return
@@ -46,6 +55,47 @@ func (s *server) receiveHook(w http.ResponseWriter, r *http.Request, id string, 
 		fail(w, http.StatusBadRequest, refused.Cause.Error())
 	default:
 		s.notStored(w, r, err)
+	}
+}
+
+// knock answers requests to receivers by other methods than POST: some webhooks
+// come by them, and some senders ask first whether they may send.
+func (s *server) knock(w http.ResponseWriter, r *http.Request) {
+	p, ok := s.engine.Pipe(r.PathValue("pipe"))
+	if !ok {
+		fail(w, http.StatusNotFound, "there is no pipe "+strconv.Quote(r.PathValue("pipe")))
+		return
+	}
+	hook, ok := p.Hook()
+	switch {
+	case !ok:
+		if _, receiver := p.Receiver(); receiver {
+			w.Header().Set("Allow", http.MethodPost)
+		}
+		fail(w, http.StatusMethodNotAllowed, "the pipe takes no "+r.Method)
+	case r.Method == http.MethodOptions:
+		consent(w, r, hook)
+	default:
+		s.receive(w, r)
+	}
+}
+
+// consent answers whether a sender may send.
+func consent(w http.ResponseWriter, r *http.Request, hook sources.Hook) {
+	status, answer := http.StatusMethodNotAllowed, http.Header{}
+	if c, ok := hook.(sources.Consenting); ok {
+		status, answer = c.Consent(r.Header)
+	}
+	maps.Copy(w.Header(), answer)
+	switch status {
+	case http.StatusOK:
+		w.WriteHeader(status)
+	case http.StatusBadRequest:
+		fail(w, status, "WebHook-Request-Origin is missing")
+	case http.StatusForbidden:
+		fail(w, status, "the origin may not send")
+	default:
+		fail(w, status, "the pipe is not asked for consent: send")
 	}
 }
 

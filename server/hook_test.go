@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/webhooks"
 )
@@ -112,7 +113,7 @@ func TestReceiveWebhooks(t *testing.T) {
 		}
 	}
 	for dataset, want := range map[string]int{"std": 2, "hub": 1, "path": 3, "lost": 0, "fails": 0,
-		"system:webhook-requests:std": 9, "system:webhook-requests:lost": 1, "system:webhook-requests:fails": 1, "system:webhook-events:std": 2} {
+		"system:webhook-requests:std": 5, "system:webhook-refused:std": 4, "system:webhook-requests:lost": 0, "system:webhook-refused:lost": 1, "system:webhook-requests:fails": 1, "system:webhook-events:std": 2} {
 		text := all(t, at, dataset)
 		if got := strings.Count(text, `"_id":`); got != want || strings.Contains(text, "sesame") {
 			t.Errorf("%s has %d entities, want %d: %s", dataset, got, want, text)
@@ -121,7 +122,7 @@ func TestReceiveWebhooks(t *testing.T) {
 	if text := all(t, at, "std"); !strings.Contains(text, `"_id":"m1"`) || !strings.Contains(text, `"odd":"å ~t"`) && !strings.Contains(text, `~~t`) && !strings.Contains(text, `\u00e5 ~t`) {
 		t.Error(text)
 	}
-	raw := all(t, at, "system:webhook-requests:std")
+	raw := all(t, at, "system:webhook-requests:std") + all(t, at, "system:webhook-refused:std")
 	for _, want := range []string{`"outcome":"accepted"`, `"outcome":"duplicate"`, `"outcome":"refused"`, `{\"odd\" :  \"\\u00e5 ~t\", \"n\": 1.50}`, `"webhook-id":"m1"`} {
 		if !strings.Contains(raw, want) {
 			t.Errorf("lacks %s:\n%s", want, raw)
@@ -183,6 +184,106 @@ func TestWebhookWindow(t *testing.T) {
 	for dataset, most := range map[string]int64{webhooks.RequestsDataset("p"): 164, webhooks.EventsDataset("p"): 124} {
 		if info, err := st.Info(t.Context(), dataset); err != nil || info.Live > most {
 			t.Errorf("%s: %d %v", dataset, info.Live, err)
+		}
+	}
+}
+
+// What proves nothing takes little room, however much of it comes: the
+// beginnings of the last, and how many there were besides.
+func TestRefusedTakeLittleRoom(t *testing.T) {
+	st, now := memoryStore(t), time.Now()
+	box := &webhooks.Inbox{Pipe: "p", Store: st}
+	if err := box.Load(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	head := http.Header{"X-Large": {strings.Repeat("h", 30<<10)}, "X-Small": {"yes"}}
+	keep := func(n int) {
+		for i := range n {
+			r := &webhooks.Request{ID: fmt.Sprint("r", i), At: now, Headers: head, URL: "http://x/" + strings.Repeat("u", 10<<10), Body: []byte(strings.Repeat("b", 1<<20))}
+			if err := box.KeepRefused(t.Context(), r, "no"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	keep(1000)
+	now = now.Add(25 * time.Second)
+	keep(1000)
+	info, err := st.Info(t.Context(), webhooks.RefusedDataset("p"))
+	if err != nil || info.Live > 100 || info.Versions != 102 || info.Bytes > 100*20<<10 {
+		t.Errorf("%+v %v", info, err)
+	}
+	page, err := st.Read(t.Context(), webhooks.RefusedDataset("p"), store.Query{Since: 99}, nil)
+	if err != nil || len(page.Entities) != 2 {
+		t.Fatal(page, err)
+	}
+	missed, _ := page.Entities[0].Get("not_kept_before")
+	body, _ := page.Entities[0].Get("body")
+	size, _ := page.Entities[0].Get("body_bytes")
+	headers, _ := page.Entities[0].Get("headers")
+	if missed.String() != "900" || size.String() != "1048576" || len(body.Text()) != 4<<10 || headers.String() != `{"x-small":"yes"}` {
+		t.Errorf("%s not kept before, %s bytes, %d kept, headers %s", missed, size, len(body.Text()), headers)
+	}
+}
+
+// Webhooks come by the methods that are configured, and a sender that asks
+// hears whether it may send.
+func TestWebhookMethods(t *testing.T) {
+	_, at := hookNode(t, memoryStore(t), `[{"_id": "any", "type": "pipe", "source": {"type": "webhook", "signature": "bearer", "secret": "$SECRET(word)", "methods": ["GET", "DELETE", "POST"], "allowed_origins": ["a.example", "b.example"], "allowed_rate": 60}},
+		{"_id": "open", "type": "pipe", "source": {"type": "webhook", "signature": "none", "allowed_origins": ["*"]}},
+		{"_id": "list", "type": "pipe", "source": {"type": "http_endpoint"}}, {"_id": "plain", "type": "pipe", "source": {"type": "webhook", "signature": "none"}}]`)
+	word := http.Header{"Authorization": {"Bearer open-sesame"}, "Webhook-Id": {"g1"}}
+	asks := func(more ...string) http.Header {
+		h := http.Header{}
+		for i := 0; i < len(more); i += 2 {
+			h.Set(more[i], more[i+1])
+		}
+		return h
+	}
+	for _, c := range []struct {
+		method, pipe string
+		header       http.Header
+		status       int
+		answer       string
+	}{
+		{"GET", "any", word, 200, ""},
+		{"DELETE", "any", http.Header{"Authorization": word["Authorization"]}, 200, ""},
+		{"GET", "any", nil, 403, ""},
+		{"PUT", "any", word, 405, "Allow: GET, DELETE, POST"},
+		{"HEAD", "any", word, 405, "Allow: GET, DELETE, POST"},
+		{"GET", "open", nil, 405, "Allow: POST"},
+		{"GET", "list", nil, 405, "Allow: POST"},
+		{"GET", "nobody", nil, 404, ""},
+		{"OPTIONS", "any", asks("WebHook-Request-Origin", "A.example", "WebHook-Request-Rate", "120"), 200, "Allow: GET, DELETE, POST, OPTIONS; WebHook-Allowed-Origin: A.example; WebHook-Allowed-Rate: 60"},
+		{"OPTIONS", "any", asks("WebHook-Request-Origin", "b.example", "WebHook-Request-Rate", "10"), 200, "Allow: GET, DELETE, POST, OPTIONS; WebHook-Allowed-Origin: b.example; WebHook-Allowed-Rate: 10"},
+		{"OPTIONS", "any", asks("WebHook-Request-Origin", "evil.example"), 403, "Allow: GET, DELETE, POST, OPTIONS"},
+		{"OPTIONS", "any", nil, 400, "Allow: GET, DELETE, POST, OPTIONS"},
+		{"OPTIONS", "open", asks("WebHook-Request-Origin", "x"), 200, "Allow: POST, OPTIONS; WebHook-Allowed-Origin: x; WebHook-Allowed-Rate: *"},
+		{"OPTIONS", "plain", asks("WebHook-Request-Origin", "x"), 405, "Allow: POST"},
+	} {
+		q, err := http.NewRequestWithContext(t.Context(), c.method, at+"/api/receivers/"+c.pipe+"/entities?v=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header = c.header.Clone()
+		resp, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		var answer []string
+		for _, name := range []string{"Allow", "WebHook-Allowed-Origin", "WebHook-Allowed-Rate"} {
+			if v := resp.Header.Get(name); v != "" {
+				answer = append(answer, name+": "+v)
+			}
+		}
+		if got := strings.Join(answer, "; "); resp.StatusCode != c.status || got != c.answer {
+			t.Errorf("%s %s %v: %d %s", c.method, c.pipe, c.header, resp.StatusCode, got)
+		}
+	}
+	text := all(t, at, "any")
+	for _, want := range []string{`"method":"GET","received"`, `"method":"DELETE"`, `"params":{"v":"1"},"body":null`} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %s: %s", want, text)
 		}
 	}
 }

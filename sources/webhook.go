@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -26,6 +25,8 @@ import (
 // as it came, and know the event again.
 type Hook interface {
 	Receiver
+	// Methods are the HTTP methods that requests may have.
+	Methods() []string
 	// Inbox keeps the requests.
 	Inbox() *webhooks.Inbox
 	// Limit is how many bytes a body may have.
@@ -51,8 +52,11 @@ type webhookConfig struct {
 	IDPath        string        `spec:"event_id_path" doc:"Path, with dots, of the value in a JSON body that names the event; goes before the header."`
 	Window        float64       `spec:"duplicate_window_hours" default:"24" min:"1" max:"720" doc:"How long the ids of events are remembered: a delivery of one that was taken in before is answered like the first and has no effect."`
 	EventLimit    int           `spec:"event_limit" default:"1000000" min:"1000" doc:"How many ids are remembered at most."`
-	RequestLimit  int           `spec:"request_limit" default:"1000" min:"0" doc:"How many requests are kept to be looked at, those that were refused too."`
+	RequestLimit  int           `spec:"request_limit" default:"1000" min:"0" doc:"How many requests are kept to be looked at. Of those that proved nothing the beginnings of the last 100 are kept apart."`
 	MaxBody       int           `spec:"max_body_bytes" default:"4194304" min:"1" max:"104857600" doc:"How many bytes a body may have."`
+	Methods       []string      `spec:"methods" doc:"HTTP methods that requests may have: GET, POST, PUT, PATCH, DELETE. Unless given POST alone; if given the entity says its own in method."`
+	Origins       []string      `spec:"allowed_origins" doc:"Senders that may send, by the names they give when they ask for it by OPTIONS, as CloudEvents has it; * stands for all. It is a courtesy among systems and proves nothing. Unless given such questions are refused."`
+	AllowedRate   int           `spec:"allowed_rate" min:"0" doc:"How many requests a minute senders are told that they may make; 0 does not bound them."`
 	AutoPopulate  bool          `spec:"auto_populate_dataset" default:"true" doc:"Whether the sink's dataset counts as populated from the start."`
 }
 
@@ -79,7 +83,7 @@ func buildWebhook(c any, env Env) (Source, diag.List) {
 	s := &webhookSource{cfg: cfg, env: env, names: webhooks.Rotation{Secret: cfg.Secret, Previous: cfg.Previous}}
 	s.inbox = &webhooks.Inbox{Pipe: env.PipeID, Store: env.Store, Window: time.Duration(cfg.Window * float64(time.Hour)),
 		MostRequests: cfg.RequestLimit, MostEvents: cfg.EventLimit}
-	return s, s.check()
+	return s, append(s.check(), s.checkMethods()...)
 }
 
 func (s *webhookSource) check() (finds diag.List) {
@@ -202,8 +206,11 @@ func (s *webhookSource) Event(q Request, kept *webhooks.Request, a *entity.Arena
 	if name == "" {
 		name = kept.ID
 	}
-	o := a.NewObject(5)
+	o := a.NewObject(6)
 	o.Add(entity.IDKey, entity.NewString(name))
+	if len(s.cfg.Methods) > 0 {
+		o.Add("method", entity.NewString(kept.Method))
+	}
 	o.Add("received", entity.NewDatetime(kept.At))
 	o.Add("headers", webhooks.LowerHeaders(kept.Headers))
 	o.Add("params", paramsOf(kept.URL))
@@ -236,28 +243,6 @@ func (s *webhookSource) eventID(q Request, body entity.Value) string {
 		return ""
 	}
 	return id
-}
-
-// bodyOf reads a body by its content type: JSON as what it says, a form as a
-// dict, anything else as text or bytes. An empty one is null.
-func bodyOf(q Request, a *entity.Arena) (entity.Value, error) {
-	kind, _, _ := mime.ParseMediaType(q.Header.Get("Content-Type"))
-	switch {
-	case len(q.Body) == 0:
-		return entity.Value{}, nil
-	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
-		return entity.Decode(a, q.Body, entity.DecodeOptions{Plain: true, FloatAsDecimal: true})
-	case kind == "application/x-www-form-urlencoded":
-		form, err := url.ParseQuery(string(q.Body))
-		if err != nil {
-			return entity.Value{}, errors.New("the body is no form, which its content type says")
-		}
-		return dictOf(form), nil
-	case utf8.Valid(q.Body):
-		return entity.NewString(string(q.Body)), nil
-	default:
-		return entity.NewBytes(q.Body), nil
-	}
 }
 
 // paramsOf are the parameters of an address that nothing secret stands in any

@@ -23,6 +23,9 @@ func TestWebhookEvent(t *testing.T) {
 		{"", "", "application/json; charset=utf-8", `{"a": [1, 2.50, "~:x"]}`, `{"a":[1,2.50,"~:x"]}`, "w1"},
 		{"", "", "application/cloudevents+json", `[]`, `[]`, "w1"},
 		{"", "", "application/x-www-form-urlencoded", "b=1&a=x+y&b=2", `{"a":"x y","b":["1","2"]}`, "w1"},
+		{"", "", `multipart/form-data; boundary=B`, "--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nx\r\ny\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"../../p.txt\"\r\nContent-Type: text/plain\r\n\r\nhi\r\n--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\xff\r\n--B--\r\n",
+			`{"a":["x\r\ny","/w=="],"f":{"filename":"p.txt","content_type":"text/plain","size":2,"content":"aGk="}}`, "w1"},
+		{"id", "", `multipart/form-data; boundary=B`, "--B\nContent-Disposition: form-data; name=id\n\n7\n--B\nContent-Disposition: form-data; name=g; filename=g\n\n\n--B--", `{"id":"7","g":{"filename":"g","content_type":"application/octet-stream","size":0,"content":""}}`, "7"},
 		{"", "", "text/plain", "plain", `"plain"`, "w1"},
 		{"", "", "", "\xff\x00", `"/wA="`, "w1"},
 		{"", "", "application/json", "", `null`, "w1"},
@@ -50,11 +53,26 @@ func TestWebhookEvent(t *testing.T) {
 	}
 }
 
+// What says it is a form and is none is refused.
+func TestWebhookNoForm(t *testing.T) {
+	for kind, body := range map[string]string{
+		"application/x-www-form-urlencoded": "a=%zz", "multipart/form-data": "x", "multipart/form-data; boundary=B": "--B\r\nContent-Disposition: form-data; name=a\r\n\r\nx",
+		"multipart/form-data; boundary=C": "--C\r\nContent-Disposition: form-data; name=" + strings.Repeat("n", 600) + "\r\n\r\nx\r\n--C--",
+		"multipart/form-data; boundary=D": strings.Repeat("--D\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n", 1001) + "--D--",
+	} {
+		v, err := bodyOf(Request{Body: []byte(body), Header: http.Header{"Content-Type": {kind}}}, entity.NewArena())
+		if err == nil || !strings.Contains(err.Error(), "form") {
+			t.Errorf("%s: %s %v", kind, v, err)
+		}
+	}
+}
+
 // No request makes it panic, or an id that cannot be kept.
 func FuzzWebhookEvent(f *testing.F) {
 	f.Add("application/json", `{"e":{"id":1}}`, "e.id", "")
 	f.Add("application/x-www-form-urlencoded", "a=%zz", "", "X-Id")
 	f.Add("multipart/form-data", "\xff", "..", "Webhook-Id")
+	f.Add("multipart/form-data; boundary=B", "--B\r\nContent-Disposition: form-data; name=a; filename=b\r\n\r\nx\r\n--B--", "a", "")
 	f.Fuzz(func(t *testing.T, kind, body, path, header string) {
 		s := hookSource(path, header)
 		q := Request{Body: []byte(body), Header: http.Header{"Content-Type": {kind}, "Webhook-Id": {body}}}

@@ -41,7 +41,7 @@ const (
 	Received  Outcome = "received"
 	Accepted  Outcome = "accepted"
 	Duplicate Outcome = "duplicate" // of an event that was accepted before
-	Refused   Outcome = "refused"   // it is not proven, or cannot be read
+	Refused   Outcome = "refused"   // it is not proven, and kept apart, or cannot be read
 	Unstored  Outcome = "failed"    // the pipe could not take it
 )
 
@@ -58,13 +58,16 @@ type Inbox struct {
 	tidying                  sync.Mutex
 	kept                     map[string]store.Offset // where what is kept begins; for who tidies
 	busy                     sync.Map                // channels that close, by the id of the event under way
+	refused                  ring
 }
 
 // Load readies the inbox's datasets.
 func (b *Inbox) Load(ctx context.Context) error {
 	_, err := b.Store.Create(ctx, RequestsDataset(b.Pipe))
-	if err == nil {
-		_, err = b.Store.Create(ctx, EventsDataset(b.Pipe))
+	for _, name := range []string{EventsDataset(b.Pipe), RefusedDataset(b.Pipe)} {
+		if err == nil {
+			_, err = b.Store.Create(ctx, name)
+		}
 	}
 	return err
 }
@@ -95,7 +98,7 @@ func LowerHeaders(h http.Header) entity.Value {
 	return headers(lower)
 }
 
-// Keep hands a request over as it came, before anybody judges it. The pending
+// Keep hands a request over as it came, before anything is made of it. The pending
 // commit is waited for before it is answered.
 func (b *Inbox) Keep(ctx context.Context, r *Request) (store.Pending, error) {
 	return b.Store.Append(ctx, &store.Batch{Writes: []store.Write{b.Mark(r, Received, "", "")}})
