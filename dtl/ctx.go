@@ -61,6 +61,7 @@ type Ctx struct {
 	memos    []memo // what hops have found, by hop
 	out      *entity.Batch
 	params   entity.Value // "_B."
+	hopped   hopped
 	emitted  uint64       // weight of what the entity has emitted
 	key      []byte
 	joins    *Joins // nil: nobody wants to know

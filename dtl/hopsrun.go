@@ -67,6 +67,7 @@ func (s *hopsSpec) bind(c *Ctx, i int, out []entity.Value) []entity.Value {
 	}
 	h := &s.plan[i]
 	found := h.find(c)
+	c.hopped.entities += len(found)
 	c.count(h.trace, len(found))
 	for _, e := range found {
 		if !c.Step() {
@@ -82,6 +83,7 @@ func (s *hopsSpec) bind(c *Ctx, i int, out []entity.Value) []entity.Value {
 
 // row projects what is bound now.
 func (s *hopsSpec) row(c *Ctx, out []entity.Value) []entity.Value {
+	c.hopped.rows++
 	switch {
 	case s.template != nil:
 		EachElem(s.template(c), func(v entity.Value) bool {

@@ -7,11 +7,37 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 )
 
-// Joins collects how many entities the joins of hops with a "trace" have found
-// at the most, by trace and alias. Several runs may tell it at once.
+// Joins collects what hops have found: rows in all, entities for one source entity
+// at the most, and of those with a "trace" what each join found at the most, by
+// trace and alias. Several runs may tell it at once.
 type Joins struct {
-	mu   sync.Mutex
-	most map[string]map[string]int
+	mu         sync.Mutex
+	most       map[string]map[string]int
+	rows, peak int
+}
+
+// Found returns how many rows hops have made, and how many entities they found for
+// one source entity at the most.
+func (j *Joins) Found() (rows, peak int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.rows, j.peak
+}
+
+// hopped is what the hops of one source entity have found.
+type hopped struct{ rows, entities int }
+
+// tell adds what was found for a source entity.
+func (h *hopped) tell(j *Joins) {
+	if *h == (hopped{}) {
+		return
+	}
+	if j != nil {
+		j.mu.Lock()
+		j.rows, j.peak = j.rows+h.rows, max(j.peak, h.entities)
+		j.mu.Unlock()
+	}
+	*h = hopped{}
 }
 
 // Most returns a copy of what was collected.

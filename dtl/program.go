@@ -236,6 +236,7 @@ func (r *Run) apply(ctx context.Context, a *entity.Arena, source entity.Value, t
 	r.c.ctx = ctx
 	r.begin(a, source, target)
 	flow := RunSteps(&r.c, r.p.main.steps)
+	r.c.hopped.tell(r.c.joins)
 	if r.c.err != nil {
 		return r.failure(source)
 	}

@@ -27,6 +27,14 @@ func (a *Arena) Reset() {
 	a.text.reset()
 }
 
+// Bytes is the memory that the arena has, in use or not.
+func (a *Arena) Bytes() int64 {
+	if a == nil {
+		return 0
+	}
+	return a.objects.bytes() + a.members.bytes() + a.values.bytes() + a.text.bytes()
+}
+
 // Values returns an empty slice with room for n values, to be filled with
 // append and made a List.
 func (a *Arena) Values(n int) []Value {
@@ -65,6 +73,14 @@ type slab[T any] struct {
 }
 
 const slabFirst, slabMost = 256, 1 << 16
+
+func (s *slab[T]) bytes() (n int64) {
+	var one T
+	for _, c := range s.chunks {
+		n += int64(len(c)) * int64(unsafe.Sizeof(one))
+	}
+	return n
+}
 
 func (s *slab[T]) reset() { s.chunk, s.used = 0, 0 }
 

@@ -60,6 +60,9 @@ func (p *Pipe) Waits(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.inputsExist(ctx); err != nil {
+		return err
+	}
 	if g, ok := p.source.(sources.Gated); ok {
 		on, given := g.RequirePopulatedInput()
 		if !given {
@@ -69,6 +72,26 @@ func (p *Pipe) Waits(ctx context.Context) error {
 			return nil
 		}
 		return p.inputsPopulated(ctx)
+	}
+	return nil
+}
+
+// inputsExist returns which input the pipe waits for to exist at all, if its source
+// asks for that.
+func (p *Pipe) inputsExist(ctx context.Context) error {
+	s, ok := p.source.(sources.Initial)
+	if !ok {
+		return nil
+	}
+	if _, lenient := s.Initial(); lenient {
+		return nil
+	}
+	for _, d := range p.Inputs() {
+		if _, _, err := p.env.Store.Head(ctx, d); errors.Is(err, store.ErrNoDataset) {
+			return &WaitError{Reason: fmt.Sprintf("waits for dataset %q, which does not exist yet", d), Dataset: d}
+		} else if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package pipes
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -46,11 +48,7 @@ const minPumpHours = 720
 // Compaction returns how the dataset that the pipe writes is compacted; false
 // if it is not, or not while a circuit breaker has tripped.
 func (p *Pipe) Compaction(ctx context.Context) (Compaction, bool, error) {
-	c := &p.Def.Compaction
-	asItGrows := c.Sink
-	if c.Node.Get("sink") == nil {
-		asItGrows = p.global("default_compaction_type") != "background"
-	}
+	c, asItGrows := &p.Def.Compaction, p.compactsAsItGrows()
 	if p.Output() == "" || !c.Automatic && !asItGrows {
 		return Compaction{}, false, nil
 	}
@@ -138,6 +136,61 @@ func (p *Pipe) checkCompaction() diag.List {
 	if p.compacts("keep_versions", 2) == 0 && p.compacts("time_threshold_hours", 0) == 0 {
 		finds.Add(diag.Finding{Rule: "compaction/none-kept", Severity: diag.Error, Span: p.Def.Compaction.At("keep_versions"),
 			Message: `"keep_versions": 0 needs "time_threshold_hours"`, Help: "without an age every entity would be forgotten at once"})
+	}
+	c := &p.Def.Compaction
+	ignored := func(key, why string) {
+		if n := c.Node.Get(key); n != nil && n.Kind != jsonpos.Null {
+			finds.Add(diag.Finding{Rule: "compaction/ignored", Severity: diag.Warning, Span: c.At(key), Message: fmt.Sprintf("%q has no effect: %s", key, why)})
+		}
+	}
+	if p.Output() == "" {
+		for _, key := range []string{"automatic", "sink", "keep_versions", "time_threshold_hours", "growth_threshold", "compaction_interval", "ttl_deletes_hours", "retract"} {
+			ignored(key, "the sink writes no dataset")
+		}
+		return finds
+	}
+	if c.TTLDeletes == 0 {
+		ignored("ttl_deletes_timeout_seconds", `there is no "ttl_deletes_hours"`)
+	}
+	if !c.Retract {
+		ignored("retract_timeout_seconds", `"retract" is not true`)
+	}
+	if !p.compactsAsItGrows() {
+		ignored("compaction_interval", `"sink" is false`)
+	}
+	if !c.Automatic && !p.compactsAsItGrows() {
+		for _, key := range []string{"keep_versions", "time_threshold_hours", "growth_threshold", "ttl_deletes_hours", "retract"} {
+			ignored(key, `"automatic" and "sink" are false, so that nothing is removed`)
+		}
+	}
+	return finds
+}
+
+// compactsAsItGrows resolves compaction.sink.
+func (p *Pipe) compactsAsItGrows() bool {
+	if p.Def.Compaction.Node.Get("sink") == nil {
+		return p.global("default_compaction_type") != "background"
+	}
+	return p.Def.Compaction.Sink
+}
+
+// checkTracking looks for limits of dependency tracking that mean nothing.
+func (p *Pipe) checkTracking() diag.List {
+	t := &p.Def.Tracking
+	if t.Node == nil {
+		return nil
+	}
+	var finds diag.List
+	if len(p.tracks) == 0 && !p.limitsHops() {
+		finds.Add(diag.Finding{Rule: "tracking/ignored", Severity: diag.Warning, Span: p.span("dependency_tracking"),
+			Message: `"dependency_tracking" has no effect: the pipe has no hops whose changes it follows`})
+	}
+	for _, keys := range [][2]string{{"dependency_warning_threshold", "dependency_error_threshold"},
+		{"dependency_warning_threshold_total_bytes", "dependency_error_threshold_total_bytes"}} {
+		if t.Node.Get(keys[0]) != nil && p.trackingLimit(keys[0], 0) > p.trackingLimit(keys[1], math.MaxInt) {
+			finds.Add(diag.Finding{Rule: "tracking/threshold", Severity: diag.Warning, Span: t.At(keys[0]),
+				Message: fmt.Sprintf("%q is more than %q: the run fails before it warns", keys[0], keys[1])})
+		}
 	}
 	return finds
 }

@@ -80,6 +80,7 @@ func Compile(c *config.Component, env Env) (*Pipe, diag.List) {
 		finds.Add(p.checkPump()...)
 		finds.Add(p.checkKind()...)
 		finds.Add(p.checkCompaction()...)
+		finds.Add(p.checkTracking()...)
 	}
 	for i := range finds {
 		if finds[i].Pipe == "" {

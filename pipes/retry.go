@@ -74,6 +74,7 @@ func (r *run) take(b *entity.Batch) *job {
 // batch processes one batch: whole, then again, then entity by entity.
 func (r *run) batch(ctx context.Context, b *entity.Batch) error {
 	r.stats.Read += len(b.Entities)
+	defer func() { r.stats.Memory = max(r.stats.Memory, b.Arena.Bytes()) }()
 	j := r.take(b)
 	if r.ahead != nil && !r.careful() {
 		return r.sendAhead(ctx, j)

@@ -39,6 +39,8 @@ type Stats struct {
 	// Kept tells that nothing was deleted for absence, since entities failed or
 	// what the source reads is no complete view yet.
 	Kept bool
+	// Memory is what the largest batch took, in bytes.
+	Memory int64
 	// Time spent in source, transforms and sink.
 	Source, Transform, Sink time.Duration
 }
@@ -169,16 +171,20 @@ func (r *run) metrics() entity.Member {
 	all := []entity.Member{{Key: "entities", Value: entity.NewDict(
 		count("changes_last_run", s.Changed), count("entities_last_run", s.Read),
 		count("read_errors_last_run", s.ReadErrors), count("write_errors_last_run", s.Failed),
+		count("ttl_deletes_entities_last_run", 0), // compaction forgets them apart from runs
 		seconds("source_time", s.Source), seconds("transform_time", s.Transform), seconds("sink_time", s.Sink))}}
-	if joins := r.joins.Most(); len(joins) > 0 {
-		all = append(all, entity.Member{Key: "hops", Value: cardinalities(joins)})
+	if joins := r.joins.Most(); len(joins)+len(r.p.facts.Hops) > 0 {
+		rows, peak := r.joins.Found()
+		all = append(all, entity.Member{Key: "hops", Value: cardinalities(joins, rows, peak)})
 	}
+	all = append(all, entity.Member{Key: "memory", Value: entity.NewDict(count("batch-max-mem-size", int(s.Memory)))})
 	return entity.Member{Key: "metrics", Value: entity.NewDict(all...)}
 }
 
-// cardinalities is what traced hops have found at the most, by trace and alias.
-func cardinalities(joins map[string]map[string]int) entity.Value {
-	var traces []entity.Member
+// cardinalities is what hops have found: in all, and traced ones at the most, by
+// trace and alias.
+func cardinalities(joins map[string]map[string]int, rows, peak int) entity.Value {
+	traces := []entity.Member{count("max-cardinality", peak), count("max-cardinality-last-run", peak), count("total-rows-last-run", rows)}
 	for _, name := range slices.Sorted(maps.Keys(joins)) {
 		var most []entity.Member
 		for _, alias := range slices.Sorted(maps.Keys(joins[name])) {

@@ -22,7 +22,7 @@ type severalConfig struct {
 	Comment               *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
 	Datasets              []string      `spec:"datasets,required" doc:"Ids of the datasets read."`
 	InitialDatasets       []string      `spec:"initial_datasets" doc:"Datasets that must be populated for the source to count as populated. Unless given: all."`
-	IgnoreNonExistent     bool          `spec:"ignore_non_existent_datasets" default:"true" doc:"Whether initial_datasets that do not exist are left out of account."`
+	IgnoreNonExistent     bool          `spec:"ignore_non_existent_datasets" default:"true" doc:"Whether initial_datasets, or datasets if they are not given, that do not exist are left out of account. False keeps the pipe from running while one of datasets does not exist."`
 	RequirePopulatedInput bool          `spec:"require_populated_input" doc:"Whether the pipe waits until the datasets are populated."`
 	SupportsSignalling    bool          `spec:"supports_signalling" doc:"Whether a change of a dataset starts the pipe. Unless given the node decides."`
 	IfSourceEmpty         string        `spec:"if_source_empty" enum:"accept,fail" doc:"Whether a full run that reads nothing fails, so that it does not delete everything. Unless given the node decides, which accepts."`
@@ -82,7 +82,7 @@ func (s *several) Datasets() []string { return slices.Clone(s.ids) }
 // Initial implements Initial.
 func (s *several) Initial() (ids []string, lenient bool) {
 	if s.initial == nil {
-		return s.ids, false
+		return s.ids, s.lenient
 	}
 	return s.initial, s.lenient
 }

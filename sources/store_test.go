@@ -180,7 +180,8 @@ func TestDatasetPopulated(t *testing.T) {
 		`{"type":"merge_datasets","datasets":["a","b"],"initial_datasets":["a"]}`:                                             true,
 		`{"type":"merge_datasets","datasets":["a","b"],"initial_datasets":["a","none"]}`:                                      true,
 		`{"type":"merge_datasets","datasets":["a","b"],"initial_datasets":["a","none"],"ignore_non_existent_datasets":false}`: false,
-		`{"type":"merge_datasets","datasets":["a","none"]}`:                                                                   false,
+		`{"type":"merge_datasets","datasets":["a","none"]}`:                                                                   true,
+		`{"type":"merge_datasets","datasets":["a","none"],"ignore_non_existent_datasets":false}`:                              false,
 	} {
 		got, err := w.source(config).(Populator).Populated(context.Background())
 		if err != nil || got != want {

@@ -85,8 +85,13 @@ func write(name string, schema map[string]any) error {
 // reference writes the table of a component's properties.
 func reference(w *bytes.Buffer, c component) {
 	fmt.Fprintf(w, "\n## %s\n\n%s\n\n| property | type | default | |\n|---|---|---|---|\n", strings.TrimSpace(c.family+" "+c.name), c.doc)
-	for _, f := range spec.Fields(c.config) {
-		name := "`" + f.Name + "`"
+	rows(w, "", spec.Fields(c.config))
+}
+
+// rows writes a row for each property, those of objects behind their object.
+func rows(w *bytes.Buffer, within string, fields []spec.Field) {
+	for _, f := range fields {
+		name := "`" + within + f.Name + "`"
 		if f.Required {
 			name += " (required)"
 		}
@@ -99,5 +104,6 @@ func reference(w *bytes.Buffer, c component) {
 			def = "`" + f.Default + "`"
 		}
 		fmt.Fprintf(w, "| %s | %s | %s | %s |\n", name, typ, def, strings.ReplaceAll(f.Doc, "|", "\\|"))
+		rows(w, within+f.Name+".", f.Fields())
 	}
 }

@@ -30,6 +30,14 @@ func Fields(v any) []Field {
 	return describe(t).fields
 }
 
+// Fields are the properties of an object, nil if any may stand there.
+func (f *Field) Fields() []Field {
+	if f.typ == nil || f.typ.Kind() != reflect.Struct {
+		return nil
+	}
+	return describe(f.typ).fields
+}
+
 // described is what is known of a struct type.
 type described struct {
 	fields []Field

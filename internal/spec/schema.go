@@ -38,6 +38,11 @@ func (f *Field) schema() map[string]any {
 	} else if f.Kinds[0] != "any" {
 		s["type"] = f.Kinds
 	}
+	if f.Fields() != nil {
+		inner := schemaOf(f.typ)
+		inner["description"] = f.Doc
+		return inner
+	}
 	if f.Default != "" {
 		s["default"] = f.scalar(f.Default)
 	}
