@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 
 	"github.com/alecthomas/kong"
+	"github.com/sluiceio/sluice/internal/jsrun"
 )
 
 // The exit status of every command.
@@ -28,6 +29,10 @@ type stdio struct {
 	in       io.Reader
 	out, err io.Writer
 }
+
+// jsWorker is the command by which the node starts itself to run scripts. Nobody
+// types it, and it must begin fast.
+const jsWorker = "js-worker"
 
 // commands is the whole command line.
 type commands struct {
@@ -79,6 +84,9 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 			status = exitInternal
 		}
 	}()
+	if len(args) == 1 && args[0] == jsWorker {
+		return exitFor(stderr, jsrun.Work(stdin, stdout))
+	}
 	var c commands
 	helped := false
 	parser, err := kong.New(&c, kong.Name("sluice"),
