@@ -39,6 +39,7 @@ type webhookConfig struct {
 	PreviousUntil string        `spec:"previous_secret_until" doc:"Time, such as 2027-01-31T12:00:00Z, from which on the previous secret is not used any more."`
 	PreviousMore  *jsonpos.Node `spec:"previous_secrets" kind:"array" doc:"Further secrets from before, at most ten: {\"secret\": \"$SECRET(name)\", \"until\": time}."`
 	Standard      bool          `spec:"standard_webhooks" doc:"Whether the headers of Standard Webhooks are sent beside those of signature. A secret without whsec_ is the key as it is."`
+	Origin        string        `spec:"handshake_origin" doc:"Name of a host as which the node asks the receiver, by OPTIONS, whether it may send, as CloudEvents has it: before the first event, and once a day. Nothing is sent until the receiver consents, and no faster than it allows. Unless given it is not asked."`
 	Timeout       int           `spec:"timeout" default:"15" min:"1" max:"60" doc:"Seconds that the receiver may take to answer."`
 	Concurrency   int           `spec:"concurrency" default:"4" min:"1" max:"100" doc:"How many requests may be under way at once."`
 	RateLimit     float64       `spec:"rate_limit" min:"0" doc:"How many requests may begin in a second; 0 does not bound them."`
@@ -84,9 +85,13 @@ func buildWebhook(c any, env Env) (Sink, diag.List) {
 	if s.now == nil {
 		s.now = time.Now
 	}
+	var consent *webhooks.Consent
+	if cfg.Origin != "" {
+		consent = &webhooks.Consent{Origin: cfg.Origin}
+	}
 	s.queue = webhooks.NewQueue(webhooks.Endpoint{
 		ID: env.PipeID, Method: cfg.Method, ContentType: cfg.ContentType, Scheme: t.scheme, Beside: t.beside, Target: t.resolve,
-		IDHeader: cfg.IDHeader, AttemptHeader: cfg.AttemptHeader,
+		Consent: consent, IDHeader: cfg.IDHeader, AttemptHeader: cfg.AttemptHeader,
 		Transport: env.Transport, Timeout: time.Duration(cfg.Timeout) * time.Second, Concurrency: cfg.Concurrency,
 		Rate: cfg.RateLimit, Ordered: cfg.Ordered, Schedule: schedule,
 		DisableAfter: time.Duration(cfg.DisableAfter * float64(time.Hour)), SkipDisabled: cfg.WhileDisabled == "skip",

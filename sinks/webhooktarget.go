@@ -45,6 +45,9 @@ func (t *webhookTarget) check() (finds diag.List) {
 	if !httpguts.ValidHeaderFieldValue(t.cfg.ContentType) {
 		t.fault(&finds, "content_type", "", "content_type has characters that no header can hold")
 	}
+	if t.cfg.Origin != "" && (!httpguts.ValidHeaderFieldValue(t.cfg.Origin) || strings.ContainsAny(t.cfg.Origin, " /")) {
+		t.fault(&finds, "handshake_origin", "for example events.example.com", "handshake_origin is no name of a host")
+	}
 	t.checkSecrets(&finds)
 	t.checkOlder(&finds)
 	t.checkBasic(&finds)

@@ -56,7 +56,7 @@ type shift struct {
 	at     store.Offset // up to which the log was read
 	behind bool         // there may be more
 	broken bool         // the store did not answer
-	free   time.Time    // from when on the rate allows the next try
+	last   time.Time    // when the last try began, for the rate
 	off    bool         // the endpoint is disabled
 	// kept is where the deliveries that are kept begin: what got that status
 	// before is gone.
@@ -192,15 +192,13 @@ func (s *shift) start() time.Duration {
 		}
 		now := s.Now()
 		at := it.due
-		if s.free.After(at) {
-			at = s.free
+		if rate := s.Queue.rate(); rate > 0 {
+			at = later(at, s.last.Add(time.Duration(float64(time.Second)/rate)))
 		}
 		if at.After(now) {
 			return min(at.Sub(now), longestWait)
 		}
-		if s.Queue.Rate > 0 {
-			s.free = now.Add(time.Duration(float64(time.Second) / s.Queue.Rate))
-		}
+		s.last = now
 		s.launch(it)
 	}
 	return longestWait
@@ -226,7 +224,7 @@ func (s *shift) attempt(it *item) outcome {
 		return outcome{it: it, status: Pending, due: d.Due} // cut off: it counts as never made
 	}
 	d.note(a)
-	notice, err := s.Queue.record(context.WithoutCancel(s.trying), d, &a, s.Now())
+	notice, err := s.save(d, &a)
 	if err != nil {
 		return s.unsaved(it, err)
 	}
@@ -234,6 +232,41 @@ func (s *shift) attempt(it *item) outcome {
 		s.Log.Warn("the webhook was disabled", "webhook", notice.Endpoint, "why", notice.Why)
 	}
 	return outcome{it: it, status: d.Status, due: d.Due}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// mostSaves is how often it is tried to save what became of a try.
+const mostSaves = 60
+
+// save saves what became of a try. A store that does not answer is asked again:
+// the receiver has the event, and is not to get it once more for that.
+func (s *shift) save(d *Delivery, a *Attempt) (*Notice, error) {
+	for tries := 1; ; tries++ {
+		after := *d
+		notice, err := s.Queue.record(context.WithoutCancel(s.trying), &after, a, s.Now())
+		if err == nil {
+			*d = after
+			return notice, nil
+		}
+		if s.ctx.Err() != nil || tries == mostSaves {
+			return nil, err
+		}
+		if tries == 1 {
+			s.Log.Error("what became of a delivery cannot be saved; it is tried again", "webhook", s.Queue.ID, "delivery", d.ID, "error", err)
+		}
+		timer := time.NewTimer(storeWait)
+		select {
+		case <-s.ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
 }
 
 // unsaved is a try of which the store does not know: it is made again.

@@ -30,6 +30,8 @@ type Endpoint struct {
 	// Target resolves address and secrets; it is called for each try, so that a
 	// secret that was replaced is seen.
 	Target func(now time.Time) (*Target, error)
+	// Consent is asked for before anything is sent; nil asks for none.
+	Consent *Consent
 	// Transport carries the requests and decides which addresses may be reached.
 	Transport http.RoundTripper
 	// Timeout bounds one try.
@@ -102,6 +104,10 @@ func (e *Endpoint) exchange(ctx context.Context, d *Delivery, t *Target, a *Atte
 		return
 	}
 	a.Request = shown(q.Header, t)
+	if err := e.Consent.ask(ctx, e, t, a.At); err != nil {
+		e.noAnswer(ctx, a, err)
+		return
+	}
 	q = q.WithContext(httptrace.WithClientTrace(q.Context(), &httptrace.ClientTrace{
 		GotConn: func(c httptrace.GotConnInfo) { a.Remote = c.Conn.RemoteAddr().String() }}))
 	client := &http.Client{Transport: e.Transport,

@@ -48,9 +48,12 @@ func answer(status int, header ...string) (*http.Response, error) {
 }
 
 func (r *receivers) RoundTrip(q *http.Request) (*http.Response, error) {
-	body, err := io.ReadAll(q.Body)
-	if err != nil {
-		return nil, err
+	var body []byte
+	if q.Body != nil {
+		var err error
+		if body, err = io.ReadAll(q.Body); err != nil {
+			return nil, err
+		}
 	}
 	host := q.URL.Hostname()
 	r.mu.Lock()
