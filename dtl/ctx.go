@@ -62,7 +62,7 @@ type Ctx struct {
 	out      *entity.Batch
 	params   entity.Value // "_B."
 	hopped   hopped
-	emitted  uint64       // weight of what the entity has emitted
+	emitted  uint64 // weight of what the entity has emitted
 	key      []byte
 	joins    *Joins // nil: nobody wants to know
 	most     []int  // entities that traced joins have found in this run

@@ -20,6 +20,9 @@ const (
 	// compactGrown is how many new versions start a compaction: so many, and a
 	// quarter of what was there.
 	compactGrown = 20_000
+	// sealFrom is which share of the last file's versions must be of no use before it
+	// is ended to be compacted, too.
+	sealFrom = 0.5
 )
 
 // compacted is what is remembered of a dataset's last compaction.
@@ -82,7 +85,7 @@ func (c *compactor) run(ctx context.Context, s store.Compacter) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Compact(ctx, store.CompactOptions{Datasets: due, Floors: floors})
+	_, err = s.Compact(ctx, store.CompactOptions{Datasets: due, Floors: floors, SealFrom: sealFrom})
 	for name := range due {
 		info, known := c.e.o.Store.Info(ctx, name)
 		if known == nil {

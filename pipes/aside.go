@@ -11,7 +11,7 @@ import (
 )
 
 // keepsFailed tells whether entities that fail may wait for another try.
-func (p *Pipe) keepsFailed() bool { return p.Def.Pump.MaxRetryDataset > 0 }
+func (p *Pipe) keepsFailed() bool { return p.retryDataset() > 0 }
 
 // careful tells whether entities must be compared with those that have failed.
 // Beside a rescan there may be some at any time.
@@ -52,13 +52,13 @@ func (r *run) passOver(ctx context.Context, j *job) error {
 // setAside files an entity that has failed, so that the run can go on: it waits
 // for another try, or is given up.
 func (r *run) setAside(ctx context.Context, j *job, one []entity.Value, next state, cause error) error {
-	pump, e := &r.p.Def.Pump, one[0]
+	e := one[0]
 	f := failure{key: keyOf(e), epoch: r.state.Epoch, hash: hashOf(e), entity: e}
 	if before, ok := j.known[f.key]; ok && before.hash == f.hash && !before.dead && before.epoch == f.epoch {
 		f.attempts = before.attempts + 1
 	}
-	f.dead = f.attempts >= pump.MaxEntityRetries
-	if !f.dead && !r.queue.waiting[f.key] && len(r.queue.waiting) >= pump.MaxRetryDataset {
+	f.dead = f.attempts >= int(r.p.retries("max_retries_per_entity", cause, float64(r.p.Def.Pump.MaxEntityRetries)))
+	if !f.dead && !r.queue.waiting[f.key] && len(r.queue.waiting) >= r.p.retryDataset() {
 		return fmt.Errorf("%d failed entities wait for another try, as many as max_write_errors_in_retry_dataset allows: %w",
 			len(r.queue.waiting), cause)
 	}

@@ -138,7 +138,7 @@ func (p *Pipe) checkSchedule() diag.List {
 func (p *Pipe) checkLetters() diag.List {
 	var finds diag.List
 	pump := &p.Def.Pump
-	if pump.MaxRetryDataset == 0 {
+	if !p.keepsFailed() {
 		for _, key := range []string{"dead_letter_dataset", "use_dead_letter_dataset", "track_dead_letters", "max_retries_per_entity"} {
 			p.ignored(&finds, key, "without a retry dataset a failed entity ends the run, and the next run begins with it", `give the number of entities that may wait in "max_write_errors_in_retry_dataset"`)
 		}

@@ -199,19 +199,32 @@ func (p *Pipe) checkTracking() diag.List {
 // has come: what has left the subset behind that place must be there to be
 // read as deleted. A pipe that begins anew has nothing to delete.
 func (p *Pipe) SubsetRead(ctx context.Context) (dataset string, at store.Offset, reads bool, err error) {
-	source := chosen(p.Def.Source)
-	if source.Get("subset") == nil || len(p.Inputs()) != 1 {
+	dataset = p.subsetOf()
+	if dataset == "" {
 		return "", 0, false, nil
 	}
 	s, err := p.loadState(ctx)
 	if err != nil || s.Offset == "" {
 		return "", 0, false, err
 	}
+	return dataset, s.place(), true, nil
+}
+
+// subsetOf is the dataset of which the source reads a subset, "" if it reads none.
+func (p *Pipe) subsetOf() string {
+	if p.source == nil || chosen(p.Def.Source).Get("subset") == nil || len(p.Inputs()) != 1 {
+		return ""
+	}
+	return p.Inputs()[0]
+}
+
+// place is how far the pipe has come in the one dataset it reads.
+func (s *state) place() store.Offset {
 	n, err := strconv.ParseInt(s.Offset, 10, 64)
 	if err != nil {
-		return p.Inputs()[0], store.Start, true, nil
+		return store.Start
 	}
-	return p.Inputs()[0], store.Offset(n), true, nil
+	return store.Offset(n)
 }
 
 // Consumed is the dataset that the source consumes, and how far it has come:
@@ -230,7 +243,8 @@ func (p *Pipe) Consumed(ctx context.Context) (dataset string, at store.Offset, e
 
 // StoredFloors are the floors of compaction as far as the store knows them,
 // without any configuration: how far pipes have followed the datasets that they
-// track. Pipes that are gone hold their datasets too.
+// track, and have read those of which they read a subset. Pipes that are gone hold
+// their datasets too.
 func StoredFloors(ctx context.Context, st store.Store) (map[string]store.Offset, error) {
 	const prefix = "pipe/"
 	keys, err := st.States(ctx, prefix)
@@ -244,10 +258,16 @@ func StoredFloors(ctx context.Context, st store.Store) (map[string]store.Offset,
 		if err != nil {
 			return nil, err
 		}
-		for d, at := range s.Tracking {
-			if floor, known := floors[d]; !known || at.Offset < floor {
-				floors[d] = at.Offset
+		lower := func(dataset string, at store.Offset) {
+			if floor, known := floors[dataset]; !known || at < floor {
+				floors[dataset] = at
 			}
+		}
+		for d, at := range s.Tracking {
+			lower(d, at.Offset)
+		}
+		if s.Subset != "" && s.Offset != "" {
+			lower(s.Subset, s.place())
 		}
 	}
 	return floors, nil

@@ -11,7 +11,7 @@ import (
 // Letters is the dataset for entities that were given up, "" if there is none.
 func (p *Pipe) Letters() string {
 	switch pump := &p.Def.Pump; {
-	case pump.MaxRetryDataset == 0:
+	case !p.keepsFailed():
 		return ""
 	case pump.DeadLetter != "":
 		return pump.DeadLetter

@@ -37,10 +37,10 @@ func (r *run) pumpReads(ctx context.Context) error {
 			return err
 		}
 		r.logReadError(ctx, failed.cause)
-		if try >= r.p.Def.Pump.MaxReadRetries {
+		if try >= int(r.p.retries("max_read_retries", err, float64(r.p.Def.Pump.MaxReadRetries))) {
 			return err
 		}
-		if err := r.p.pause(ctx, r.p.Def.Pump.ReadRetryDelay); err != nil {
+		if err := r.p.pause(ctx, r.p.retries("read_retry_delay", err, r.p.Def.Pump.ReadRetryDelay)); err != nil {
 			return err
 		}
 	}
@@ -114,8 +114,8 @@ func (r *run) after(j *job) state {
 // failure.
 func (r *run) again(ctx context.Context, j *job, err error) error {
 	pump := &r.p.Def.Pump
-	for try := 0; err != nil && try < pump.BatchRetries && r.p.batchSize() > 1 && worthRetrying(err) && ctx.Err() == nil; try++ {
-		if pauseErr := r.p.pause(ctx, pump.WriteRetryDelay); pauseErr != nil {
+	for try := 0; err != nil && try < int(r.p.retries("batch_retries", err, float64(pump.BatchRetries))) && r.p.batchSize() > 1 && worthRetrying(err) && ctx.Err() == nil; try++ {
+		if pauseErr := r.p.pause(ctx, r.p.retries("write_retry_delay", err, pump.WriteRetryDelay)); pauseErr != nil {
 			return err
 		}
 		err = r.deliver(ctx, j, j.keep, j.next)
@@ -164,8 +164,8 @@ func (r *run) singly(ctx context.Context, j *job, cause error) error {
 // failures in a row, or one that is not the entity's.
 func (r *run) failed(ctx context.Context, j *job, one []entity.Value, next state, err error) error {
 	pump := &r.p.Def.Pump
-	most := max(pump.MaxWriteErrors, 1)
 	for {
+		most := max(int(r.p.retries("max_consecutive_write_errors", err, float64(pump.MaxWriteErrors))), 1)
 		r.blame(one[0])
 		if ctx.Err() != nil || final(err) {
 			return err
@@ -181,7 +181,7 @@ func (r *run) failed(ctx context.Context, j *job, one []entity.Value, next state
 		if r.inARow >= most {
 			return stopped(r.inARow, err)
 		}
-		if pauseErr := r.p.pause(ctx, pump.WriteRetryDelay); aside || pauseErr != nil {
+		if pauseErr := r.p.pause(ctx, r.p.retries("write_retry_delay", err, pump.WriteRetryDelay)); aside || pauseErr != nil {
 			r.culprit = entity.Value{}
 			return pauseErr
 		}

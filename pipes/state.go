@@ -36,6 +36,9 @@ type state struct {
 	OutOfSync []string `json:"out_of_sync,omitempty"`
 	// Rescan is rescanWanted if a rescan in the background is, else "".
 	Rescan string `json:"rescan,omitempty"`
+	// Subset is the dataset of which the source reads a subset, if it does: what has
+	// left the subset behind Offset must stay to be read.
+	Subset string `json:"subset,omitempty"`
 	rev    uint64
 }
 
@@ -55,6 +58,7 @@ func (p *Pipe) loadState(ctx context.Context) (state, error) {
 }
 
 func (p *Pipe) write(s state) []store.StateWrite {
+	s.Subset = p.subsetOf()
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil // a struct of texts and numbers always marshals

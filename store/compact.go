@@ -26,6 +26,9 @@ type CompactOptions struct {
 	Floors map[string]Offset
 	// Seal ends the file at the end of the log first, so that it takes part.
 	Seal bool
+	// SealFrom ends it likewise if it has some size and at least this share of its
+	// versions may go; 0 does not.
+	SealFrom float64
 }
 
 // Retention is what a dataset keeps.

@@ -31,7 +31,7 @@ type urlConfig struct {
 	ConnectTimeout int           `spec:"connect_timeout" default:"60" min:"1" doc:"Seconds to wait for a connection."`
 	ReadTimeout    int           `spec:"read_timeout" default:"1800" min:"1" doc:"Seconds to wait for a response."`
 	IgnoreLength   bool          `spec:"ignore_invalid_content_length_response_header" doc:"Whether a wrong Content-Length of a response is put up with."`
-	RetryStrategy  *jsonpos.Node `spec:"retry_strategy" kind:"object" doc:"Retry settings of pumps by status code."`
+	RetryStrategy  *jsonpos.Node `spec:"retry_strategy" kind:"object" doc:"Retry settings of pumps by status code: keys such as 429, 400-428 or 500,502,504, and default; values are dicts of max_read_retries, read_retry_delay, write_retry_delay, max_retries_per_entity, max_consecutive_write_errors, max_write_errors_in_retry_dataset and batch_retries. What the pump says goes before it."`
 }
 
 // restConfig is what `system:rest` says.

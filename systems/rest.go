@@ -22,6 +22,7 @@ type REST struct {
 	custom         *customAuth // nil without
 	ops            map[string]*Operation
 	set            settings
+	strategy       *Strategy // nil without
 	contentTypes   []string
 	transport      http.RoundTripper
 	connectTimeout time.Duration
@@ -100,6 +101,9 @@ func build(cfg *urlConfig, env Env) (*REST, diag.List) {
 	r.set.sinceName, r.set.sinceLocation = "since", "query"
 	roots := r.check(cfg, co)
 	r.compileOAuth2(cfg.OAuth2, co)
+	var more diag.List
+	r.strategy, more = compileStrategy(cfg.RetryStrategy)
+	co.diags.Add(more...)
 	r.transport = connect(env.Transport, Connection{r.connectTimeout, r.readTimeout, !cfg.VerifySSL, roots})
 	return r, co.diags
 }
@@ -195,7 +199,6 @@ func unsupportedURL(cfg *urlConfig, n *jsonpos.Node) diag.List {
 	if cfg.Authentication != "tripletex" {
 		l.Add(Unsupported(n, ruleUnsupported, "tripletex", diag.Error)...)
 	}
-	l.Add(Unsupported(n, ruleUnsupported, "retry_strategy", diag.Warning)...)
 	l.Add(Unsupported(n, ruleUnsupported, "ignore_invalid_content_length_response_header", diag.Warning)...)
 	return l
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 )
@@ -44,6 +45,10 @@ func TestCompactsDaily(t *testing.T) {
 			{"_id": "part", "type": "pipe", "source": {"type": "dataset", "dataset": "plain", "subset": ["eq", "_S.k", 1]}}]`))
 		if _, err := e.RunAll(t.Context(), nil, func(engine.PipeResult, int) {}); err != nil {
 			t.Fatal(err)
+		}
+		// The same is known without the configuration.
+		if floors, err := pipes.StoredFloors(t.Context(), st); err != nil || len(floors) != 1 || floors["plain"] != 0 {
+			t.Errorf("floors as stored: %v %v", floors, err)
 		}
 		e.Start()
 		time.Sleep(23 * time.Hour)

@@ -35,6 +35,9 @@ func (s *Store) Compact(ctx context.Context, o store.CompactOptions) (done store
 		return done, err
 	}
 	uses, err := s.survey(decisions)
+	if err == nil && s.worthSealing(end, decisions, o.SealFrom) {
+		end, err = s.compactable(ctx, true)
+	}
 	for place := s.log.firstSeg; place < end && err == nil; place++ {
 		if err = s.goOn(ctx)(); err == nil {
 			err = s.compactPlace(ctx, place, uses[place], decisions, &done)
@@ -62,6 +65,33 @@ func (s *Store) compactable(ctx context.Context, seal bool) (end uint32, err err
 	}
 	return end, err
 }
+
+// worthSealing tells whether so large a share of the last file's versions may go
+// that it is worth ending it. A small file is not: files are never joined.
+func (s *Store) worthSealing(place uint32, decisions map[uint32]*decision, share float64) bool {
+	if share <= 0 || len(decisions) == 0 {
+		return false
+	}
+	var bytes, versions, going int64
+	err := each(s.db, []byte{keySection}, func(key, row []byte) error {
+		x, ok := parseSection(key, row)
+		if !ok {
+			return s.indexDamaged("a section")
+		}
+		if placeOf(x.seg) != place {
+			return nil
+		}
+		bytes, versions = bytes+int64(x.size), versions+int64(x.count)
+		if y := decisions[numberOf(key)]; y != nil {
+			going += y.drop.count(x.first, x.first+int64(x.count))
+		}
+		return nil
+	})
+	return err == nil && bytes >= s.log.limit/sealShare && float64(going) >= share*float64(versions)
+}
+
+// sealShare is the part of a whole file's size from which on it may be ended early.
+const sealShare = 8
 
 // pastSealed has the index stand in the last file: positions in the others
 // change.
@@ -185,6 +215,16 @@ func (b *bitset) any(from, to int64) bool {
 		}
 	}
 	return false
+}
+
+// count tells how many of the numbers are in the set.
+func (b *bitset) count(from, to int64) (n int64) {
+	for ; from < to; from++ {
+		if b.has(from) {
+			n++
+		}
+	}
+	return n
 }
 
 // refreshSlice is how many rows are brought up to date at once.

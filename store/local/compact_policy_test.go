@@ -266,3 +266,26 @@ func seen(t *testing.T, s *Store, q store.Query) int {
 		}
 	}
 }
+
+// TestSealFrom: the last file takes part once enough of it is of no use, unless it
+// is small.
+func TestSealFrom(t *testing.T) {
+	for _, c := range []struct {
+		versions int
+		from     float64
+		removed  int64
+	}{{400, 0.5, 398}, {400, 0, 0}, {40, 0.5, 0}, {400, 0.999, 0}} {
+		s := open(t, t.TempDir(), Options{SegmentBytes: 256 << 10})
+		for n := range c.versions {
+			storetest.Write(t, s, "d", storetest.Puts(t, fmt.Sprintf(`{"_id":"a","n":%d,"pad":"%s"}`, n, strings.Repeat("x", 100)))...)
+		}
+		o := store.CompactOptions{Datasets: map[string]store.Retention{"d": {KeepVersions: 2}}, SealFrom: c.from}
+		done, err := s.Compact(t.Context(), o)
+		if err != nil || done.Versions != c.removed || done.Versions > 0 != (done.Files == 1) {
+			t.Errorf("%+v: %+v %v", c, done, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -296,7 +296,7 @@ func (c *crashRun) submit(t *testing.T, s *Store) (step, func() error) {
 
 // compact compacts; it may fail like everything else.
 func (c *crashRun) compact(t *testing.T, s *Store) {
-	o := store.CompactOptions{Datasets: map[string]store.Retention{}, Floors: map[string]store.Offset{c.tail.Dataset: c.tail.Since}, Seal: c.r.IntN(2) == 0}
+	o := store.CompactOptions{Datasets: map[string]store.Retention{}, Floors: map[string]store.Offset{c.tail.Dataset: c.tail.Since}, Seal: c.r.IntN(2) == 0, SealFrom: c.r.Float64()}
 	for _, name := range []string{"a", "b", "c"} {
 		o.Datasets[name] = store.Retention{KeepVersions: 1 + c.r.IntN(3)}
 	}
