@@ -101,7 +101,7 @@ func (s *shift) trim(status Status, there int) error {
 	if !known {
 		from = store.Start
 	}
-	err := s.Queue.each(s.ctx, status, from, func(e entity.Value) bool {
+	err := s.Queue.eachOf(s.ctx, extra, status, from, func(e entity.Value) bool {
 		r := record{e}
 		ops = append(ops, store.Op{Kind: store.Delete, ID: r.text(entity.IDKey)})
 		from = store.Offset(r.number(entity.UpdatedKey))
@@ -124,10 +124,15 @@ func (s *shift) trim(status Status, there int) error {
 // each yields the deliveries that got a status behind an offset, in the order in
 // which they did; yield returns false to stop, and keeps nothing.
 func (q *Queue) each(ctx context.Context, status Status, since store.Offset, yield func(e entity.Value) bool) error {
+	return q.eachOf(ctx, 0, status, since, yield)
+}
+
+// eachOf is each for callers that will stop after about so many.
+func (q *Queue) eachOf(ctx context.Context, about int, status Status, since store.Offset, yield func(e entity.Value) bool) error {
 	arena := entity.NewArena()
 	for {
 		arena.Reset()
-		page, err := q.store.Read(ctx, Dataset(q.ID), store.Query{Since: since, Index: statusIndex, Key: []byte(status)}, arena)
+		page, err := q.store.Read(ctx, Dataset(q.ID), store.Query{Since: since, Limit: min(about, 100), Index: statusIndex, Key: []byte(status)}, arena)
 		if err != nil {
 			return err
 		}

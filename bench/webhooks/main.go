@@ -1,0 +1,156 @@
+// Command webhooks measures how fast a node delivers webhooks, and what a
+// handler in JavaScript costs one that takes them in.
+//
+// Out: events of about 1 KB are put into a dataset; a pipe with the sink webhook
+// signs and sends each, and saves before and after that the event is on its way
+// and has arrived. Beside it a loop in plain Go signs and posts the same bodies
+// to the same receiver, with as many requests at once, and saves nothing. Rounds
+// of the two take turns in one process, which also is the receiver; what is told
+// are ratios of the rounds, as medians with quartiles.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/pprof"
+	"slices"
+	"syscall"
+	"time"
+)
+
+type options struct {
+	rounds, events, concurrency int
+	dir, profile                string
+}
+
+func main() {
+	var o options
+	flag.IntVar(&o.rounds, "rounds", 7, "rounds of each")
+	flag.IntVar(&o.events, "events", 5000, "events a round")
+	flag.IntVar(&o.concurrency, "concurrency", 16, "requests at once")
+	flag.StringVar(&o.dir, "dir", "", "where the data folder is made; by default where temporary files are")
+	flag.StringVar(&o.profile, "profile", "", "write a CPU profile of the last round of the node to this file")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := measure(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "webhooks:", err)
+		os.Exit(1)
+	}
+}
+
+// result is what a round came to.
+type result struct {
+	rate float64       // events a second
+	cpu  time.Duration // an event, the receiver's included
+}
+
+func measure(ctx context.Context, o options) error {
+	dir, err := os.MkdirTemp(o.dir, "webhooks")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	r, err := openReceiver()
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	n, err := openNode(ctx, dir, r.url, o.concurrency)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	var plain, ours []result
+	for round := -1; round < o.rounds; round++ { // the first one warms up
+		bodies := makeBodies(round, o.events)
+		a, err := timed(r, len(bodies), func() error { return plainly(ctx, r.url, bodies, o.concurrency) })
+		if err != nil {
+			return err
+		}
+		stop, err := o.profiled(round == o.rounds-1)
+		if err != nil {
+			return err
+		}
+		b, err := timed(r, len(bodies), func() error { return n.deliver(ctx, bodies) })
+		stop()
+		if err != nil {
+			return err
+		}
+		if round >= 0 {
+			plain, ours = append(plain, a), append(ours, b)
+		}
+	}
+	report(o, plain, ours)
+	return n.verify(ctx)
+}
+
+// profiled begins a profile, if one is wanted of this round.
+func (o options) profiled(now bool) (stop func(), err error) {
+	if o.profile == "" || !now {
+		return func() {}, nil
+	}
+	f, err := os.Create(o.profile)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		pprof.StopCPUProfile()
+		f.Close()
+	}, pprof.StartCPUProfile(f)
+}
+
+// timed has events sent and waits until the receiver has got them, each of them
+// signed.
+func timed(r *receiver, events int, send func() error) (result, error) {
+	done := r.expect(events)
+	cpu, start := cpuTime(), time.Now()
+	if err := send(); err != nil {
+		return result{}, err
+	}
+	select {
+	case <-done:
+	case <-time.After(time.Minute):
+		return result{}, fmt.Errorf("the receiver has not got %d events within a minute", events)
+	}
+	took := time.Since(start)
+	if forged := r.forged.Load(); forged > 0 {
+		return result{}, fmt.Errorf("%d requests were not signed as they should be", forged)
+	}
+	return result{float64(events) / took.Seconds(), (cpuTime() - cpu) / time.Duration(events)}, nil
+}
+
+func report(o options, plain, ours []result) {
+	var rates, cpus []float64
+	for i := range plain {
+		rates = append(rates, ours[i].rate/plain[i].rate)
+		cpus = append(cpus, float64(ours[i].cpu)/float64(plain[i].cpu))
+	}
+	fmt.Printf("%d events a round, %d requests at once, %d rounds\n", o.events, o.concurrency, o.rounds)
+	fmt.Printf("  events a second, sluice / plain Go    %s\n", quartiles(rates))
+	fmt.Printf("  CPU an event, sluice / plain Go       %s\n", quartiles(cpus))
+	fmt.Printf("  plain Go     %6.0f events/s   CPU %6.1f µs\n", middle(plain).rate, float64(middle(plain).cpu)/1000)
+	fmt.Printf("  sluice       %6.0f events/s   CPU %6.1f µs\n", middle(ours).rate, float64(middle(ours).cpu)/1000)
+}
+
+func middle(all []result) result {
+	s := slices.SortedFunc(slices.Values(all), func(a, b result) int { return int(a.rate - b.rate) })
+	return s[len(s)/2]
+}
+
+func quartiles(list []float64) string {
+	s := slices.Sorted(slices.Values(list))
+	return fmt.Sprintf("%.2f (%.2f-%.2f)", s[len(s)/2], s[len(s)/4], s[len(s)*3/4])
+}
+
+// cpuTime is the time this process has used all cores.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
