@@ -1,0 +1,261 @@
+// Package messages_test drives the example as its users would: the real binary,
+// real HTTP, a broker, and kill -9.
+package messages_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/sluiceio/sluice/systems/amqptest"
+)
+
+// stage is a node folder with a broker.
+type stage struct {
+	t                *testing.T
+	bin, dir, listen string
+	broker           *amqptest.Broker
+	process          *exec.Cmd
+	said             strings.Builder
+	quiet            sync.WaitGroup
+}
+
+func setUp(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{t: t, dir: t.TempDir(), bin: filepath.Join(t.TempDir(), "sluice"), broker: amqptest.New(t, nil)}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.bin, "../../cmd/sluice").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listen = ln.Addr().String()
+	ln.Close()
+	for _, sub := range []string{"pipes", "systems"} {
+		if err := os.CopyFS(filepath.Join(s.dir, sub), os.DirFS(sub)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.file("test-secrets.json", `{"global": {"rabbit_password": "guest"}}`)
+	s.file("test-env.json", fmt.Sprintf(`{"rabbit_url": "amqp://%s"}`, s.broker.Address()))
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *stage) file(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) start() {
+	s.t.Helper()
+	s.process = exec.Command(s.bin, "serve", s.dir, "--listen", s.listen, "--allow-internal")
+	stderr, err := s.process.StderrPipe()
+	if err == nil {
+		err = s.process.Start()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		s.said.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), "listening on ") {
+			s.quiet.Go(func() {
+				for lines.Scan() {
+					s.said.WriteString(lines.Text() + "\n")
+				}
+			})
+			return
+		}
+	}
+	s.t.Fatalf("the node did not start: %s", s.said.String())
+}
+
+// kill is kill -9.
+func (s *stage) kill() {
+	if s.process != nil {
+		_ = s.process.Process.Kill()
+		s.quiet.Wait()
+		_ = s.process.Wait()
+		s.process = nil
+	}
+}
+
+// order posts an order until it is answered.
+func (s *stage) order(n int) {
+	total := fmt.Sprintf(`"%d.50"`, n)
+	if n%50 == 7 {
+		total = `"much"` // which no invoice can be made of
+	}
+	body := fmt.Sprintf(`{"_id": "o%d", "country": "%s", "state": "%s", "total": %s}`, n, []string{"no", "se"}[n%2], []string{"paid", "open", "paid"}[n%3], total)
+	for range 2000 {
+		resp, err := http.Post("http://"+s.listen+"/api/receivers/orders-in/entities", "application/json", strings.NewReader(body))
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	s.t.Errorf("order %d was never answered", n)
+}
+
+// warehouse ships what was paid, however often it hears of it, and returns how
+// many orders it has heard of.
+func (s *stage) warehouse(ctx context.Context) func() int {
+	s.t.Helper()
+	c, err := amqp.Dial("amqp://guest:guest@" + s.broker.Address() + "/")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { _ = c.Close() })
+	ch, err := c.Channel()
+	if err == nil {
+		_, err = ch.QueueDeclare("to-ship", true, false, false, false, nil)
+	}
+	if err == nil {
+		err = ch.QueueBind("to-ship", "order.*.paid", "amq.topic", false, nil)
+	}
+	var got <-chan amqp.Delivery
+	if err == nil {
+		got, err = ch.Consume("to-ship", "", true, false, false, false, nil)
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	go func() {
+		for d := range got {
+			mu.Lock()
+			seen[d.MessageId] = true
+			mu.Unlock()
+			err := ch.PublishWithContext(ctx, "amq.topic", "shipment.sent", false, false, amqp.Publishing{MessageId: "s-" + d.MessageId, ContentType: "application/json", Body: fmt.Appendf(nil, `{"order": %q}`, d.MessageId)})
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(seen)
+	}
+}
+
+func (s *stage) cat(dataset string) string {
+	s.t.Helper()
+	b, err := exec.CommandContext(s.t.Context(), s.bin, "datasets", s.dir, "cat", dataset).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("%v: %s", err, b)
+	}
+	return string(b)
+}
+
+// The node is killed at random moments. Whatever was answered to the shop is in
+// the history once, what was paid has an invoice or is a dead letter, and the
+// warehouse has heard of it and shipped it.
+func TestKill(t *testing.T) {
+	const orders, kills = 240, 5
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	s := setUp(t)
+	heard := s.warehouse(t.Context())
+	s.start()
+	until(t, "the queue", func() bool { return s.broker.Ready("shipments") >= 0 })
+	var posting sync.WaitGroup
+	posting.Go(func() {
+		for n := range orders {
+			s.order(n)
+		}
+	})
+	for range kills {
+		<-time.After(time.Duration(50+random.IntN(250)) * time.Millisecond)
+		s.kill()
+		s.start()
+	}
+	posting.Wait()
+	const paid = orders * 2 / 3
+	until(t, "what was paid", func() bool { return heard() == paid })
+	until(t, "what was shipped", func() bool { return s.history() == orders+paid })
+	until(t, "what was shipped is acknowledged", func() bool { return s.broker.Ready("shipments") == 0 })
+	s.kill()
+	want := map[string]int{"history": orders + paid, "invoices": paid - unpayable(orders), "orders-without-invoice": unpayable(orders)}
+	for dataset, n := range want {
+		if got := strings.Count("\n"+s.cat(dataset), "\n{"); got != n {
+			t.Errorf("%s holds %d entities, want %d", dataset, got, n)
+		}
+	}
+	if t.Failed() {
+		t.Log(s.said.String())
+	}
+}
+
+// unpayable counts the orders that were paid and no invoice can be made of.
+func unpayable(orders int) (n int) {
+	for i := range orders {
+		if i%50 == 7 && i%3 != 1 {
+			n++
+		}
+	}
+	return n
+}
+
+// history is how many messages the running node has kept.
+func (s *stage) history() int {
+	resp, err := http.Get("http://" + s.listen + "/api/datasets/history/entities?history=false")
+	if err != nil {
+		return -1
+	}
+	defer resp.Body.Close()
+	lines, n := bufio.NewScanner(resp.Body), 0
+	lines.Buffer(nil, 1<<24)
+	for lines.Scan() {
+		n += strings.Count(lines.Text(), `"key":`)
+	}
+	return n
+}
+
+func until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for end := time.Now().Add(60 * time.Second); !holds(); {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within a minute", what)
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+}
+
+// The page shows the files of the example.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/how-to/messages.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(page), -1)
+	for i, name := range []string{"pipes/orders-in", "pipes/invoices", "systems/rabbit", "pipes/shipments-from-rabbit", "pipes/paid-to-rabbit"} {
+		file, err := os.ReadFile(name + ".conf.json")
+		if err != nil || i >= len(blocks) || blocks[i][1] != string(file) {
+			t.Errorf("the page shows another %s: %v", name, err)
+		}
+	}
+}
