@@ -91,6 +91,7 @@ type Engine struct {
 	// hooks are the dispatchers of webhooks, by the dataset of their queue.
 	hooks     map[string]*webhooks.Dispatcher
 	listeners *listeners
+	sharing   sync.Mutex // held while the key of links is made
 	// writers are the pipes by the dataset they write.
 	writers map[string]*pipes.Pipe
 	mu      struct {

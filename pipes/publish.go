@@ -42,6 +42,8 @@ type Asked struct {
 	Limit int
 	// Params is what "_B." reads.
 	Params entity.Value
+	// Form is the publisher of another form of the document; nil is the pipe's own.
+	Form sinks.Publisher
 }
 
 // Publish reads the source, transforms, and writes the document of a publisher
@@ -53,6 +55,9 @@ func (p *Pipe) Publish(ctx context.Context, q Asked, w io.Writer) error {
 	}
 	if err := p.ready(ctx); err != nil {
 		return err
+	}
+	if q.Form != nil {
+		s = q.Form
 	}
 	r := &edition{p: p, doc: s.Document(), w: w, left: q.Limit}
 	if p.transform != nil {

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"cmp"
 	"errors"
+	"mime"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/xlsxtext"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
@@ -22,16 +25,17 @@ const mostEditions = 64
 
 // publish routes what publishers offer.
 func (s *server) publish(mux *http.ServeMux) {
-	for _, route := range []string{"entities", "csv", "xml"} {
+	for _, route := range []string{"entities", "csv", "xml", "excel"} {
 		path := "/api/publishers/{pipe}/" + route
 		ask := func(w http.ResponseWriter, r *http.Request) { s.edition(w, r, route) }
 		mux.HandleFunc("GET "+path, ask)
 		mux.HandleFunc("GET "+path+"/{filename}", ask)
 		mux.HandleFunc("OPTIONS "+path+"/", publisherOptions)
 	}
-	for _, route := range []string{"excel", "excel/{filename}", "sdshare-collection", "sdshare-fragments"} {
+	s.shares(mux)
+	for _, route := range []string{"sdshare-collection", "sdshare-fragments"} {
 		mux.HandleFunc("GET /api/publishers/{pipe}/"+route, func(w http.ResponseWriter, _ *http.Request) {
-			fail(w, http.StatusNotImplemented, "this form is not supported yet; entities, csv and xml are")
+			fail(w, http.StatusNotImplemented, "this form is not supported yet; entities, csv, xml and excel are")
 		})
 	}
 }
@@ -44,19 +48,28 @@ func publisherOptions(w http.ResponseWriter, _ *http.Request) {
 
 // edition makes a document for one reader.
 func (s *server) edition(w http.ResponseWriter, r *http.Request, route string) {
+	if !s.shared(w, r) {
+		return
+	}
 	p, err := s.engine.Publisher(r.PathValue("pipe"))
 	if err != nil {
 		s.failFor(w, r, err)
 		return
 	}
 	sink, _ := p.Publisher()
-	if sink.Route() != route {
+	if sink = form(sink, route); sink == nil {
+		sink, _ = p.Publisher()
 		fail(w, http.StatusNotFound, "the pipe publishes /api/publishers/"+p.ID()+"/"+sink.Route()+", not "+route)
 		return
 	}
 	asked, err := askedOf(r)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	asked.Form = sink
+	if r.URL.Query().Has("linked_excel_file") {
+		s.linked(w, r, sink)
 		return
 	}
 	select {
@@ -72,6 +85,45 @@ func (s *server) edition(w http.ResponseWriter, r *http.Request, route string) {
 	}
 }
 
+// form is the publisher itself, or the one of another form that it has; nil if it
+// has none.
+func form(p sinks.Publisher, route string) sinks.Publisher {
+	if p.Route() == route {
+		return p
+	}
+	if f, ok := p.(sinks.Forms); ok {
+		return f.Form(route)
+	}
+	return nil
+}
+
+// linked answers a spreadsheet that gets its data from here.
+func (s *server) linked(w http.ResponseWriter, r *http.Request, sink sinks.Publisher) {
+	l, ok := sink.(sinks.Linking)
+	if !ok {
+		fail(w, http.StatusBadRequest, "linked_excel_file is for csv only")
+		return
+	}
+	q := r.URL.Query()
+	name := q.Get("linked_excel_file")
+	q.Del("linked_excel_file")
+	address := url.URL{Scheme: scheme(r), Host: r.Host, Path: r.URL.Path, RawQuery: q.Encode()}
+	file, err := l.Link(address.String())
+	if err != nil {
+		s.failFor(w, r, err)
+		return
+	}
+	if name == "" {
+		name = "linked.xlsx"
+	}
+	h := w.Header()
+	h.Set("Content-Type", xlsxtext.ContentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
+	_, _ = w.Write(file)
+}
+
 // askedOf reads the parameters of a request; all of them are there for "_B.".
 func askedOf(r *http.Request) (pipes.Asked, error) {
 	all := r.URL.Query()
@@ -83,10 +135,8 @@ func askedOf(r *http.Request) (pipes.Asked, error) {
 		}
 		q.Limit = n
 	}
-	if all.Has("linked_excel_file") {
-		return q, errors.New("linked_excel_file is not supported yet")
-	}
 	var members []entity.Member
+	all.Del(shareParam)
 	for name, values := range all {
 		v := entity.NewString(values[0])
 		if len(values) > 1 {

@@ -80,8 +80,13 @@ func TestPublish(t *testing.T) {
 		{api + "table/xml", "", `404 {"error":{"message":"the pipe publishes /api/publishers/table/csv, not xml`},
 		{api + "letters/entities", "", "405 "},
 		{api + "nothing/entities", "", "404 "},
-		{api + "table/excel", "", "501 "},
-		{api + "table/csv?linked_excel_file=x", "", "400 "},
+		{api + "table/excel", "", "200 PK"},
+		{api + "table/excel/x.xlsx?limit=1", "", "200 PK"},
+		{api + "plain/excel", "", "404 "},
+		{api + "early/excel", "", "500 "},
+		{api + "table/csv?linked_excel_file=x.xlsx&limit=3", "", "200 PK"},
+		{api + "plain/entities?linked_excel_file=x.xlsx", "", "400 "},
+		{api + "table/sdshare-collection", "", "501 "},
 	})
 	if err := e.SetEnabled(t.Context(), "plain", false, engine.Switch{}); err != nil {
 		t.Fatal(err)
@@ -98,6 +103,8 @@ func TestPublishHeaders(t *testing.T) {
 		{"GET", "plain/entities", "X-Dataset-Max-Updated: 25\nX-Dataset-Populated: true\nContent-Type: application/json\nContent-Security-Policy: sandbox\n"},
 		{"HEAD", "shaped/entities", "X-Dataset-Max-Updated: 25\nX-Dataset-Populated: true\nX-Dataset-Filtered: true\nContent-Type: application/json\nContent-Security-Policy: sandbox\nContent-Disposition: attachment; filename=f.json\n"},
 		{"GET", "table/csv/other.csv", "Content-Type: text/csv; charset=utf-8\nContent-Security-Policy: sandbox\nContent-Disposition: attachment; filename=other.csv\n"},
+		{"GET", "table/excel", "Content-Type: application/vnd.openxmlformats-officedocument.spreadsheetml.sheet\nContent-Security-Policy: sandbox\nContent-Disposition: attachment; filename=t.xlsx\n"},
+		{"GET", "table/csv?linked_excel_file=my.xlsx", "Content-Type: application/vnd.openxmlformats-officedocument.spreadsheetml.sheet\nContent-Disposition: attachment; filename=my.xlsx\n"},
 		{"OPTIONS", "table/csv/", "Allow: GET, HEAD, OPTIONS\n"},
 		{"GET", "early/csv", "Content-Type: application/json\n"},
 	} {

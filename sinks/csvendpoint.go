@@ -52,13 +52,13 @@ func buildCSVEndpoint(c any, _ Env) (Sink, diag.List) {
 	}
 	diags.Add(cfg.check()...)
 	style := cfg.style()
-	return &published{
+	return &csvPublisher{cfg: cfg, published: published{
 		route: "csv", contentType: "text/csv; charset=" + strings.TrimSuffix(strings.ToLower(cfg.Encoding), "-sig"), bare: true,
 		filename: cfg.Filename, disposition: cfg.Disposition,
 		document: func() Document {
 			return &csvDocument{cfg: cfg, style: style, charset: charset, lost: csvtext.Lost(cfg.EncodeErrors)}
 		},
-	}, diags
+	}}, diags
 }
 
 func (c *csvEndpointConfig) wrong(key, message string) diag.Finding {

@@ -39,6 +39,18 @@ type Document interface {
 	End(dst []byte) ([]byte, error)
 }
 
+// Forms is the ability of publishers whose document there is in other forms, too.
+type Forms interface {
+	// Form returns the publisher of another form by its Route, nil if there is none.
+	Form(route string) Publisher
+}
+
+// Linking is the ability of publishers that can be linked from a spreadsheet.
+type Linking interface {
+	// Link returns a spreadsheet that gets its data from the address.
+	Link(address string) ([]byte, error)
+}
+
 // EntityError is an entity that a sink cannot write.
 type EntityError struct {
 	ID  string
