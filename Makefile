@@ -34,7 +34,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	sh tools/fuzz.sh $(or $(FUZZTIME),5s)
 
 bench: ## the comparisons of bench/, as ratios
-	cd bench && $(GO) run . && $(GO) run ./ingest && $(GO) run ./store && $(GO) run ./idle
+	cd bench && $(GO) run . && $(GO) run ./ingest && $(GO) run ./store && $(GO) run ./idle && $(GO) run ./webhooks
 
 generate: ## schemas and the reference of components, from the structs
 	$(GO) run ./internal/gen

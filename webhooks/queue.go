@@ -73,7 +73,7 @@ func (q *Queue) Load(ctx context.Context) error {
 	if _, err := q.store.Create(ctx, Dataset(q.ID)); err != nil {
 		return err
 	}
-	err := q.store.EnsureIndex(ctx, Dataset(q.ID), store.Index{Name: statusIndex, Keys: func(e entity.Value, emit func([]byte)) {
+	err := q.store.EnsureIndex(ctx, Dataset(q.ID), store.Index{Name: statusIndex, Needs: []string{"status"}, Keys: func(e entity.Value, emit func([]byte)) {
 		status, _ := e.Get("status")
 		emit([]byte(status.Text()))
 	}})

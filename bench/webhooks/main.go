@@ -2,11 +2,16 @@
 // handler in JavaScript costs one that takes them in.
 //
 // Out: events of about 1 KB are put into a dataset; a pipe with the sink webhook
-// signs and sends each, and saves before and after that the event is on its way
-// and has arrived. Beside it a loop in plain Go signs and posts the same bodies
+// signs and sends each, and saves before that the event is on its way, and after
+// that it has arrived. Beside it a loop in plain Go signs and posts the same bodies
 // to the same receiver, with as many requests at once, and saves nothing. Rounds
 // of the two take turns in one process, which also is the receiver; what is told
 // are ratios of the rounds, as medians with quartiles.
+//
+// In: the same events are posted, signed, and kept before they are answered: by
+// the source webhook, which verifies them itself, and through a handler in
+// JavaScript as connectors have it, which verifies them and returns an event, in a
+// worker process of package jsrun.
 package main
 
 import (
@@ -19,6 +24,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/jsrun"
 )
 
 type options struct {
@@ -27,6 +34,12 @@ type options struct {
 }
 
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "js-worker" {
+		if err := jsrun.Work(os.Stdin, os.Stdout); err != nil {
+			os.Exit(1)
+		}
+		return
+	}
 	var o options
 	flag.IntVar(&o.rounds, "rounds", 7, "rounds of each")
 	flag.IntVar(&o.events, "events", 5000, "events a round")
@@ -85,7 +98,10 @@ func measure(ctx context.Context, o options) error {
 		}
 	}
 	report(o, plain, ours)
-	return n.verify(ctx)
+	if err := n.verify(ctx); err != nil {
+		return err
+	}
+	return measureIngest(ctx, o, dir)
 }
 
 // profiled begins a profile, if one is wanted of this round.

@@ -151,30 +151,39 @@ type node struct {
 func openNode(ctx context.Context, dir, url string, at int) (*node, error) {
 	conf := fmt.Sprintf(`[{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "in"},
 		"sink": {"type": "webhook", "url": %q, "secret": "$SECRET(key)", "concurrency": %d}}]`, url, at)
-	c, finds := config.Parse("webhooks.conf.json", []byte(conf), config.Options{Environ: []string{"SLUICE_SECRET_key=" + secret}})
-	if finds.HasErrors() {
-		return nil, fmt.Errorf("%+v", finds)
-	}
-	st, err := local.Open(filepath.Join(dir, "data"), local.Options{})
+	st, e, err := openEngine(ctx, filepath.Join(dir, "out"), conf)
 	if err != nil {
 		return nil, err
 	}
-	lib, err := stdlib.Lib()
-	if err == nil {
-		_, err = st.Create(ctx, "in")
+	if _, err := st.Create(ctx, "in"); err != nil {
+		return nil, err
 	}
+	return &node{st, e}, nil
+}
+
+// openEngine starts a node as "sluice serve" runs it, in this process.
+func openEngine(ctx context.Context, dir, conf string) (*local.Store, *engine.Engine, error) {
+	c, finds := config.Parse("webhooks.conf.json", []byte(conf), config.Options{Environ: []string{"SLUICE_SECRET_key=" + secret}})
+	if finds.HasErrors() {
+		return nil, nil, fmt.Errorf("%+v", finds)
+	}
+	st, err := local.Open(dir, local.Options{})
 	if err != nil {
-		return nil, errors.Join(err, st.Close())
+		return nil, nil, err
+	}
+	lib, err := stdlib.Lib()
+	if err != nil {
+		return nil, nil, errors.Join(err, st.Close())
 	}
 	e, err := engine.Open(ctx, engine.Options{Config: c, Store: st, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
 		Sets: engine.Sets{Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
 			Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib}})
 	if err != nil {
-		return nil, errors.Join(err, st.Close())
+		return nil, nil, errors.Join(err, st.Close())
 	}
 	e.Start()
-	return &node{st, e}, nil
+	return st, e, nil
 }
 
 // deliver puts events into the dataset; the node does the rest.
