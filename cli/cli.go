@@ -48,6 +48,7 @@ type commands struct {
 	Breaker  breakerCmd  `cmd:"" help:"Commit or roll back what a circuit breaker holds back."`
 	Failed   failedCmd   `cmd:"" help:"Tell of a pipe's failed entities, try them again or give them up."`
 	New      newCmd      `cmd:"" help:"Scaffold a node or a pipe."`
+	Token    tokenCmd    `cmd:"" help:"Make a token for the API of webhooks."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dialects"
+	"github.com/sluiceio/sluice/dialects/etlworks"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -16,7 +17,7 @@ import (
 
 // knownDialects are the formats of others that every command reads.
 func knownDialects() []dialects.Dialect {
-	return []dialects.Dialect{}
+	return []dialects.Dialect{etlworks.Dialect()}
 }
 
 // storedComponents are the components that users of dialects made at run time.

@@ -166,6 +166,12 @@ func StartDisabled(endpoint, by, why string, now time.Time) (store.StateWrite, e
 	return store.StateWrite{Key: healthKey(endpoint), Value: data, IfRev: store.AnyRev}, err
 }
 
+// HealthOf is the health of an endpoint as the store has it, also of one that has
+// no queue yet.
+func HealthOf(ctx context.Context, st store.Store, endpoint string) (Health, error) {
+	return NewQueue(Endpoint{ID: endpoint}, st).Health(ctx)
+}
+
 // Forget removes all that is known of an endpoint that is gone for good.
 func Forget(ctx context.Context, st store.Store, endpoint string) error {
 	p, err := st.Append(ctx, &store.Batch{State: []store.StateWrite{{Key: healthKey(endpoint), IfRev: store.AnyRev}}})
