@@ -20,6 +20,9 @@ func knownDialects() []dialects.Dialect {
 	return []dialects.Dialect{etlworks.Dialect()}
 }
 
+// Dialects are the formats of others that this binary reads.
+func Dialects() []dialects.Dialect { return knownDialects() }
+
 // storedComponents are the components that users of dialects made at run time.
 func storedComponents(ctx context.Context, st store.Store) ([]*jsonpos.Node, diag.List) {
 	var all []*jsonpos.Node

@@ -30,7 +30,7 @@ type webhookConfig struct {
 	AttemptHeader string        `spec:"attempt_header" doc:"Header that carries the number of the try, from 1 on. Unless given none does."`
 	Username      string        `spec:"username" doc:"User of basic authentication, beside any signature."`
 	Password      string        `spec:"password" doc:"Password of basic authentication: $SECRET(name)."`
-	Payload       string        `spec:"payload_property" doc:"Property of the entity that is sent: a text as it is, anything else as JSON. Without it the entity itself is sent."`
+	Payload       string        `spec:"payload_property" doc:"Property of the entity that is sent: a text as it is, anything else as JSON, or a dict as a form if content_type says so. Without it the entity itself is sent."`
 	EventID       string        `spec:"event_id_property" doc:"Property of the entity that names the event: of events of one id only the first is sent, as long as its delivery is kept. Without it every entity is an event of its own."`
 	Signature     string        `spec:"signature" enum:"standard,github,shopify,etlworks,etlworks-base64,stripe,slack,basic,bearer,header" doc:"How receivers can tell who sent it; unless given standard if there is a secret, else not at all."`
 	Header        string        `spec:"signature_header" doc:"Header that carries the secret if signature is header."`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"strconv"
 	"sync/atomic"
@@ -76,9 +75,8 @@ func (a *api) turnedAway(r *http.Request, no *refusal) {
 	if no.status != http.StatusUnauthorized || !a.fed.Load() || now.Unix()-before < 60 || !a.refused.CompareAndSwap(before, now.Unix()) {
 		return
 	}
-	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	err := a.journal.write(r.Context(), []occurrence{{event: loginFailed, path: "users", name: "tokens", at: now,
-		entity: entity.NewDict(text("reason", no.why), text("remoteIp", host))}}, store.Batch{})
+		entity: entity.NewDict(text("reason", no.why), text("remoteIp", hostOf(r.RemoteAddr)))}}, store.Batch{})
 	if err != nil {
 		a.n.Log().Error("a refused token cannot be told of", "error", err)
 	}

@@ -2,6 +2,7 @@ package etlworks
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -62,7 +63,7 @@ func viewOf(id int64, d *webhooks.Delivery, disabled bool) Event {
 		e.Status = "disabled"
 	}
 	for _, t := range d.Attempts {
-		a := Attempt{N: t.N, At: t.At.UTC(), DurationMs: t.Took.Milliseconds(), Manual: t.Manual, RemoteIP: t.Remote, Blocked: t.Blocked, Error: t.Error,
+		a := Attempt{N: t.N, At: t.At.UTC(), DurationMs: t.Took.Milliseconds(), Manual: t.Manual, RemoteIP: hostOf(t.Remote), Blocked: t.Blocked, Error: t.Error,
 			Request: Request{Method: t.Method, URL: t.URL, Headers: flat(t.Request), Body: d.Body}}
 		if t.Status != 0 {
 			a.Response = &Response{Status: t.Status, Headers: flat(t.Response), Body: t.Body, Truncated: t.Truncated}
@@ -70,6 +71,14 @@ func viewOf(id int64, d *webhooks.Delivery, disabled bool) Event {
 		e.Attempts = append(e.Attempts, a)
 	}
 	return e
+}
+
+// hostOf is an address without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
 }
 
 func flat(h http.Header) map[string]string {

@@ -61,7 +61,7 @@ func invalidf(format string, args ...any) error { return invalid(fmt.Sprintf(for
 // Bounds of a definition.
 const (
 	longestBody = 1 << 20
-	mostHeaders = 100
+	mostHeaders = 50
 	mostEvents  = 200
 	longestText = 4096
 )

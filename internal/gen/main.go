@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/sluiceio/sluice/cli"
+	"github.com/sluiceio/sluice/dialects"
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
@@ -44,6 +46,26 @@ func components() []component {
 		all = append(all, component{"sink", t.Name, t.Doc, t.Config()})
 	}
 	for _, t := range systems.Standard() {
+		all = append(all, component{"system", strings.TrimPrefix(t.Name, "system:"), t.Doc, t.Config()})
+	}
+	for _, d := range cli.Dialects() {
+		all = append(all, ofDialect(d)...)
+	}
+	return all
+}
+
+// ofDialect are the types that a dialect brings.
+func ofDialect(d dialects.Dialect) (all []component) {
+	for _, t := range d.Sources {
+		all = append(all, component{"source", t.Name, t.Doc, t.Config()})
+	}
+	for _, t := range d.Transforms {
+		all = append(all, component{"transform", t.Name, t.Doc, t.Config()})
+	}
+	for _, t := range d.Sinks {
+		all = append(all, component{"sink", t.Name, t.Doc, t.Config()})
+	}
+	for _, t := range d.Systems {
 		all = append(all, component{"system", strings.TrimPrefix(t.Name, "system:"), t.Doc, t.Config()})
 	}
 	return all
