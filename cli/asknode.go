@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -29,46 +30,84 @@ func announce(data, address string) (withdraw func(), err error) {
 	return func() { _ = os.Remove(name) }, nil
 }
 
-// askServing asks the node that holds the data folder.
-func askServing(ctx context.Context, data string) ([]told, error) {
+// serving returns the address of the node that holds the data folder.
+func serving(data string) (string, error) {
 	address, err := os.ReadFile(filepath.Join(data, servingFile))
 	if err != nil {
-		return nil, usage("another sluice is using %s, and it is not served: wait until it has ended", data)
+		return "", usage("another sluice is using %s, and it is not served: wait until it has ended", data)
 	}
-	all, err := askNode(ctx, strings.TrimSpace(string(address)))
+	return strings.TrimSpace(string(address)), nil
+}
+
+// askServing asks the node that holds the data folder.
+func askServing(ctx context.Context, data string) ([]told, error) {
+	address, err := serving(data)
+	if err != nil {
+		return nil, err
+	}
+	all, err := askNode(ctx, address)
 	if err != nil {
 		return nil, fmt.Errorf("another sluice is using %s: %w", data, err)
 	}
 	return all, nil
 }
 
-// longestAnswer is how long a node may take to tell of its pipes.
-const longestAnswer = 30 * time.Second
+const (
+	// longestAnswer is how long a node may take to answer.
+	longestAnswer = 30 * time.Second
+	// mostAnswer is how many bytes it may answer.
+	mostAnswer = 64 << 20
+)
 
-// askNode asks a served node for its pipes.
-func askNode(ctx context.Context, node string) ([]told, error) {
+// callNode calls a served node. A path begins behind /api/; a form is posted, without
+// one it is asked.
+func callNode(ctx context.Context, node, path string, form url.Values) (status int, body []byte, err error) {
 	u, err := url.Parse(node)
 	if err != nil || u.Host == "" {
-		return nil, usage("--node %q is no address such as http://127.0.0.1:9042", node)
+		return 0, nil, usage("--node %q is no address such as http://127.0.0.1:9042", node)
 	}
-	base := strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api")
 	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/api/pipes?fields=runtime", nil)
+	method := http.MethodGet
+	if form != nil {
+		method = http.MethodPost
+	}
+	base := strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api")
+	req, err := http.NewRequestWithContext(ctx, method, base+"/api/"+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		return nil, usage("--node %q: %w", node, err)
+		return 0, nil, usage("--node %q: %w", node, err)
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, failed(fmt.Errorf("the node does not answer: %w", err))
+		return 0, nil, failed(fmt.Errorf("the node does not answer: %w", err))
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, failed(fmt.Errorf("the node answers %s", resp.Status))
+	if body, err = io.ReadAll(io.LimitReader(resp.Body, mostAnswer)); err != nil {
+		err = failed(fmt.Errorf("the node does not answer: %w", err))
+	}
+	return resp.StatusCode, body, err
+}
+
+// errNoNode is an answer that no node gives.
+func errNoNode(err error) error {
+	return failed(errors.New("what answers is no node of Sluice: " + err.Error()))
+}
+
+// askNode asks a served node for its pipes.
+func askNode(ctx context.Context, node string) ([]told, error) {
+	status, body, err := callNode(ctx, node, "pipes?fields=runtime", nil)
+	if err != nil {
+		return nil, err
+	}
+	if status != http.StatusOK {
+		return nil, failed(fmt.Errorf("the node answers %d %s", status, http.StatusText(status)))
 	}
 	var pipes []nodePipe
-	if err := json.NewDecoder(resp.Body).Decode(&pipes); err != nil {
-		return nil, failed(errors.New("what answers is no node of Sluice: " + err.Error()))
+	if err := json.Unmarshal(body, &pipes); err != nil {
+		return nil, errNoNode(err)
 	}
 	all := make([]told, len(pipes))
 	for i, p := range pipes {

@@ -4,12 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/pipes"
@@ -46,11 +42,11 @@ func (c *breakerCmd) Run(ctx context.Context, s *stdio) error {
 	}
 	st, err := local.Open(data, local.Options{ReadOnly: do == "show"})
 	if errors.Is(err, store.ErrLocked) {
-		address, readErr := os.ReadFile(filepath.Join(data, servingFile))
-		if readErr != nil {
-			return usage("another sluice is using %s, and it is not served: wait until it has ended", data)
+		address, err := serving(data)
+		if err != nil {
+			return err
 		}
-		return askBreaker(ctx, s, strings.TrimSpace(string(address)), do, dataset)
+		return askBreaker(ctx, s, address, do, dataset)
 	}
 	if err != nil {
 		return usage("cannot open the data folder: %w", err)
@@ -92,30 +88,13 @@ func tellResolved(s *stdio, do, dataset string) error {
 
 // askBreaker has a served node do it.
 func askBreaker(ctx context.Context, s *stdio, node, do, dataset string) error {
-	u, err := url.Parse(node)
-	if err != nil || u.Host == "" {
-		return usage("--node %q is no address such as http://127.0.0.1:9042", node)
-	}
-	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
-	defer cancel()
-	at := strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api") + "/api/datasets/" + url.PathEscape(dataset)
-	method, body := http.MethodPost, url.Values{"operation": {do + "-circuit-breaker"}}.Encode()
+	form := url.Values{"operation": {do + "-circuit-breaker"}}
 	if do == "show" {
-		method, body = http.MethodGet, ""
+		form = nil
 	}
-	req, err := http.NewRequestWithContext(ctx, method, at, strings.NewReader(body))
+	status, answer, err := callNode(ctx, node, "datasets/"+url.PathEscape(dataset), form)
 	if err != nil {
-		return usage("--node %q: %w", node, err)
+		return err
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return failed(fmt.Errorf("the node does not answer: %w", err))
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	if err != nil {
-		return failed(err)
-	}
-	return tellAnswer(s, do, dataset, resp.StatusCode, answer)
+	return tellAnswer(s, do, dataset, status, answer)
 }

@@ -5,13 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
@@ -41,11 +37,11 @@ func (c *failedCmd) Run(ctx context.Context, s *stdio) error {
 	flags := nodeFlags{Dir: dir, Data: c.Data, Profile: c.Profile}
 	probe, err := local.Open(flags.dataDir(), local.Options{ReadOnly: true})
 	if errors.Is(err, store.ErrLocked) {
-		address, readErr := os.ReadFile(filepath.Join(flags.dataDir(), servingFile))
-		if readErr != nil {
-			return usage("another sluice is using %s, and it is not served: wait until it has ended", flags.dataDir())
+		address, err := serving(flags.dataDir())
+		if err != nil {
+			return err
 		}
-		return askFailed(ctx, s, strings.TrimSpace(string(address)), do, pipe, ids)
+		return askFailed(ctx, s, address, do, pipe, ids)
 	}
 	if err != nil {
 		return usage("cannot open the data folder: %w", err)
@@ -88,30 +84,17 @@ func tellFailed(s *stdio, pipe string, waiting, dead int) error {
 
 // askFailed has a served node do it.
 func askFailed(ctx context.Context, s *stdio, node, do, pipe string, ids []string) error {
-	u, err := url.Parse(node)
-	if err != nil || u.Host == "" {
-		return usage("--node %q is no address such as http://127.0.0.1:9042", node)
-	}
-	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
-	defer cancel()
-	at := strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api") + "/api/pipes/" + url.PathEscape(pipe) + "/pump"
-	method, form := http.MethodPost, url.Values{"operation": {"repost"}, "entity": ids}
+	form := url.Values{"operation": {"repost"}, "entity": ids}
 	switch do {
 	case "show":
-		method, form = http.MethodGet, nil
+		form = nil
 	case "discard":
 		form = url.Values{"operation": {"discard-retries"}}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, at, strings.NewReader(form.Encode()))
+	status, answer, err := callNode(ctx, node, "pipes/"+url.PathEscape(pipe)+"/pump", form)
 	if err != nil {
-		return usage("--node %q: %w", node, err)
+		return err
 	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return failed(fmt.Errorf("the node does not answer: %w", err))
-	}
-	defer resp.Body.Close()
 	var said struct {
 		Runtime struct {
 			Failed struct{ Retryable, Dead int } `json:"failed-entities"`
@@ -120,10 +103,10 @@ func askFailed(ctx context.Context, s *stdio, node, do, pipe string, ids []strin
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&said); err != nil {
-		return failed(errors.New("what answers is no node of Sluice: " + err.Error()))
+	if err := json.Unmarshal(answer, &said); err != nil {
+		return errNoNode(err)
 	}
-	if resp.StatusCode != http.StatusOK {
+	if status != http.StatusOK {
 		return failed(errors.New(said.Error.Message))
 	}
 	return tellFailed(s, pipe, said.Runtime.Failed.Retryable, said.Runtime.Failed.Dead)

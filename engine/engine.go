@@ -19,6 +19,7 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/heap"
 	"github.com/sluiceio/sluice/internal/schemacheck"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/pipes"
@@ -136,6 +137,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	e := &Engine{o: o, complete: known, graph: g, writers: g.writers(), listeners: newListeners(o), wake: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(ctx)
 	e.mu.runs, e.mu.inlets = map[string]*pumpState{}, map[string]*pipes.Inlet{}
+	e.mu.agenda.dated = heap.New(dueBefore)
 	e.mu.agenda.pools, e.mu.waiters, e.mu.changes = map[string]*pool{}, waiters{}, map[string]uint64{}
 	if err := e.readyAll(ctx); err != nil {
 		e.cancel()

@@ -88,7 +88,7 @@ func (e *Engine) switchLocked(s *pumpState, enabled bool, off switchedOff) {
 	s.disabled, s.off = !enabled, off
 	s.switchEarsLocked(enabled)
 	if !enabled {
-		e.mu.agenda.undate(s)
+		e.mu.agenda.dated.Remove(s)
 		if s.ticket != 0 && !s.byHand {
 			e.mu.agenda.unqueue(s)
 		}

@@ -1,9 +1,9 @@
 package engine
 
 import (
-	"container/heap"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/heap"
 	"github.com/sluiceio/sluice/pipes"
 )
 
@@ -19,7 +19,7 @@ const (
 // are next due, and in the order of their coming those that are due and wait
 // for a slot. Each pump is in one of the two at most.
 type agenda struct {
-	dated   dated
+	dated   *heap.Heap[*pumpState]
 	pools   map[string]*pool // by system; "" is that of internal pipes
 	ready   []*pool          // with somebody in their queue
 	tickets uint64
@@ -45,7 +45,7 @@ func (a *agenda) join(s *pumpState, workers func(system string) int) {
 		}
 		a.pools[name] = p
 	}
-	s.pool, s.place = p, -1
+	s.pool, s.place = p, heap.Outside
 }
 
 // date files a pump under the earlier of its times; one that has none, or is
@@ -55,28 +55,20 @@ func (a *agenda) date(s *pumpState) {
 		return
 	}
 	s.at = earlier(s.due, s.rescan)
-	switch {
-	case s.at.IsZero():
-		a.undate(s)
-	case s.place >= 0:
-		heap.Fix(&a.dated, s.place)
-	default:
-		heap.Push(&a.dated, s)
+	if s.at.IsZero() {
+		a.dated.Remove(s)
+		return
 	}
-}
-
-func (a *agenda) undate(s *pumpState) {
-	if s.place >= 0 {
-		heap.Remove(&a.dated, s.place)
-	}
+	a.dated.Put(s)
 }
 
 // next is the earliest time at which a pump is due.
 func (a *agenda) next() (time.Time, bool) {
-	if len(a.dated) == 0 {
+	first, ok := a.dated.First()
+	if !ok {
 		return time.Time{}, false
 	}
-	return a.dated[0].at, true
+	return first.at, true
 }
 
 // queue puts a pump behind all that wait for a slot. One that waits keeps its
@@ -85,7 +77,7 @@ func (a *agenda) queue(s *pumpState) {
 	if s.ticket != 0 || s.running {
 		return
 	}
-	a.undate(s)
+	a.dated.Remove(s)
 	a.tickets++
 	s.ticket = a.tickets
 	if len(s.pool.queue) == 0 {
@@ -172,32 +164,11 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// dated is a heap of pumps by the time at which they are due.
-type dated []*pumpState
+// Place implements heap.Placed.
+func (s *pumpState) Place() *int { return &s.place }
 
-func (d dated) Len() int           { return len(d) }
-func (d dated) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
-
-func (d dated) Swap(i, j int) {
-	d[i], d[j] = d[j], d[i]
-	d[i].place, d[j].place = i, j
-}
-
-// Push implements heap.Interface.
-func (d *dated) Push(x any) {
-	s := x.(*pumpState)
-	s.place = len(*d)
-	*d = append(*d, s)
-}
-
-// Pop implements heap.Interface.
-func (d *dated) Pop() any {
-	old := *d
-	s := old[len(old)-1]
-	old[len(old)-1] = nil
-	*d, s.place = old[:len(old)-1], -1
-	return s
-}
+// dueBefore orders pumps by the time at which they are due.
+func dueBefore(a, b *pumpState) bool { return a.at.Before(b.at) }
 
 // waiters are the pumps that wait for a dataset, by its name.
 type waiters map[string]map[*pumpState]bool

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluiceio/sluice/internal/heap"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 )
@@ -226,7 +227,7 @@ func (e *Engine) startDue() time.Duration {
 	a := &e.mu.agenda
 	at, ok := a.next()
 	for ; ok && !at.After(now); at, ok = a.next() {
-		s := a.dated[0]
+		s, _ := a.dated.First()
 		if !s.rescan.IsZero() && !s.rescan.After(now) {
 			s.rescan = nextTick(s.pipe.Def.Pump.RescanCron, now)
 			s.full, s.due = true, now
@@ -246,7 +247,7 @@ func (e *Engine) startDue() time.Duration {
 // clock before would come late by as much.
 func (e *Engine) replanLocked(now time.Time) {
 	for _, s := range e.mu.runs {
-		if s.place < 0 {
+		if s.place == heap.Outside {
 			continue
 		}
 		if !s.due.IsZero() {
@@ -347,7 +348,7 @@ func (e *Engine) scheduleLocked(s *pumpState, atOnce bool) {
 		return
 	}
 	e.mu.agenda.date(s)
-	if s.place >= 0 && s.at.Before(e.mu.wakeAt) {
+	if s.place != heap.Outside && s.at.Before(e.mu.wakeAt) {
 		e.nudge()
 	}
 }

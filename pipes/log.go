@@ -15,20 +15,30 @@ func LogDataset(pipe string) string { return "system:pump:" + pipe }
 // record writes an event of the execution log. The log is told, not asked: it
 // does not hold up the pump, and a log that cannot be written fails no run.
 func (p *Pipe) record(ctx context.Context, event string, members ...entity.Member) error {
+	_, err := p.env.Store.Append(ctx, &store.Batch{Writes: []store.Write{logged(p.ID(), p.env.Now(), event, members...)}})
+	return err
+}
+
+// recordNow writes an event of something that was done by hand: whoever did it finds
+// it in the log as soon as he is told that it is done.
+func (p *Pipe) recordNow(ctx context.Context, event string, members ...entity.Member) error {
 	return recordIn(ctx, p.env.Store, p.ID(), p.env.Now(), event, members...)
 }
 
 func recordIn(ctx context.Context, st store.Store, pipe string, now time.Time, event string, members ...entity.Member) error {
+	_, err := commit(ctx, st, &store.Batch{Writes: []store.Write{logged(pipe, now, event, members...)}})
+	return err
+}
+
+// logged is an event on its way into the execution log.
+func logged(pipe string, now time.Time, event string, members ...entity.Member) store.Write {
 	all := append([]entity.Member{
 		{Key: entity.IDKey, Value: entity.NewString(event)},
 		{Key: "event_type", Value: entity.NewString(event)},
 		{Key: "pipe", Value: entity.NewString(pipe)},
 		{Key: "event_time", Value: entity.NewDatetime(now)},
 	}, members...)
-	_, err := st.Append(ctx, &store.Batch{Writes: []store.Write{{
-		Dataset: LogDataset(pipe), Ops: []store.Op{put(eventOf(all))},
-	}}})
-	return err
+	return store.Write{Dataset: LogDataset(pipe), Ops: []store.Op{put(eventOf(all))}}
 }
 
 // longest is how long a property of an event may be, as JSON.
@@ -45,7 +55,7 @@ func eventOf(members []entity.Member) entity.Value {
 }
 
 func (p *Pipe) logOffset(ctx context.Context, before, after string) error {
-	return p.record(ctx, "pump-offset-set",
+	return p.recordNow(ctx, "pump-offset-set",
 		entity.Member{Key: "is_reset", Value: entity.NewBool(after == "")},
 		entity.Member{Key: "original_pipe_offset", Value: entity.NewString(before)},
 		entity.Member{Key: "pipe_offset", Value: entity.NewString(after)})
@@ -54,7 +64,7 @@ func (p *Pipe) logOffset(ctx context.Context, before, after string) error {
 // LogEnabled records that the pump was enabled or disabled.
 func (p *Pipe) LogEnabled(ctx context.Context, enabled bool, comment string) error {
 	if enabled {
-		return p.record(ctx, "pump-enabled")
+		return p.recordNow(ctx, "pump-enabled")
 	}
-	return p.record(ctx, "pump-disabled", entity.Member{Key: "comment", Value: entity.NewString(comment)})
+	return p.recordNow(ctx, "pump-disabled", entity.Member{Key: "comment", Value: entity.NewString(comment)})
 }

@@ -26,10 +26,11 @@ func (p *Pipe) DiscardRetries(ctx context.Context) (int, error) {
 	for _, w := range b.Writes {
 		n += len(w.Ops)
 	}
+	b.Writes = append(b.Writes, logged(p.ID(), p.env.Now(), "pump-discard-retries", count("num_entities", n)))
 	if _, err := commit(ctx, p.env.Store, b); err != nil {
 		return 0, err
 	}
-	return n, p.record(ctx, "pump-discard-retries", count("num_entities", n))
+	return n, nil
 }
 
 // ErrNotFailed is an entity that cannot be reposted.

@@ -1,9 +1,10 @@
 package webhooks
 
 import (
-	"container/heap"
 	"slices"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/heap"
 )
 
 // item is a pending delivery as the dispatcher remembers it.
@@ -14,8 +15,11 @@ type item struct {
 	manual bool
 	busy   bool
 	lane   *lane
-	place  int // in the heap, -1 outside
+	place  int // in the heap
 }
+
+// Place implements heap.Placed.
+func (it *item) Place() *int { return &it.place }
 
 // lane holds deliveries of which only the first may go: all of a key, or just
 // one.
@@ -29,15 +33,17 @@ type lane struct {
 type lanes struct {
 	items  map[string]*item
 	byKey  map[string]*lane
-	ready  dueHeap
+	ready  *heap.Heap[*item]
 	manual int // of the items
 }
 
-func newLanes() *lanes { return &lanes{items: map[string]*item{}, byKey: map[string]*lane{}} }
+func newLanes() *lanes {
+	return &lanes{items: map[string]*item{}, byKey: map[string]*lane{}, ready: heap.New(sooner)}
+}
 
 // add takes in a delivery that is not there yet.
 func (l *lanes) add(d *Delivery, key string) {
-	it := &item{id: d.ID, seq: d.Seq, due: d.Due, manual: d.Manual, place: -1}
+	it := &item{id: d.ID, seq: d.Seq, due: d.Due, manual: d.Manual, place: heap.Outside}
 	ln := l.byKey[key]
 	if ln == nil {
 		ln = &lane{key: key}
@@ -59,7 +65,7 @@ func (l *lanes) remove(it *item) {
 	if it.manual {
 		l.manual--
 	}
-	l.out(it)
+	l.ready.Remove(it)
 	ln := it.lane
 	ln.items = slices.DeleteFunc(ln.items, func(o *item) bool { return o == it })
 	if len(ln.items) == 0 {
@@ -72,14 +78,14 @@ func (l *lanes) remove(it *item) {
 // wait has a delivery wait until due.
 func (l *lanes) wait(it *item, due time.Time) {
 	it.busy, it.due = false, due
-	l.out(it)
+	l.ready.Remove(it)
 	l.fix(it.lane)
 }
 
 // take marks a delivery as under way.
 func (l *lanes) take(it *item) {
 	it.busy = true
-	l.out(it)
+	l.ready.Remove(it)
 }
 
 // fix has the first of a lane in the heap, and no other; none while one is
@@ -88,16 +94,10 @@ func (l *lanes) fix(ln *lane) {
 	busy := slices.ContainsFunc(ln.items, func(it *item) bool { return it.busy })
 	for i, it := range ln.items {
 		if i > 0 || busy {
-			l.out(it)
-		} else if it.place < 0 {
-			heap.Push(&l.ready, it)
+			l.ready.Remove(it)
+		} else {
+			l.ready.Put(it)
 		}
-	}
-}
-
-func (l *lanes) out(it *item) {
-	if it.place >= 0 {
-		heap.Remove(&l.ready, it.place)
 	}
 }
 
@@ -105,14 +105,12 @@ func (l *lanes) out(it *item) {
 // endpoint that is off only those go that somebody asked for by hand.
 func (l *lanes) next(off bool) *item {
 	if !off {
-		if len(l.ready) == 0 {
-			return nil
-		}
-		return l.ready[0]
+		first, _ := l.ready.First()
+		return first
 	}
 	var first *item
-	for _, it := range l.ready {
-		if it.manual && (first == nil || l.ready.before(it, first)) {
+	for _, it := range l.ready.All() {
+		if it.manual && (first == nil || sooner(it, first)) {
 			first = it
 		}
 	}
@@ -128,40 +126,10 @@ func (l *lanes) all(due time.Time) {
 	}
 }
 
-// dueHeap is ordered by time, and by seq at the same time.
-type dueHeap []*item
-
-func (dueHeap) before(a, b *item) bool {
+// sooner orders deliveries by time, and by seq at the same time.
+func sooner(a, b *item) bool {
 	if c := a.due.Compare(b.due); c != 0 {
 		return c < 0
 	}
 	return a.seq < b.seq
-}
-
-// Len implements heap.Interface.
-func (h dueHeap) Len() int { return len(h) }
-
-// Less implements heap.Interface.
-func (h dueHeap) Less(i, j int) bool { return h.before(h[i], h[j]) }
-
-// Swap implements heap.Interface.
-func (h dueHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = i, j
-}
-
-// Push implements heap.Interface.
-func (h *dueHeap) Push(x any) {
-	it := x.(*item)
-	it.place = len(*h)
-	*h = append(*h, it)
-}
-
-// Pop implements heap.Interface.
-func (h *dueHeap) Pop() any {
-	old := *h
-	it := old[len(old)-1]
-	it.place = -1
-	*h = old[:len(old)-1]
-	return it
 }

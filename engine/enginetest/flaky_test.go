@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -83,4 +86,43 @@ func runStubbornly(t *testing.T, e *engine.Engine) {
 		}
 	}
 	t.Fatal("it never comes to an end")
+}
+
+// losing is a store that loses the n-th batch of entities for "out" after it was
+// handed over.
+type losing struct {
+	store.Store
+	n int
+}
+
+func (o *losing) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
+	if len(b.Writes) > 0 && b.Writes[0].Dataset == "out" {
+		if o.n--; o.n == 0 {
+			return lost{}, nil
+		}
+	}
+	return o.Store.Append(ctx, b)
+}
+
+// A batch that was made while the one before was on its way is made anew if that
+// one has to be: the transforms have used their memory for it. They do so on
+// several cores, which takes batches of some size.
+func TestBatchIsRemadeAfterRetry(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for n := 1; n <= 3; n++ {
+		st := memory(t)
+		var in []entity.Value
+		for i := range 400 {
+			in = append(in, entities(t, fmt.Sprintf(`{"_id": "%d", "text": "number %d"}`, i, i))...)
+		}
+		put(t, st, "in", in, true)
+		e := open(t, &losing{st, n}, parse(t, `[{"_id": "out", "type": "pipe", "batch_size": 100, "source": {"type": "dataset", "dataset": "in"},
+			"transform": {"type": "dtl", "rules": {"default": [["copy", "_id"], ["add", "says", ["concat", "_S.text", " of ", "_S._id"]], ["add", "all", ["dict", "of", "_S.text"]]]}}}]`))
+		runAll(t, e)
+		for i, line := range strings.Split(strings.TrimSpace(dump(t, st, "out", true)), "\n") {
+			if want := fmt.Sprintf(`{"_id":"%d","says":"number %d of %d","all":{"of":"number %d"}}`, i, i, i, i); line != want {
+				t.Fatalf("batch %d was lost once: entity %d is %s, want %s", n, i, line, want)
+			}
+		}
+	}
 }

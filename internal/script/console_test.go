@@ -1,9 +1,12 @@
 package script
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,6 +56,61 @@ func TestDocumentation(t *testing.T) {
 	}
 }
 
+// listens is a command that says where a node listens.
+var listens = regexp.MustCompile(`--listen 127\.0\.0\.1:([0-9]+)`)
+
+// elsewhere has the nodes of a session listen where nobody else does, in the commands
+// and in the files of the examples that name them.
+func elsewhere(t *testing.T, dir string, s Session) Session {
+	t.Helper()
+	var moved []string
+	for _, c := range s {
+		for _, m := range listens.FindAllStringSubmatch(c.Text, -1) {
+			moved = append(moved, "127.0.0.1:"+m[1], "127.0.0.1:"+freePort(t))
+		}
+	}
+	if moved == nil {
+		return s
+	}
+	to := strings.NewReplacer(moved...)
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if moved := to.Replace(string(text)); moved != string(text) {
+			return os.WriteFile(path, []byte(moved), 0o600)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := slices.Clone(s)
+	for i := range all {
+		all[i].Text = to.Replace(all[i].Text)
+	}
+	return all
+}
+
+// freePort is a port that the system has just given away and got back.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
 // runSession runs a block in a copy of the examples, so that what it writes
 // stays out of the tree.
 func runSession(t *testing.T, root, page, bin string, s Session) {
@@ -61,6 +119,7 @@ func runSession(t *testing.T, root, page, bin string, s Session) {
 	if err := os.CopyFS(filepath.Join(dir, "examples"), os.DirFS(filepath.Join(root, "examples"))); err != nil {
 		t.Fatal(err)
 	}
+	s = elsewhere(t, dir, s)
 	for _, c := range s {
 		cmd := exec.CommandContext(t.Context(), "sh", "-c", c.Text)
 		cmd.Dir = dir
