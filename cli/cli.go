@@ -49,6 +49,7 @@ type commands struct {
 	Failed   failedCmd   `cmd:"" help:"Tell of a pipe's failed entities, try them again or give them up."`
 	New      newCmd      `cmd:"" help:"Scaffold a node or a pipe."`
 	Token    tokenCmd    `cmd:"" help:"Make a token for the API of webhooks."`
+	Pi       piCmd       `cmd:"" help:"Commands of PIPEFORCE."`
 	Version  versionCmd  `cmd:"" help:"Print the version."`
 }
 

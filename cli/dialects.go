@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dialects"
 	"github.com/sluiceio/sluice/dialects/etlworks"
+	"github.com/sluiceio/sluice/dialects/pipeforce"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -17,7 +19,7 @@ import (
 
 // knownDialects are the formats of others that every command reads.
 func knownDialects() []dialects.Dialect {
-	return []dialects.Dialect{etlworks.Dialect()}
+	return []dialects.Dialect{etlworks.Dialect(), pipeforce.Dialect()}
 }
 
 // Dialects are the formats of others that this binary reads.
@@ -97,3 +99,6 @@ func serveDialects(ctx context.Context, n dialects.Node, mux *http.ServeMux) (st
 	}
 	return stop, nil
 }
+
+// Log implements dialects.Node: what callers did is told too.
+func (n servedNode) Log() *slog.Logger { return slog.New(slog.NewTextHandler(n.l.s.err, nil)) }

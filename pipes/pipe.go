@@ -109,6 +109,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {
 		p.transform, more = p.env.Transforms.Build(transforms.Env{
 			PipeID: p.ID(), Node: t, Lib: p.env.Lib, DTL: opts, System: p.env.System, Secret: p.env.Secret, Metadata: p.env.Metadata, Now: p.env.Now,
+			Store: p.env.Store, Transport: p.env.Transport,
 		})
 		finds.Add(more...)
 	}

@@ -3,12 +3,14 @@ package transforms
 
 import (
 	"context"
+	"net/http"
 	"time"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 )
 
@@ -66,6 +68,12 @@ type Env struct {
 	// Metadata is the node's; nil if it has none.
 	Metadata *jsonpos.Node
 	Now      func() time.Time
+	// Store is where datasets live, for transforms that keep something; nil if the
+	// pipe is only checked. Build must not touch it.
+	Store store.Store
+	// Transport carries HTTP calls of transforms that have no system; it decides
+	// which addresses may be reached.
+	Transport http.RoundTripper
 	// Build compiles a nested transform or list of them (chained, conditional).
 	Build func(n *jsonpos.Node) (Transform, diag.List)
 }

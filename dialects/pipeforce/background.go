@@ -1,0 +1,295 @@
+package pipeforce
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/messages"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/webhooks"
+)
+
+// batched tells whether a pipe gets lists of messages: those complete nothing.
+func batched(pipe *jsonpos.Node) bool {
+	n := pipe.Get("source").Get("max_batch_items")
+	return n != nil && n.Text != "1"
+}
+
+// byMessage ends the result that a message's key names.
+func (rt *runtime) byMessage(ctx context.Context, m messages.Message) error {
+	if id, ok := strings.CutPrefix(m.Key, "async.complete."); ok {
+		return rt.complete(ctx, id, "ok", m.Body)
+	}
+	if id, ok := strings.CutPrefix(m.Key, "async.cancel."); ok {
+		return rt.complete(ctx, id, "cancelled", entity.Value{})
+	}
+	return nil
+}
+
+// news tells those who wait that results have changed.
+type news struct {
+	mu struct {
+		sync.Mutex
+		changed chan struct{}
+	}
+}
+
+func newNews() *news {
+	n := &news{}
+	n.mu.changed = make(chan struct{})
+	return n
+}
+
+// next is closed with the next change.
+func (n *news) next() <-chan struct{} {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.mu.changed
+}
+
+func (n *news) tell() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	close(n.mu.changed)
+	n.mu.changed = make(chan struct{})
+}
+
+// restAfter is how long nobody is told again after they were: those who wait look
+// at the store.
+const restAfter = 10 * time.Millisecond
+
+// follow tells of every change until the context ends.
+func (n *news) follow(ctx context.Context, st store.Store) {
+	w := st.Watch()
+	defer w.Close()
+	for {
+		changed, err := w.Next(ctx)
+		if err != nil {
+			return
+		}
+		if slices.Contains(changed, resultsDataset) {
+			n.tell()
+			if pause(ctx, restAfter) != nil {
+				return
+			}
+		}
+	}
+}
+
+// polls remembers who asked when, so that nobody asks too often.
+type polls struct {
+	sync.Mutex
+	last map[string]time.Time
+}
+
+// pollEvery is how long the next poll of an id must wait; mostPolls bounds what is
+// remembered.
+const (
+	pollEvery = 3 * time.Second
+	mostPolls = 100_000
+)
+
+// tooSoon tells whether an id is asked for again too early.
+func (p *polls) tooSoon(id string, now time.Time) bool {
+	p.Lock()
+	defer p.Unlock()
+	last, known := p.last[id]
+	if known && now.Sub(last) < pollEvery {
+		return true
+	}
+	if len(p.last) >= mostPolls {
+		clear(p.last)
+	}
+	p.last[id] = now
+	return false
+}
+
+// calls counts calls of webhooks between two writes.
+type calls struct {
+	sync.Mutex
+	of   map[string]*called
+	pace pace
+}
+
+type called struct {
+	times int64
+	last  time.Time
+}
+
+func (c *calls) add(token string, now time.Time) {
+	c.Lock()
+	defer c.Unlock()
+	id := digest(token)
+	if c.of[id] == nil {
+		c.of[id] = &called{}
+	}
+	c.of[id].times++
+	c.of[id].last = now
+}
+
+// flushCalls writes down what was counted. Calls that were not written down when
+// the node is killed are not counted.
+func (s *service) flushCalls(ctx context.Context) {
+	s.counted.Lock()
+	counted := s.counted.of
+	s.counted.of = map[string]*called{}
+	s.counted.Unlock()
+	var ops []store.Op
+	for id, c := range counted {
+		found, err := s.rt.get(ctx, callsDataset, id)
+		if err != nil {
+			s.log.Error("calls of webhooks cannot be counted", "error", err)
+			return
+		}
+		ops = append(ops, putOp(entity.NewDict(text(entity.IDKey, id),
+			member("callCount", entity.NewInt(number(found[0], "callCount")+c.times)), at("lastCalled", c.last))))
+	}
+	if len(ops) == 0 {
+		return
+	}
+	if err := s.rt.commit(ctx, store.Batch{Writes: []store.Write{change(callsDataset, ops...)}}); err != nil {
+		s.log.Error("calls of webhooks cannot be counted", "error", err)
+	}
+}
+
+const (
+	flushEvery   = 2 * time.Second
+	tidyEvery    = time.Minute
+	outboundFor  = time.Hour
+	compactEvery = time.Hour
+)
+
+// tidyLoop writes down counts, and removes what is kept no longer.
+func (s *service) tidyLoop(ctx context.Context) {
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	var tidied, compacted time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.flushCalls(ctx)
+		if now := time.Now(); now.Sub(tidied) >= tidyEvery {
+			tidied = now
+			if err := s.rt.tidy(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("old results cannot be removed", "error", err)
+			}
+			if now.Sub(compacted) >= compactEvery && !compacted.IsZero() {
+				s.compact(ctx)
+			}
+			if compacted.IsZero() || now.Sub(compacted) >= compactEvery {
+				compacted = now
+			}
+		}
+	}
+}
+
+// compact gives back the room of what was removed.
+func (s *service) compact(ctx context.Context) {
+	c, ok := s.rt.store.(store.Compacter)
+	if !ok {
+		return
+	}
+	keep := store.Retention{KeepVersions: 1, MinAge: time.Minute, TTLDeletes: compactEvery}
+	o := store.CompactOptions{Datasets: map[string]store.Retention{}}
+	for _, d := range append(datasets(), webhooks.RequestsDataset(inboxID)) {
+		o.Datasets[d] = keep
+	}
+	if _, err := c.Compact(ctx, o); err != nil && ctx.Err() == nil {
+		s.log.Error("datasets of pipelines cannot be compacted", "error", err)
+	}
+}
+
+// tidy removes results that are gone, payloads that were handed out, and runs
+// that are too many.
+func (rt *runtime) tidy(ctx context.Context) error {
+	now := rt.now()
+	var ops []store.Op
+	var states []store.StateWrite
+	err := rt.each(ctx, resultsDataset, func(v entity.Value) error {
+		id := str(v, entity.IDKey)
+		if strings.ContainsAny(id, "/!~") {
+			return nil
+		}
+		r, err := rt.result(ctx, id)
+		if err != nil || r != nil {
+			return err
+		}
+		states = append(states, store.StateWrite{Key: completionKey(id), IfRev: store.AnyRev})
+		for _, part := range []string{"", "!", "~ping", "~fetched"} {
+			ops = append(ops, deleteOp(strings.Clone(id)+part))
+		}
+		list, _ := v.Get("pipelines")
+		for _, p := range list.Elems() {
+			ops = append(ops, deleteOp(id+"/"+p.Text()))
+		}
+		return nil
+	})
+	if err == nil {
+		err = rt.remove(ctx, resultsDataset, ops, states)
+	}
+	if err != nil {
+		return err
+	}
+	ops = nil
+	err = rt.each(ctx, outboundDataset, func(v entity.Value) error {
+		if now.Sub(moment(v, "at")) > outboundFor {
+			ops = append(ops, deleteOp(strings.Clone(str(v, entity.IDKey))))
+		}
+		return nil
+	})
+	if err == nil {
+		err = rt.remove(ctx, outboundDataset, ops, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return rt.trim(ctx, logDataset, rt.hub.cfg.LogLimit)
+}
+
+// mostAtOnce bounds what one commit removes.
+const mostAtOnce = 1000
+
+func (rt *runtime) remove(ctx context.Context, dataset string, ops []store.Op, states []store.StateWrite) error {
+	for part := range slices.Chunk(ops, mostAtOnce) {
+		if err := rt.commit(ctx, store.Batch{Writes: []store.Write{change(dataset, part...)}}); err != nil {
+			return err
+		}
+	}
+	for part := range slices.Chunk(states, mostAtOnce) {
+		if err := rt.commit(ctx, store.Batch{State: part}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// trim deletes what was written first, until no more than most are left.
+func (rt *runtime) trim(ctx context.Context, dataset string, most int) error {
+	info, err := rt.store.Info(ctx, dataset)
+	if err != nil {
+		return err
+	}
+	extra := info.Live - int64(most)
+	if extra <= 0 {
+		return nil
+	}
+	var ops []store.Op
+	err = rt.each(ctx, dataset, func(v entity.Value) error {
+		if extra--; extra >= 0 {
+			ops = append(ops, deleteOp(strings.Clone(str(v, entity.IDKey))))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return rt.remove(ctx, dataset, ops, nil)
+}

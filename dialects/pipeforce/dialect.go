@@ -1,0 +1,152 @@
+// Package pipeforce is the dialect of PIPEFORCE: pipelines in *.pi.yaml files
+// become pipes, webhooks of one receiving address become events, and results of
+// pipelines can be polled.
+package pipeforce
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/dialects"
+	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/messages"
+	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/transforms"
+	"github.com/sluiceio/sluice/webhooks"
+)
+
+// Dialect returns the dialect.
+func Dialect() dialects.Dialect {
+	return dialects.Dialect{
+		Name: "pipeforce", Front: front{}, Serve: serve,
+		Sources: []sources.Type{sourceType()}, Transforms: []transforms.Type{transformType()}, Systems: []systems.Type{systemType()},
+	}
+}
+
+// service is the dialect in a node that is served.
+type service struct {
+	node    dialects.Node
+	rt      *runtime
+	log     *slog.Logger
+	inbox   *webhooks.Inbox
+	hooked  []listener // the pipelines, and what they listen to
+	news    *news
+	polls   polls
+	counted calls
+	tasks   sync.WaitGroup
+}
+
+// listener is a pipeline that listens to messages.
+type listener struct {
+	pipe    string
+	pattern messages.Pattern
+}
+
+func serve(ctx context.Context, n dialects.Node, mux *http.ServeMux) (func(), error) {
+	s := &service{node: n, log: n.Log(), news: newNews(), polls: polls{last: map[string]time.Time{}}, counted: calls{of: map[string]*called{}}}
+	s.rt = &runtime{store: n.Store(), now: n.Now, hub: hubOf(n), address: n.Address()}
+	s.inbox = &webhooks.Inbox{Pipe: inboxID, Store: n.Store(), Window: 24 * time.Hour, MostRequests: s.rt.hub.cfg.RequestLimit, MostEvents: 1}
+	err := s.rt.load(ctx)
+	if err == nil {
+		err = s.inbox.Load(ctx)
+	}
+	if err == nil {
+		err = s.rt.commit(ctx, store.Batch{State: []store.StateWrite{{Key: addressKey, Value: []byte(n.Address()), IfRev: store.AnyRev}}})
+	}
+	if err != nil {
+		return func() {}, err
+	}
+	s.hooked = listeners(n)
+	s.doors(mux)
+	work, cancel := context.WithCancel(ctx)
+	s.tasks.Go(func() { s.news.follow(work, n.Store()) })
+	s.tasks.Go(func() { s.tidyLoop(work) })
+	consumer, err := s.rt.completions(work)
+	if err != nil {
+		cancel()
+		s.tasks.Wait()
+		return func() {}, err
+	}
+	s.tasks.Go(func() { s.consume(work, consumer) })
+	return func() {
+		cancel()
+		s.tasks.Wait()
+		consumer.Close()
+		s.flushCalls(context.WithoutCancel(ctx))
+	}, nil
+}
+
+// hubOf makes the system of the configuration, for the doors.
+func hubOf(n dialects.Node) *hub {
+	secret := func(name string) (string, bool) { return n.Config().Secrets.Lookup(systemID, name) }
+	c := n.Config().Get(systemID)
+	if c == nil || c.Type != "system:pipeforce" {
+		return defaultHub(secret, n.Transport())
+	}
+	cfg := new(systemConfig)
+	_ = spec.Decode(c.Effective, cfg) // it was checked before the node was opened
+	h := newHub(cfg, systems.Env{ID: systemID, Node: c.Effective, Secret: secret, Transport: n.Transport(), Now: n.Now})
+	_ = h.readUsers()
+	return h
+}
+
+// listeners finds the pipelines of the node that listen to messages of the
+// default topic.
+func listeners(n dialects.Node) (all []listener) {
+	for _, c := range n.Config().Components {
+		source := c.Effective.Get("source")
+		kind, _ := source.Get("type").Str()
+		exchange, _ := source.Get("exchange").Str()
+		key, _ := source.Get("key").Str()
+		if kind != "pipeforce" || c.Type != "pipe" || exchangeName(exchange) != messages.DefaultExchange {
+			continue
+		}
+		if _, ok := n.Pipe(c.ID); !ok {
+			continue
+		}
+		if p, err := messages.ParsePattern(key); err == nil && !batched(c.Effective) {
+			all = append(all, listener{c.ID, p})
+		}
+	}
+	return all
+}
+
+// completions opens the consumer of messages that end results: async.complete.<id>
+// and async.cancel.<id>.
+func (rt *runtime) completions(ctx context.Context) (*messages.Consumer, error) {
+	pattern, err := messages.ParsePattern("async.*.#")
+	if err != nil {
+		return nil, err
+	}
+	return messages.OpenConsumer(ctx, messages.ConsumerOptions{Topic: rt.topic(""), Name: "pipeforce-async", Pattern: pattern, FromNow: true, MaxItems: 100})
+}
+
+// consume ends results as messages say.
+func (s *service) consume(ctx context.Context, c *messages.Consumer) {
+	for {
+		batch, err := c.Next(ctx)
+		if err != nil {
+			if !errors.Is(err, context.Canceled) {
+				s.log.Error("messages that complete results are not read any more", "error", err)
+			}
+			return
+		}
+		for _, d := range batch {
+			err := s.rt.byMessage(ctx, d.Message)
+			if err == nil {
+				err = c.Ack(ctx, d)
+			} else {
+				err = errors.Join(err, c.Nack(ctx, err.Error(), d))
+			}
+			if err != nil && ctx.Err() == nil {
+				s.log.Error("a message that completes a result", "key", d.Key, "error", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,249 @@
+package pipeforce
+
+import (
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/textdist"
+	"github.com/sluiceio/sluice/internal/yamlpos"
+)
+
+// suffix is what the files of pipelines end in.
+const suffix = ".pi.yaml"
+
+// front makes pipes of pipelines.
+type front struct{}
+
+// Files implements config.Front: pipelines stand in the node folder itself, in
+// pipes/, pipelines/, and in global/ as a property store has them.
+func (front) Files(dir string) []string {
+	files, _ := filepath.Glob(filepath.Join(dir, "*"+suffix)) // the pattern is well formed
+	for _, sub := range []string{"pipes", "pipelines", "global"} {
+		// What cannot be read has no files; folders of the user are read by others too.
+		_ = filepath.WalkDir(filepath.Join(dir, sub), func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return fs.SkipDir
+			}
+			if !d.IsDir() && strings.HasSuffix(path, suffix) {
+				files = append(files, path)
+			}
+			return nil
+		})
+	}
+	slices.Sort(files)
+	return files
+}
+
+// Compile implements config.Front.
+func (front) Compile(dir string, files []string, read func(path string) ([]byte, error)) ([]*jsonpos.Node, diag.List) {
+	var pipes []*jsonpos.Node
+	var finds diag.List
+	for _, file := range files {
+		data, err := read(file)
+		if err != nil {
+			finds.Add(fault(jsonpos.Span{File: file}, "file", "", "%s", err))
+			continue
+		}
+		n, errs := yamlpos.Parse(file, data)
+		for _, e := range errs {
+			finds.Add(diag.Finding{Rule: e.Code, Severity: diag.Error, Span: e.Span, Help: e.Help, Message: e.Msg})
+		}
+		if n == nil {
+			continue
+		}
+		pipe, more := document(pipeID(dir, file), n)
+		finds.Add(more...)
+		if pipe != nil {
+			pipes = append(pipes, pipe)
+		}
+	}
+	return pipes, finds
+}
+
+// pipeID is the id of the pipe that a file becomes: its name, behind the folders
+// it stands in. global/app/shop/pipeline/lead is shop-lead.
+func pipeID(dir, file string) string {
+	rel, err := filepath.Rel(dir, file)
+	if err != nil {
+		rel = filepath.Base(file)
+	}
+	parts := strings.Split(strings.TrimSuffix(filepath.ToSlash(rel), suffix), "/")
+	switch {
+	case len(parts) > 1 && (parts[0] == "pipes" || parts[0] == "pipelines"):
+		parts = parts[1:]
+	case len(parts) > 4 && parts[0] == "global" && parts[1] == "app" && parts[3] == "pipeline":
+		parts = append([]string{parts[2]}, parts[4:]...)
+	case len(parts) > 1 && parts[0] == "global":
+		parts = parts[1:]
+	}
+	id := strings.Map(func(c rune) rune {
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+			return c
+		}
+		return '-'
+	}, strings.Join(parts, "-"))
+	return strings.Trim(id, "-")
+}
+
+// documentKeys are what a pipeline file has.
+func documentKeys() []string { return []string{"pipeline", "headers", "vars", "body"} }
+
+// document makes a pipe of a pipeline file.
+func document(id string, n *jsonpos.Node) (*jsonpos.Node, diag.List) {
+	var finds diag.List
+	if n.Kind != jsonpos.Object {
+		return nil, diag.List{fault(n.Span, "document", "write pipeline: and the commands below it", "a pipeline file is a dict, found a %s", n.Kind)}
+	}
+	list := n.Get("pipeline")
+	if list == nil || list.Kind != jsonpos.Array || len(list.Elems) == 0 {
+		at := n.Span
+		if list != nil {
+			at = list.Span
+		}
+		finds.Add(fault(at, "document", "write pipeline: and the commands below it, each behind a dash", "the file has no list of commands"))
+	}
+	for _, m := range n.Members {
+		if slices.Contains(documentKeys(), m.Key) {
+			continue
+		}
+		help := "a pipeline file has " + strings.Join(documentKeys(), ", ")
+		if near := textdist.Nearest(m.Key, documentKeys()); near != "" {
+			help = fmt.Sprintf("did you mean %q?", near)
+		}
+		finds.Add(fault(m.KeySpan, "document", help, "%q has no meaning here", m.Key))
+	}
+	if finds.HasErrors() {
+		return nil, finds
+	}
+	return pipeOf(id, n, list), finds
+}
+
+// builder makes nodes that stand where something else does.
+type builder struct{ at jsonpos.Span }
+
+func (b builder) text(s string) *jsonpos.Node {
+	return &jsonpos.Node{Kind: jsonpos.String, Text: s, Span: b.at}
+}
+
+func (b builder) number(n int) *jsonpos.Node {
+	return &jsonpos.Node{Kind: jsonpos.Number, Text: strconv.Itoa(n), Span: b.at}
+}
+
+func (b builder) boolean(v bool) *jsonpos.Node {
+	return &jsonpos.Node{Kind: jsonpos.Bool, Bool: v, Span: b.at}
+}
+
+func (b builder) dict(pairs ...any) *jsonpos.Node {
+	d := &jsonpos.Node{Kind: jsonpos.Object, Span: b.at}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		key, _ := pairs[i].(string)
+		v, _ := pairs[i+1].(*jsonpos.Node)
+		if v != nil {
+			d.Members = append(d.Members, &jsonpos.Member{Key: key, KeySpan: b.at, Value: v})
+		}
+	}
+	return d
+}
+
+// pipeOf makes the pipe: it reads what the first command listens to, runs the
+// pipeline, and writes nowhere. Failed events become dead letters at once,
+// failed messages after they were delivered again.
+func pipeOf(id string, n, list *jsonpos.Node) *jsonpos.Node {
+	b := builder{list.Span}
+	transform := b.dict("type", b.text("pipeforce"), "pipeline", list, "headers", notNull(n.Get("headers")), "vars", notNull(n.Get("vars")), "body", n.Get("body"))
+	t := triggerOf(list)
+	pipe := []any{"_id", builder{n.Members[0].KeySpan}.text(id), "type", b.text("pipe"), "source", t.source(b), "transform", transform,
+		"sink", b.dict("type", b.text("null")), "add_namespaces", b.boolean(false), "remove_namespaces", b.boolean(false),
+		"batch_size", b.number(t.items), "checkpoint_interval", b.number(1), "pump", t.pump(b, id)}
+	return b.dict(pipe...)
+}
+
+func notNull(n *jsonpos.Node) *jsonpos.Node {
+	if n != nil && n.Kind == jsonpos.Null {
+		return nil
+	}
+	return n
+}
+
+// listening is what a pipeline listens to.
+type listening struct {
+	name   string // of the command; "" if there is none
+	key    *jsonpos.Node
+	prefix string // before the key
+	params *jsonpos.Node
+	items  int // of a batch
+	bytes  int
+}
+
+// triggerOf reads what the first command listens to. What is wrong with it is
+// said when the commands are compiled.
+func triggerOf(list *jsonpos.Node) listening {
+	t := listening{items: 1}
+	first := list.Elems[0]
+	if first.Kind != jsonpos.Object || len(first.Members) != 1 {
+		return t
+	}
+	m := first.Members[0]
+	cmd, _ := find(m.Key)
+	if cmd == nil || !cmd.trigger {
+		return t
+	}
+	t.name, t.params = cmd.name, m.Value
+	if t.name == "event.listen" {
+		t.prefix = eventPrefix
+	}
+	t.key = m.Value
+	if m.Value.Kind == jsonpos.Object {
+		if t.key = m.Value.Get("key"); t.key == nil {
+			t.key = m.Value.Get("eventKey")
+		}
+		t.items = max(1, intOf(m.Value.Get("maxBatchItems")))
+		if t.bytes = intOf(m.Value.Get("maxBatchSize")); t.bytes > 0 && t.items == 1 {
+			t.items = 10000
+		}
+	}
+	return t
+}
+
+func intOf(n *jsonpos.Node) int {
+	if n == nil {
+		return 0
+	}
+	i, err := strconv.Atoi(n.Text)
+	if err != nil || i < 0 || i > 10000 && n.Kind == jsonpos.Null {
+		return 0
+	}
+	return i
+}
+
+func (t listening) source(b builder) *jsonpos.Node {
+	if t.name == "" || t.key == nil || t.key.Kind != jsonpos.String {
+		return b.dict("type", b.text("embedded"), "entities", &jsonpos.Node{Kind: jsonpos.Array, Span: b.at, Elems: []*jsonpos.Node{b.dict("_id", b.text("run"))}})
+	}
+	exchange, _ := t.params.Get("exchange").Str()
+	size := t.bytes
+	if size == 0 {
+		size = 204800
+	}
+	src := []any{"type", b.text("pipeforce"), "exchange", b.text(exchangeName(exchange)), "key", builder{t.key.Span}.text(t.prefix + t.key.Text),
+		"max_batch_items", b.number(min(t.items, 10000)), "max_batch_bytes", b.number(min(size, 204800)), "start", b.text("new")}
+	return b.dict(src...)
+}
+
+func (t listening) pump(b builder, id string) *jsonpos.Node {
+	if t.name == "" {
+		return b.dict("mode", b.text("manual"))
+	}
+	again, delay := 0, 0
+	if t.name == "message.receive" {
+		again, delay = redeliveries, 1
+	}
+	return b.dict("schedule_interval", b.number(5), "max_write_errors_in_retry_dataset", b.number(100000), "max_consecutive_write_errors", b.number(1000),
+		"max_retries_per_entity", b.number(again), "write_retry_delay", b.number(delay), "batch_retries", b.number(0), "dead_letter_dataset", b.text(id+"-dead-letters"))
+}

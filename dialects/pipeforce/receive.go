@@ -1,0 +1,311 @@
+package pipeforce
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/messages"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/webhooks"
+)
+
+const (
+	receiveTimeout = 10 * time.Second // that a body may take to come
+	mostHeaders    = 32 << 10
+	keptOfUnknown  = 16 << 10 // bytes that are kept of a body nobody is known for
+)
+
+// call is a request to a webhook.
+type call struct {
+	token, trace, correlation string
+	body                      []byte
+	contentType               string
+	redirect, wait            bool
+	begun                     time.Time
+	kept                      *webhooks.Request
+}
+
+// receive takes in a call: the request is kept, an event is made of it and
+// published, and only when all that survives a power cut it is answered. A token
+// that nobody has is answered the same, in the same time.
+func (s *service) receive(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
+		w.Header().Set("Allow", "GET, POST")
+		refuse(w, http.StatusMethodNotAllowed, "MethodNotAllowedException", "webhooks are called by GET or POST")
+		return
+	}
+	c, err := s.readCall(w, r)
+	var hook *webhook
+	if err == nil {
+		if hook, err = s.rt.webhook(r.Context(), c.token); err != nil {
+			s.storeFailed(w, err)
+			return
+		}
+	}
+	if err == nil {
+		most := int64(defaultMost)
+		if hook != nil {
+			most = hook.most
+		}
+		if int64(len(c.body)) > most {
+			err = tooLarge(most)
+			s.refused(r.Context(), c, "the body has more than maxPayloadLength bytes", hook)
+		}
+	}
+	if err == nil {
+		err = s.take(r.Context(), c, hook)
+	}
+	var p *problem
+	switch {
+	case errors.As(err, &p):
+		refuse(w, p.status, p.kind, p.Error())
+	case err != nil:
+		s.storeFailed(w, err)
+	default:
+		s.received(w, r, c, hook)
+	}
+}
+
+func tooLarge(most int64) error {
+	return problemf(http.StatusRequestEntityTooLarge, "PayloadException", "the payload was rejected: it has more than %d bytes", most)
+}
+
+// readCall reads a request, with the token out of it.
+func (s *service) readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
+	c := &call{begun: time.Now(), contentType: r.Header.Get("Content-Type"), correlation: newUUID()}
+	size := 0
+	for name, values := range r.Header {
+		for _, v := range values {
+			size += len(name) + len(v)
+		}
+	}
+	if size > mostHeaders {
+		return c, problemf(http.StatusRequestHeaderFieldsTooLarge, "PayloadException", "the headers are too large")
+	}
+	// A connection that knows no deadlines has those of the server.
+	_ = http.NewResponseController(w).SetReadDeadline(c.begun.Add(receiveTimeout))
+	var err error
+	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, ceiling)); err != nil {
+		var large *http.MaxBytesError
+		if errors.As(err, &large) {
+			return c, tooLarge(ceiling)
+		}
+		return c, problemf(http.StatusBadRequest, "PayloadException", "the body did not arrive whole")
+	}
+	query := r.URL.Query()
+	flags := query
+	if kind, _, _ := mime.ParseMediaType(c.contentType); kind == "application/x-www-form-urlencoded" {
+		// One that is no form has no token, but may be a payload all the same.
+		if form, rest, err := formOf(c.body); err == nil && r.Header.Get("token") == "" && query.Get("token") == "" && query.Get("uuid") == "" && form.Get("token") != "" {
+			c.token, c.body = form.Get("token"), rest
+		}
+	}
+	for _, t := range []string{query.Get("uuid"), query.Get("token"), r.Header.Get("token")} {
+		if t != "" {
+			c.token = t // the last of them counts
+		}
+	}
+	c.redirect = strings.EqualFold(flags.Get("pollingRedirectEnabled"), "true")
+	c.wait = strings.EqualFold(flags.Get("wait"), "true")
+	c.trace = strings.ToValidUTF8(traceID(c.token), "\uFFFD")
+	c.keep(r, s.rt.now())
+	return c, nil
+}
+
+// keep makes the request as it is kept: without the token.
+func (c *call) keep(r *http.Request, now time.Time) {
+	hide := systems.NewSecrets(nil)
+	hide.Hide(c.token)
+	c.kept = &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: r.RemoteAddr, Method: r.Method,
+		URL: hide.Redact(hide.Address("http://" + r.Host + r.URL.RequestURI())), Headers: http.Header{}, Body: c.body}
+	for name, values := range r.Header {
+		for _, v := range values {
+			if webhooks.SecretHeader(name) {
+				v = "***"
+			}
+			c.kept.Headers.Add(name, hide.Redact(v))
+		}
+	}
+}
+
+// formOf reads a form, and returns what is left of its text without the token.
+func formOf(data []byte) (url.Values, []byte, error) {
+	form, err := url.ParseQuery(string(data))
+	if err != nil {
+		return nil, data, problemf(http.StatusBadRequest, "PayloadException", "the body is no form, which its content type says")
+	}
+	var rest []string
+	for pair := range strings.SplitSeq(string(data), "&") {
+		if name, _, _ := strings.Cut(pair, "="); name != "token" {
+			rest = append(rest, pair)
+		}
+	}
+	return form, []byte(strings.Join(rest, "&")), nil
+}
+
+// refused keeps a request that is not taken in. Nobody waits for that: it says
+// nothing to the caller.
+func (s *service) refused(ctx context.Context, c *call, why string, hook *webhook) {
+	c.kept.Body = c.kept.Body[:min(len(c.kept.Body), keptOfUnknown)]
+	event := ""
+	if hook != nil {
+		event = digest(hook.uuid)
+	}
+	if _, err := s.rt.store.Append(ctx, &store.Batch{Writes: []store.Write{s.inbox.Mark(c.kept, webhooks.Refused, event, why)}}); err != nil {
+		s.log.Error("a request cannot be kept", "error", err)
+	}
+}
+
+// take makes an event of a call. The request is handed to the store first, as it
+// came; then the event, its message and the result that is expected of it stand
+// or fall together.
+func (s *service) take(ctx context.Context, c *call, hook *webhook) error {
+	if hook == nil {
+		s.refused(ctx, c, "no webhook has the token", nil)
+		return s.rt.pad(ctx, &s.counted.pace, c.begun)
+	}
+	pending, err := s.inbox.Keep(ctx, c.kept)
+	if err != nil {
+		return err
+	}
+	err = s.publish(ctx, c, hook)
+	if _, waitErr := pending.Wait(ctx); waitErr != nil {
+		return errors.Join(err, waitErr)
+	}
+	if err != nil {
+		// That it failed counts for more than that nobody can be told of it.
+		_ = s.inbox.Commit(context.WithoutCancel(ctx), s.inbox.Mark(c.kept, webhooks.Refused, digest(hook.uuid), err.Error()))
+		return err
+	}
+	s.counted.add(hook.uuid, s.rt.now())
+	s.counted.pace.note(time.Since(c.begun))
+	s.log.Info("Webhook [" + c.trace + "]: OK")
+	// What could not be tidied is tidied later.
+	_ = s.inbox.Tidy(context.WithoutCancel(ctx), c.kept.At)
+	return nil
+}
+
+func (s *service) publish(ctx context.Context, c *call, hook *webhook) error {
+	payload, more, err := s.payload(ctx, c, hook)
+	if err != nil {
+		return err
+	}
+	e := &event{key: hook.eventKey, namespace: s.rt.hub.cfg.Namespace, trace: c.trace, correlation: c.correlation,
+		payload: payload, headers: webhooks.LowerHeaders(c.kept.Headers)}
+	all := e.messages(s.rt.hub.cfg.BareKeys)
+	w, err := s.rt.topic("").Write(all...)
+	if err != nil {
+		return err
+	}
+	result := expected(c.correlation, s.rt.now(), c.trace, c.redirect, s.heard(all))
+	return s.rt.commit(ctx, store.Batch{Writes: append(more, w, change(resultsDataset, putOp(result)),
+		s.inbox.Mark(c.kept, webhooks.Accepted, digest(hook.uuid), ""))})
+}
+
+// heard are the pipelines that get one of the messages.
+func (s *service) heard(all []messages.Message) (pipelines []string) {
+	for _, l := range s.hooked {
+		for _, m := range all {
+			if l.pattern.Match(m.Key) {
+				pipelines = append(pipelines, l.pipe)
+				break
+			}
+		}
+	}
+	return pipelines
+}
+
+// payload is what the event of a call carries, and what else is to be stored.
+func (s *service) payload(ctx context.Context, c *call, hook *webhook) (entity.Value, []store.Write, error) {
+	kind, attrs, _ := mime.ParseMediaType(c.contentType)
+	switch {
+	case hook.payloadType == "ignore":
+		return entity.Value{}, nil, nil
+	case len(c.body) == 0 && hook.payloadType == "raw":
+		return entity.Value{}, nil, nil
+	case len(c.body) == 0:
+		return entity.NewDict(member("origin", entity.Value{})), nil, nil
+	case hook.payloadType == "outbound":
+		id := newUUID() + newUUID()
+		w := change(outboundDataset, putOp(entity.NewDict(text(entity.IDKey, digest(id)), at("at", s.rt.now()),
+			member("body", entity.NewBytes(c.body)), text("contentType", strings.ToValidUTF8(c.contentType, "\uFFFD")))))
+		return entity.NewDict(text("origin", s.rt.base(ctx)+"/api/v3/outbound/"+id)), []store.Write{w}, nil
+	case kind == "multipart/form-data":
+		v, err := filesOf(c.body, attrs["boundary"])
+		return v, nil, err
+	case hook.payloadType == "raw":
+		v, err := rawPayload(kind, c.body)
+		return v, nil, err
+	}
+	return entity.NewDict(text("origin", base64.StdEncoding.EncodeToString(c.body))), nil, nil
+}
+
+// pace remembers how long the last calls took that were taken in.
+type pace struct {
+	sync.Mutex
+	took [64]time.Duration
+	n    int
+}
+
+func (p *pace) note(d time.Duration) {
+	p.Lock()
+	defer p.Unlock()
+	p.took[p.n%len(p.took)] = d
+	p.n++
+}
+
+// some is how long one of them took; 0 if there was none.
+func (p *pace) some() time.Duration {
+	p.Lock()
+	defer p.Unlock()
+	if p.n == 0 {
+		return 0
+	}
+	return p.took[rand.IntN(min(p.n, len(p.took)))]
+}
+
+// pad waits until a call has taken as long as one that is taken in, so that the
+// time says nothing of a token.
+func (rt *runtime) pad(ctx context.Context, p *pace, begun time.Time) error {
+	return pause(ctx, max(p.some()-time.Since(begun), 0))
+}
+
+// received answers a call, whether its token is known or not.
+func (s *service) received(w http.ResponseWriter, r *http.Request, c *call, hook *webhook) {
+	now := &result{id: c.correlation, created: c.kept.At, redirect: c.redirect}
+	if c.wait && !c.redirect {
+		if hook == nil {
+			_ = pause(r.Context(), longestPoll) // who hangs up waits no more
+		} else {
+			now = s.await(r, now, longestPoll)
+		}
+	}
+	w.Header().Set(correlationHeader, c.correlation)
+	status := http.StatusOK
+	if c.redirect {
+		toResult(w, c.correlation)
+		status = http.StatusFound
+	}
+	if !now.finished.IsZero() && now.status == "error" {
+		respond(w, http.StatusInternalServerError, errorResult(http.StatusInternalServerError, now.value))
+		return
+	}
+	state, value := "processing", entity.Value{}
+	if !now.finished.IsZero() {
+		state, value = now.status, now.value
+	}
+	respond(w, status, entity.NewDict(member("statusCode", entity.NewInt(int64(status))), text("status", state), member("value", value),
+		member("pollingRedirectEnabled", entity.NewBool(c.redirect)), text("correlationId", c.correlation), text("traceId", c.trace),
+		member("created", entity.NewInt(now.created.UnixMilli()))))
+}
