@@ -23,7 +23,7 @@ import (
 const (
 	receiveTimeout = 10 * time.Second // that a body may take to come
 	mostHeaders    = 32 << 10
-	keptOfUnknown  = 16 << 10 // bytes that are kept of a body nobody is known for
+	keptOfRefused  = 16 << 10 // bytes that are kept of a body that is too large
 )
 
 // call is a request to a webhook.
@@ -154,15 +154,17 @@ func formOf(data []byte) (url.Values, []byte, error) {
 	return form, []byte(strings.Join(rest, "&")), nil
 }
 
-// refused keeps a request that is not taken in. Nobody waits for that: it says
-// nothing to the caller.
+// refused keeps a request that is not taken in: of those that prove nothing a few.
+// That it cannot be kept says nothing to the caller.
 func (s *service) refused(ctx context.Context, c *call, why string, hook *webhook) {
-	c.kept.Body = c.kept.Body[:min(len(c.kept.Body), keptOfUnknown)]
-	event := ""
-	if hook != nil {
-		event = digest(hook.uuid)
+	var err error
+	if hook == nil {
+		err = s.inbox.KeepRefused(ctx, c.kept, why)
+	} else {
+		c.kept.Body = c.kept.Body[:min(len(c.kept.Body), keptOfRefused)]
+		err = s.inbox.Commit(ctx, s.inbox.Mark(c.kept, webhooks.Refused, digest(hook.uuid), why))
 	}
-	if _, err := s.rt.store.Append(ctx, &store.Batch{Writes: []store.Write{s.inbox.Mark(c.kept, webhooks.Refused, event, why)}}); err != nil {
+	if err != nil {
 		s.log.Error("a request cannot be kept", "error", err)
 	}
 }

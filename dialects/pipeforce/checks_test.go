@@ -1,0 +1,426 @@
+package pipeforce_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const (
+	lead       = `{"name":"Jane Doe","email":"jane@example.com"}`
+	leadBase64 = `eyJuYW1lIjoiSmFuZSBEb2UiLCJlbWFpbCI6ImphbmVAZXhhbXBsZS5jb20ifQ==`
+	knownToken = "ba4825b6-6718-42f3-a400-ce08a16936bd"
+	json       = "application/json"
+)
+
+// P-1 and P-2: webhooks are made, listed, changed and deleted.
+func TestManage(t *testing.T) {
+	s := newStage(t, nil, "", nil)
+	r := s.command("webhook.put", "eventKey=webhook.lead.created")
+	token, _ := r.json["uuid"].(string)
+	if address, _ := r.json["webhookUrl"].(string); r.status != 200 || !strings.HasSuffix(address, token) || len(token) != 36 || r.json["payloadType"] != "base64" || r.json["maxPayloadLength"] != 512000.0 {
+		t.Errorf("webhook.put: %d %s", r.status, r.body)
+	}
+	if got := s.command("webhook.get"); !strings.Contains(got.body, token) || got.body[0] != '[' {
+		t.Error("webhook.get lists", got.body)
+	}
+	if got := s.command("webhook.get", "uuid="+token); got.json["uuid"] != token {
+		t.Error("webhook.get of one is", got.body)
+	}
+	if got := s.command("webhook.put", "eventKey=webhook.other", "payloadType=raw", "maxPayloadLength=7", "uuid="+token); got.json["eventKey"] != "webhook.other" || got.json["uuid"] != token {
+		t.Error("webhook.put of a known one is", got.body)
+	}
+	if got := s.command("webhook.put", "eventKey=webhook.third", "uuid="+token); got.json["eventKey"] != "webhook.third" || got.json["payloadType"] != "raw" || got.json["maxPayloadLength"] != 7.0 {
+		t.Error("webhook.put has changed more than the key:", got.body)
+	}
+	if got := s.command("webhook.put", "eventKey=webhook.new", "uuid="+knownToken); got.json["uuid"] != knownToken {
+		t.Error("webhook.put with a token of one's own is", got.body)
+	}
+	for range 2 {
+		if got := s.command("webhook.delete", "uuid="+token); got.status != 200 {
+			t.Error("webhook.delete:", got.status, got.body)
+		}
+	}
+	if got := s.command("webhook.get", "uuid="+token); got.status != 404 {
+		t.Error("a deleted webhook is", got.status, got.body)
+	}
+	for _, c := range []struct {
+		name, pair string
+		status     int
+	}{
+		{"webhook.put", "payloadType=raw", 400}, {"webhook.put", "eventKey=", 400}, {"webhook.put", "eventKey=a&payloadType=zip", 400},
+		{"webhook.put", "eventKey=a&maxPayloadLength=4194305", 400}, {"webhook.put", "eventKey=a&maxPayloadLength=-1", 400}, {"webhook.put", "eventKey=a&maxPayloadLength=x", 400},
+		{"webhook.put", "eventKey=a&uuid=short", 400}, {"webhook.put", "eventkey=a", 400}, {"webhook.delete", "", 400}, {"webhook.git", "", 404},
+		{"event.listen", "eventKey=a", 400}, {"webhook.put", "eventKey=webhook.*", 400},
+	} {
+		if got := s.command(c.name, strings.Split(c.pair, "&")...); got.status != c.status || got.json["status"] != "error" || got.json["statusCode"] != float64(c.status) {
+			t.Errorf("%s %s: %d %s", c.name, c.pair, got.status, got.body)
+		}
+	}
+	if got := s.do("GET", "/api/v3/command/webhook.put?eventKey=a", "", ""); got.status != 405 {
+		t.Error("a page could make a webhook by an image:", got.status)
+	}
+}
+
+// P-3, P-4, P-13 and vector 2.5: the ways to give the token, the event, one mail,
+// and the log.
+func TestReceive(t *testing.T) {
+	box := newMailbox(t)
+	s := newStage(t, box, "", map[string]string{"lead": read(t, "seed/event-base64.pi.yaml")})
+	token := s.hook("eventKey=webhook.lead.created", "uuid="+knownToken)
+	r := s.call(token, json, lead)
+	if r.status != 200 || r.json["statusCode"] != 200.0 || r.json["status"] != "processing" || r.json["correlationId"] != r.header.Get("pipeforce-result-correlationid") {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if got := box.one(t); got.text != lead || got.to != "name@company.tld" || got.subject != "New lead was created!" || got.from != "sluice@company.tld" {
+		t.Errorf("the mail is %+v", got)
+	}
+	topic := s.dataset("system:topic:default")
+	for _, part := range []string{`"key":"pipeforce.event.webhook.lead.created"`, `"origin":"` + leadBase64 + `"`, `"traceId":"6936bd:`, `"eventKey":"webhook.lead.created"`, `"async":true`, `"content_type":"application/json"`} {
+		if !strings.Contains(topic, part) {
+			t.Errorf("the message lacks %s: %s", part, topic)
+		}
+	}
+	if strings.Contains(topic, knownToken) {
+		t.Error("the message has the token")
+	}
+	for _, q := range [][3]string{
+		{"GET", "/api/v3/webhook.receive?token=" + token, ""}, {"GET", "/api/v3/command/webhook.receive?uuid=" + token, ""},
+		{"POST", "/api/v3/webhook.receive?token=" + token, "{}"}, {"POST", "/api/v3/webhook.receive", "token=" + token + "&a=1"},
+	} {
+		kind := ""
+		if strings.HasPrefix(q[2], "token=") {
+			kind = "application/x-www-form-urlencoded"
+		}
+		if r := s.do(q[0], q[1], kind, q[2]); r.status != 200 {
+			t.Errorf("%v: %d %s", q, r.status, r.body)
+		}
+		want := map[string]string{"": "", "{}": "{}", "token=" + token + "&a=1": "a=1"}[q[2]]
+		if got := box.one(t); got.text != want {
+			t.Errorf("%v: the mail is %q, want %q", q, got.text, want)
+		}
+	}
+	if !regexp.MustCompile(`Webhook \[6936bd:[a-z0-9]{7}\]: OK`).MatchString(s.log.String()) || strings.Contains(s.log.String(), knownToken) {
+		t.Error("the log is", s.log)
+	}
+	for _, d := range []string{"system:webhook-requests:pipeforce", "system:pipeforce-log", "system:pipeforce-results"} {
+		if got := s.dataset(d); strings.Contains(got, knownToken) {
+			t.Errorf("%s has the token: %s", d, got)
+		}
+	}
+	logs := s.command("webhook.receive.logs", "token="+token)
+	if n := strings.Count(logs.body, `"outcome":"accepted"`); n != 5 {
+		t.Errorf("the calls of the webhook are %s", logs.body)
+	}
+	if got := s.do("PUT", "/api/v3/webhook.receive?token="+token, "", ""); got.status != 405 {
+		t.Error("PUT:", got.status)
+	}
+	s.until("the calls are counted", func() bool { return s.command("webhook.get", "uuid="+token).json["callCount"] == 5.0 })
+}
+
+// P-5, P-6 and the rest of the payload table: what each type of payload becomes.
+func TestPayloads(t *testing.T) {
+	pipelines := map[string]string{}
+	echo := func(first string) string { return "pipeline:\n - " + first + "\n - set:\n     value: ${body.payload}\n" }
+	pipelines["echo"] = echo("event.listen: webhook.echo")
+	s := newStage(t, nil, `"url": "http://hub.test"`, pipelines)
+	tokens := map[string]string{}
+	for _, kind := range []string{"raw", "base64", "outbound", "ignore"} {
+		tokens[kind] = s.hook("eventKey=webhook.echo", "payloadType="+kind)
+	}
+	for _, c := range []struct {
+		kind, contentType, body string
+		status                  int
+		want                    string
+	}{
+		{"base64", json, lead, 200, `{"origin":"` + leadBase64 + `"}`},
+		{"base64", "", "\xff\x00", 200, `{"origin":"/wA="}`},
+		{"base64", json, "", 200, `{"origin":null}`},
+		{"raw", json, `{"a": [1, 2.50]}`, 200, `{"a":[1,2.50]}`},
+		{"raw", "application/cloudevents+json", `1`, 200, `1`},
+		{"raw", json, `{"a":`, 200, `"{\"a\":"`},
+		{"raw", "text/plain", `{"a":1}`, 200, `"{\"a\":1}"`},
+		{"raw", "text/plain", "\xff", 415, ""},
+		{"raw", "", "", 200, `null`},
+		{"ignore", json, lead, 200, `null`},
+		{"outbound", json, "", 200, `{"origin":null}`},
+		{"raw", "multipart/form-data", "x", 400, ""},
+	} {
+		r := s.call(tokens[c.kind], c.contentType, c.body)
+		if r.status != c.status {
+			t.Errorf("%s %q: %d %s", c.kind, c.body, r.status, r.body)
+		}
+		if c.status != 200 {
+			continue
+		}
+		if got := s.resultOf(r); !strings.Contains(got.body, `"value":`+c.want+`,"polling`) || got.status != 200 {
+			t.Errorf("%s %q: %d %s, want %s", c.kind, c.body, got.status, got.body, c.want)
+		}
+	}
+	// P-14: of several parts the files arrive.
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	for i, name := range []string{"file", "other", "file"} {
+		part, err := w.CreateFormFile(name, fmt.Sprintf("%d.txt", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(part, "content %d", i)
+	}
+	w.Close()
+	got := s.resultOf(s.call(tokens["base64"], w.FormDataContentType(), form.String())).body
+	if !strings.Contains(got, `"name":"0.txt","contentType":"application/octet-stream","size":9,"base64":"Y29udGVudCAw"`) || strings.Contains(got, "1.txt") || !strings.Contains(got, "2.txt") {
+		t.Error("the files are", got)
+	}
+	// The payload stands behind an address for a while.
+	got = s.resultOf(s.call(tokens["outbound"], "text/html", "<b>")).body
+	m := regexp.MustCompile(`"origin":"http://hub.test(/api/v3/outbound/[0-9a-f-]+)"`).FindStringSubmatch(got)
+	if m == nil {
+		t.Fatal(got)
+	}
+	if r := s.do("GET", m[1], "", ""); r.status != 200 || r.body != "<b>" || r.header.Get("Content-Type") != "application/octet-stream" {
+		t.Error(r.status, r.body, r.header)
+	}
+	if r := s.do("GET", m[1]+"0", "", ""); r.status != 410 {
+		t.Error("an address that there is not answers", r.status)
+	}
+}
+
+// P-5 and P-6: the seed's other pipelines, and the patterns of keys.
+func TestSeed(t *testing.T) {
+	box := newMailbox(t)
+	s := newStage(t, box, `"users": [{"name": "anonymousUser", "permissions": ["CAN_RUN_AS_SOURCE", "CAN_PIPE_mail_send"]}]`,
+		map[string]string{"raw": read(t, "seed/event-raw.pi.yaml"), "message": read(t, "seed/message.pi.yaml"), "put": read(t, "seed/put.pi.yaml"),
+			"star": "pipeline:\n - message.receive: pipeforce.event.webhook.*.created\n - mail.send: {to: star@company.tld}\n",
+			"hash": "pipeline:\n - message.receive: {key: 'pipeforce.event.#'}\n - mail: {to: hash@company.tld, subject: 'a ä'}\n",
+			"bare": "pipeline:\n - message.receive: {key: webhook.lead.created}\n - mail: {to: bare@company.tld}\n",
+		})
+	if r := s.call(s.hook("eventKey=webhook.lead.created", "payloadType=raw"), "text/plain", lead); r.status != 200 {
+		t.Fatal(r.status, r.body)
+	}
+	var to []string
+	for range 4 {
+		l := box.one(t)
+		if to = append(to, l.to); l.to == "name@company.tld" && l.text != lead {
+			t.Errorf("the mail is %+v", l)
+		}
+	}
+	slices.Sort(to)
+	if got := strings.Join(to, " "); got != "hash@company.tld name@company.tld name@company.tld star@company.tld" {
+		t.Error("mails went to", got)
+	}
+	// The pipeline that makes a webhook is run by hand.
+	if r := s.do("POST", "/api/pipes/put/pump", "application/x-www-form-urlencoded", "operation=start"); r.status != 200 {
+		t.Fatal(r.status, r.body)
+	}
+	s.until("a second webhook", func() bool { return strings.Count(s.command("webhook.get").body, `"webhook.lead.created"`) == 2 })
+	s.stop()
+	select {
+	case l := <-box.got:
+		t.Errorf("one mail more: %+v", l)
+	default:
+	}
+}
+
+// P-7: how long a payload may be.
+func TestLimits(t *testing.T) {
+	s := newStage(t, nil, "", nil)
+	token := s.hook("eventKey=webhook.long")
+	if r := s.call(token, "", strings.Repeat("x", 512000)); r.status != 200 {
+		t.Error(r.status, r.body)
+	}
+	if r := s.call(token, "", strings.Repeat("x", 512001)); r.status != 413 || r.json["statusMessage"] != "REQUEST_ENTITY_TOO_LARGE" {
+		t.Error(r.status, r.body)
+	}
+	if r := s.call("not-a-token-of-anybody", "", strings.Repeat("x", 512001)); r.status != 413 {
+		t.Error("a token that nobody has is known by", r.status)
+	}
+	if r := s.call(s.hook("eventKey=webhook.long", "maxPayloadLength=4194304"), "", strings.Repeat("x", 4194305)); r.status != 413 {
+		t.Error(r.status)
+	}
+	none := s.hook("eventKey=webhook.none", "payloadType=ignore", "maxPayloadLength=0")
+	if a, b := s.call(none, "", ""), s.call(none, "", "x"); a.status != 200 || b.status != 413 {
+		t.Error(a.status, b.status)
+	}
+	if got := strings.Count(s.dataset("system:topic:default"), `"eventKey"`); got != 2 {
+		t.Error("there are", got, "events")
+	}
+	if r := s.do("POST", "/api/v3/webhook.receive?token="+token, "", "", "X-Long", strings.Repeat("x", 40<<10)); r.status != 431 {
+		t.Error(r.status)
+	}
+}
+
+// P-8: a token that nobody has is answered like one that somebody has, and in the
+// same time.
+func TestUnknownToken(t *testing.T) {
+	s := newStage(t, nil, "", map[string]string{"p": "pipeline:\n - event.listen: webhook.x\n - log: ${body.traceId}\n"})
+	token := s.hook("eventKey=webhook.x")
+	shape := regexp.MustCompile(`"(correlationId|traceId)":"[^"]*"|\d{13}`)
+	var known, unknown []time.Duration
+	var last [2]reply
+	for i := range 60 {
+		begun := time.Now()
+		last[0] = s.call(token, json, lead)
+		if i >= 10 {
+			known = append(known, time.Since(begun))
+		}
+		begun = time.Now()
+		last[1] = s.call(fmt.Sprintf("ba4825b6-6718-42f3-a400-%012d", i), json, lead)
+		if i >= 10 {
+			unknown = append(unknown, time.Since(begun))
+		}
+	}
+	if a, b := shape.ReplaceAllString(last[0].body, ""), shape.ReplaceAllString(last[1].body, ""); a != b || last[0].status != 200 || last[1].status != 200 {
+		t.Errorf("known %s\nunknown %s", last[0].body, last[1].body)
+	}
+	names := func(h http.Header) (all []string) {
+		for name := range h {
+			all = append(all, name)
+		}
+		slices.Sort(all)
+		return all
+	}
+	if a, b := names(last[0].header), names(last[1].header); !slices.Equal(a, b) {
+		t.Errorf("headers %v and %v", a, b)
+	}
+	slices.Sort(known)
+	slices.Sort(unknown)
+	a, b := known[len(known)/2], unknown[len(unknown)/2]
+	t.Logf("known %s, unknown %s", a, b)
+	if ratio := float64(b) / float64(a); (ratio < 0.9 || ratio > 1.1) && (b-a).Abs() > time.Millisecond {
+		t.Errorf("a known token takes %s, an unknown one %s", a, b)
+	}
+	if r := s.resultOf(last[1]); r.status != 410 || r.json["statusMessage"] != "Gone" {
+		t.Error(r.status, r.body)
+	}
+	if got := strings.Count(s.dataset("system:topic:default"), `"eventKey"`); got != 60 {
+		t.Error("there are", got, "events")
+	}
+	if got := s.dataset("system:webhook-refused:pipeforce"); !strings.Contains(got, "no webhook has the token") || strings.Contains(got, "ba4825b6") {
+		t.Error(got)
+	}
+}
+
+// P-9: what anonymousUser may not do fails, and iam.run.as helps.
+func TestPermissions(t *testing.T) {
+	box := newMailbox(t)
+	s := newStage(t, box, `"users": [{"name": "clerk", "permissions": ["CAN_PIPE_webhook_*"], "token": "$SECRET(clerk)"}, {"name": "weak", "permissions": ["CAN_RUN_AS_TARGET"], "token": "$SECRET(weak)"}]`,
+		map[string]string{
+			"no":   "pipeline:\n - event.listen: webhook.x\n - mail.send: {to: a@company.tld}\n",
+			"weak": "pipeline:\n - event.listen: webhook.x\n - iam.run.as: weak\n - mail.send: {to: b@company.tld}\n",
+			"not":  "pipeline:\n - event.listen: webhook.x\n - iam.run.as: clerk\n",
+			"yes":  "pipeline:\n - event.listen: webhook.x\n - iam.run.as: systemuser\n - mail.send: {to: c@company.tld, message: '${@user.username()}'}\n",
+		})
+	s.file("test-secrets.json", `{"clerk": "clerk-token-0123456789", "weak": "weak-token-0123456789"}`)
+	s.stop()
+	s.serve()
+	bearer := func(token string) reply {
+		return s.do("POST", "/api/v3/command/webhook.put?eventKey=webhook.x", "", "", "Authorization", "Bearer "+token)
+	}
+	if a, b, c := bearer(""), bearer("weak-token-0123456789"), bearer("clerk-token-0123456789x"); a.status != 401 || b.status != 403 || c.status != 401 {
+		t.Error(a.status, b.status, c.status)
+	}
+	r := bearer("clerk-token-0123456789")
+	token, _ := r.json["uuid"].(string)
+	answer := s.call(token, "text/plain", "hi")
+	if got := box.one(t); got.to != "c@company.tld" || got.text != "systemuser" {
+		t.Errorf("%+v", got)
+	}
+	got := s.resultOf(answer)
+	if got.status != 500 || !strings.Contains(got.body, "PermissionException") {
+		t.Error(got.status, got.body)
+	}
+	trace := s.dataset("system:pipeforce-log")
+	for _, want := range []string{"the user anonymousUser has no permission CAN_PIPE_mail_send", "the user weak has no permission CAN_PIPE_mail_send", `there is no user \"clerk\" with the permission CAN_RUN_AS_TARGET`} {
+		if !strings.Contains(trace, want) {
+			t.Errorf("the trace lacks %q: %s", want, trace)
+		}
+	}
+}
+
+// P-10, P-11 and P-12: answers before the work is done, and how it is asked for.
+func TestResults(t *testing.T) {
+	s := newStage(t, nil, `"keep_fetched_results_seconds": 1`, map[string]string{
+		"slow": "pipeline:\n - event.listen: webhook.slow\n - wait: 2000\n - set: {value: 'done ${body.payload}'}\n",
+		"five": "pipeline:\n - event.listen: webhook.five\n - wait: 5000\n - set: {value: five}\n",
+		"fail": "pipeline:\n - event.listen: webhook.fail\n - error: {message: it broke, type: BrokenException}\n",
+		"both": "pipeline:\n - event.listen: webhook.slow\n - set: {value: 2}\n",
+		"late": "pipeline:\n - event.listen: webhook.late\n - async.complete: {correlationId: '${body.correlationId}', value: first}\n - async.complete: {correlationId: '${body.correlationId}', value: second}\n - set: {value: third}\n",
+		"none": "pipeline:\n - event.listen: webhook.hang\n - wait: 500000\n",
+	})
+	five := s.hook("eventKey=webhook.five")
+	followed := make(chan string, 1)
+	go func() { // P-11: as curl -L does
+		resp, err := http.Post(s.url+"/api/v3/webhook.receive?pollingRedirectEnabled=true&token="+five, json, strings.NewReader("{}"))
+		if err != nil {
+			followed <- err.Error()
+			return
+		}
+		defer resp.Body.Close()
+		data, _ := io.ReadAll(resp.Body)
+		followed <- strconv.Itoa(resp.StatusCode) + " " + string(data)
+	}()
+	token := s.hook("eventKey=webhook.slow", "payloadType=raw")
+	begun := time.Now()
+	r := s.call(token, "text/plain", "x")
+	if took := time.Since(begun); took > 300*time.Millisecond || r.json["status"] != "processing" || r.json["correlationId"] != r.header.Get("pipeforce-result-correlationid") {
+		t.Errorf("%s after %s", r.body, took)
+	}
+	id := fmt.Sprint(r.json["correlationId"])
+	poll := func(more string) reply { return s.do("GET", "/api/v3/result?correlationId="+id+more, "", "") }
+	if p := poll(""); p.status != 202 || p.json["status"] != "processing" || p.json["statusCode"] != 202.0 {
+		t.Error(p.status, p.body)
+	}
+	if p := poll(""); p.status != 429 || p.header.Get("Retry-After") != "3" {
+		t.Error("asked too soon:", p.status, p.body)
+	}
+	if p := poll("&pollingRedirectEnabled=true"); p.status != 200 || !strings.Contains(p.body, `{"pipeline":"both","status":"ok","value":2}`) || !strings.Contains(p.body, `{"pipeline":"slow","status":"ok","value":"done x"}`) {
+		t.Error(p.status, p.body)
+	}
+	s.until("the result is gone", func() bool { return poll("").status == 410 })
+	if p := s.do("GET", "/api/v3/result?correlationId=ba4825b6-6718-42f3-a400-ce08a16936bd", "", ""); p.status != 410 {
+		t.Error("a result that never was:", p.status)
+	}
+	if p := s.do("GET", "/api/v3/result", "", ""); p.status != 400 {
+		t.Error("no correlationId:", p.status)
+	}
+	if p := s.resultOf(s.call(s.hook("eventKey=webhook.fail"), "", "")); p.status != 500 || !strings.Contains(p.body, `"type":"BrokenException"`) || !strings.Contains(p.body, "it broke") || strings.Contains(p.body, ".pi.yaml") {
+		t.Error(p.status, p.body)
+	}
+	if p := s.resultOf(s.call(s.hook("eventKey=webhook.late"), "", "")); p.status != 200 || p.json["value"] != "first" {
+		t.Error("the first completion counts:", p.body)
+	}
+	if p := s.do("POST", "/api/v3/webhook.receive?wait=true&token="+s.hook("eventKey=webhook.late"), "", ""); p.json["status"] != "ok" || p.json["value"] != "first" {
+		t.Error("waiting for it:", p.body)
+	}
+	// Messages complete and cancel, too.
+	hang := s.call(s.hook("eventKey=webhook.hang"), "", "")
+	if p := s.do("POST", "/api/v3/command/message.send?key=async.complete."+fmt.Sprint(hang.json["correlationId"]), json, `{"by": "message"}`); p.status != 200 {
+		t.Fatal(p.status, p.body)
+	}
+	if p := s.resultOf(hang); p.status != 200 || !strings.Contains(p.body, `"value":{"by":"message"}`) {
+		t.Error(p.status, p.body)
+	}
+	hang = s.call(s.hook("eventKey=webhook.hang"), "", "")
+	hung := fmt.Sprint(hang.json["correlationId"])
+	s.command("async.ping", "correlationId="+hung)
+	if p := s.command("async.list"); !strings.Contains(p.body, hung) {
+		t.Error("async.list:", p.body)
+	}
+	s.command("async.cancel", "correlationId="+hung)
+	s.command("async.complete", "correlationId="+hung, "value=x")
+	if p := s.command("async.get", "correlationId="+hung); p.json["status"] != "cancelled" || p.json["value"] != nil {
+		t.Error("async.cancel:", p.body)
+	}
+	if got := <-followed; !strings.HasPrefix(got, "200 ") || !strings.Contains(got, `"value":"five"`) {
+		t.Error("followed redirects end in", got)
+	}
+}
