@@ -18,11 +18,12 @@ const (
 	lead       = `{"name":"Jane Doe","email":"jane@example.com"}`
 	leadBase64 = `eyJuYW1lIjoiSmFuZSBEb2UiLCJlbWFpbCI6ImphbmVAZXhhbXBsZS5jb20ifQ==`
 	knownToken = "ba4825b6-6718-42f3-a400-ce08a16936bd"
-	json       = "application/json"
+	asJSON     = "application/json"
 )
 
 // P-1 and P-2: webhooks are made, listed, changed and deleted.
 func TestManage(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil, "", nil)
 	r := s.command("webhook.put", "eventKey=webhook.lead.created")
 	token, _ := r.json["uuid"].(string)
@@ -73,10 +74,11 @@ func TestManage(t *testing.T) {
 // P-3, P-4, P-13 and vector 2.5: the ways to give the token, the event, one mail,
 // and the log.
 func TestReceive(t *testing.T) {
+	t.Parallel()
 	box := newMailbox(t)
 	s := newStage(t, box, "", map[string]string{"lead": read(t, "seed/event-base64.pi.yaml")})
 	token := s.hook("eventKey=webhook.lead.created", "uuid="+knownToken)
-	r := s.call(token, json, lead)
+	r := s.call(token, asJSON, lead)
 	if r.status != 200 || r.json["statusCode"] != 200.0 || r.json["status"] != "processing" || r.json["correlationId"] != r.header.Get("pipeforce-result-correlationid") {
 		t.Errorf("%d %s", r.status, r.body)
 	}
@@ -128,8 +130,11 @@ func TestReceive(t *testing.T) {
 
 // P-5, P-6 and the rest of the payload table: what each type of payload becomes.
 func TestPayloads(t *testing.T) {
+	t.Parallel()
 	pipelines := map[string]string{}
-	echo := func(first string) string { return "pipeline:\n - " + first + "\n - set:\n     value: ${body.payload}\n" }
+	echo := func(first string) string {
+		return "pipeline:\n - " + first + "\n - set:\n     value: ${body.payload}\n"
+	}
 	pipelines["echo"] = echo("event.listen: webhook.echo")
 	s := newStage(t, nil, `"url": "http://hub.test"`, pipelines)
 	tokens := map[string]string{}
@@ -141,17 +146,17 @@ func TestPayloads(t *testing.T) {
 		status                  int
 		want                    string
 	}{
-		{"base64", json, lead, 200, `{"origin":"` + leadBase64 + `"}`},
+		{"base64", asJSON, lead, 200, `{"origin":"` + leadBase64 + `"}`},
 		{"base64", "", "\xff\x00", 200, `{"origin":"/wA="}`},
-		{"base64", json, "", 200, `{"origin":null}`},
-		{"raw", json, `{"a": [1, 2.50]}`, 200, `{"a":[1,2.50]}`},
+		{"base64", asJSON, "", 200, `{"origin":null}`},
+		{"raw", asJSON, `{"a": [1, 2.50]}`, 200, `{"a":[1,2.50]}`},
 		{"raw", "application/cloudevents+json", `1`, 200, `1`},
-		{"raw", json, `{"a":`, 200, `"{\"a\":"`},
+		{"raw", asJSON, `{"a":`, 200, `"{\"a\":"`},
 		{"raw", "text/plain", `{"a":1}`, 200, `"{\"a\":1}"`},
 		{"raw", "text/plain", "\xff", 415, ""},
 		{"raw", "", "", 200, `null`},
-		{"ignore", json, lead, 200, `null`},
-		{"outbound", json, "", 200, `{"origin":null}`},
+		{"ignore", asJSON, lead, 200, `null`},
+		{"outbound", asJSON, "", 200, `{"origin":null}`},
 		{"raw", "multipart/form-data", "x", 400, ""},
 	} {
 		r := s.call(tokens[c.kind], c.contentType, c.body)
@@ -196,6 +201,7 @@ func TestPayloads(t *testing.T) {
 
 // P-5 and P-6: the seed's other pipelines, and the patterns of keys.
 func TestSeed(t *testing.T) {
+	t.Parallel()
 	box := newMailbox(t)
 	s := newStage(t, box, `"users": [{"name": "anonymousUser", "permissions": ["CAN_RUN_AS_SOURCE", "CAN_PIPE_mail_send"]}]`,
 		map[string]string{"raw": read(t, "seed/event-raw.pi.yaml"), "message": read(t, "seed/message.pi.yaml"), "put": read(t, "seed/put.pi.yaml"),
@@ -232,6 +238,7 @@ func TestSeed(t *testing.T) {
 
 // P-7: how long a payload may be.
 func TestLimits(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil, "", nil)
 	token := s.hook("eventKey=webhook.long")
 	if r := s.call(token, "", strings.Repeat("x", 512000)); r.status != 200 {
@@ -268,12 +275,12 @@ func TestUnknownToken(t *testing.T) {
 	var last [2]reply
 	for i := range 60 {
 		begun := time.Now()
-		last[0] = s.call(token, json, lead)
+		last[0] = s.call(token, asJSON, lead)
 		if i >= 10 {
 			known = append(known, time.Since(begun))
 		}
 		begun = time.Now()
-		last[1] = s.call(fmt.Sprintf("ba4825b6-6718-42f3-a400-%012d", i), json, lead)
+		last[1] = s.call(fmt.Sprintf("ba4825b6-6718-42f3-a400-%012d", i), asJSON, lead)
 		if i >= 10 {
 			unknown = append(unknown, time.Since(begun))
 		}
@@ -311,6 +318,7 @@ func TestUnknownToken(t *testing.T) {
 
 // P-9: what anonymousUser may not do fails, and iam.run.as helps.
 func TestPermissions(t *testing.T) {
+	t.Parallel()
 	box := newMailbox(t)
 	s := newStage(t, box, `"users": [{"name": "clerk", "permissions": ["CAN_PIPE_webhook_*"], "token": "$SECRET(clerk)"}, {"name": "weak", "permissions": ["CAN_RUN_AS_TARGET"], "token": "$SECRET(weak)"}]`,
 		map[string]string{
@@ -319,7 +327,7 @@ func TestPermissions(t *testing.T) {
 			"not":  "pipeline:\n - event.listen: webhook.x\n - iam.run.as: clerk\n",
 			"yes":  "pipeline:\n - event.listen: webhook.x\n - iam.run.as: systemuser\n - mail.send: {to: c@company.tld, message: '${@user.username()}'}\n",
 		})
-	s.file("test-secrets.json", `{"clerk": "clerk-token-0123456789", "weak": "weak-token-0123456789"}`)
+	s.file("test-secrets.json", `{"global": {"clerk": "clerk-token-0123456789", "weak": "weak-token-0123456789"}}`)
 	s.stop()
 	s.serve()
 	bearer := func(token string) reply {
@@ -348,6 +356,7 @@ func TestPermissions(t *testing.T) {
 
 // P-10, P-11 and P-12: answers before the work is done, and how it is asked for.
 func TestResults(t *testing.T) {
+	t.Parallel()
 	s := newStage(t, nil, `"keep_fetched_results_seconds": 1`, map[string]string{
 		"slow": "pipeline:\n - event.listen: webhook.slow\n - wait: 2000\n - set: {value: 'done ${body.payload}'}\n",
 		"five": "pipeline:\n - event.listen: webhook.five\n - wait: 5000\n - set: {value: five}\n",
@@ -359,7 +368,7 @@ func TestResults(t *testing.T) {
 	five := s.hook("eventKey=webhook.five")
 	followed := make(chan string, 1)
 	go func() { // P-11: as curl -L does
-		resp, err := http.Post(s.url+"/api/v3/webhook.receive?pollingRedirectEnabled=true&token="+five, json, strings.NewReader("{}"))
+		resp, err := http.Post(s.url+"/api/v3/webhook.receive?pollingRedirectEnabled=true&token="+five, asJSON, strings.NewReader("{}"))
 		if err != nil {
 			followed <- err.Error()
 			return
@@ -403,7 +412,7 @@ func TestResults(t *testing.T) {
 	}
 	// Messages complete and cancel, too.
 	hang := s.call(s.hook("eventKey=webhook.hang"), "", "")
-	if p := s.do("POST", "/api/v3/command/message.send?key=async.complete."+fmt.Sprint(hang.json["correlationId"]), json, `{"by": "message"}`); p.status != 200 {
+	if p := s.do("POST", "/api/v3/command/message.send?key=async.complete."+fmt.Sprint(hang.json["correlationId"]), asJSON, `{"by": "message"}`); p.status != 200 {
 		t.Fatal(p.status, p.body)
 	}
 	if p := s.resultOf(hang); p.status != 200 || !strings.Contains(p.body, `"value":{"by":"message"}`) {
