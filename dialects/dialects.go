@@ -66,6 +66,9 @@ type Node interface {
 	Pipe(id string) (*pipes.Pipe, bool)
 	// Inlet returns the way into a pipe that takes what is posted.
 	Inlet(ctx context.Context, pipe string) (*pipes.Inlet, error)
+	// Wake has a pipe that runs by schedule run soon, as if a dataset that it
+	// reads had changed.
+	Wake(pipe string)
 	// StartPump runs a pipe as soon as it has a slot.
 	StartPump(pipe string, full bool) error
 	// Reload has the configuration read anew, with what [Dialect.Stored] returns

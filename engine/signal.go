@@ -64,6 +64,16 @@ func (e *Engine) signal(changed []string, readers map[string][]*pumpState) {
 	e.dispatchLocked()
 }
 
+// Wake has a scheduled pump run soon, as if a dataset that it reads had changed.
+func (e *Engine) Wake(pipe string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s := e.mu.runs[pipe]; s != nil && s.scheduled() && s.pipe.Pumped() {
+		e.signalLocked(s)
+		e.dispatchLocked()
+	}
+}
+
 // signalLocked queues a pump. One that is running runs again, once, however
 // often it is signalled; one that is disabled does when it is enabled.
 func (e *Engine) signalLocked(s *pumpState) {

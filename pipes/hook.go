@@ -3,6 +3,7 @@ package pipes
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sources"
@@ -68,27 +69,84 @@ func (in *Inlet) ReceiveHook(ctx context.Context, h sources.Hook, q sources.Requ
 
 // hook takes in a webhook that is proven and kept.
 func (in *Inlet) hook(ctx context.Context, h sources.Hook, q sources.Request, kept *webhooks.Request, a *entity.Arena) error {
-	e, id, err := h.Event(q, kept, a)
+	events, err := eventsOf(ctx, h, q, kept, a)
 	if err != nil {
-		return &RefusedError{Cause: err}
+		return err
 	}
 	box := h.Inbox()
-	also := []store.Write{box.Mark(kept, webhooks.Accepted, id, "")}
-	if id != "" {
-		unlock, err := box.Lock(ctx, id)
-		if err != nil {
-			return err
-		}
-		defer unlock()
-		known, err := box.Known(ctx, id, kept.At)
-		if err != nil {
-			return err
-		}
-		if known {
-			return box.Commit(ctx, box.Mark(kept, webhooks.Duplicate, id, ""))
-		}
-		also = append(also, box.Remember(id, kept))
+	unlock, err := lockAll(ctx, box, events)
+	if err != nil {
+		return err
 	}
-	_, err = in.receiveWith(ctx, &entity.Batch{Arena: a, Entities: append(a.Values(1), e)}, 0, also)
+	defer unlock()
+	fresh := events[:0:0]
+	for _, e := range events {
+		known := e.ID != "" && slices.ContainsFunc(fresh, func(f sources.HookEvent) bool { return f.ID == e.ID })
+		if e.ID != "" && !known {
+			if known, err = box.Known(ctx, e.ID, kept.At); err != nil {
+				return err
+			}
+		}
+		if !known {
+			fresh = append(fresh, e)
+		}
+	}
+	id := ""
+	if len(events) == 1 {
+		id = events[0].ID
+	}
+	if len(fresh) == 0 {
+		outcome := webhooks.Accepted
+		if len(events) > 0 {
+			outcome = webhooks.Duplicate
+		}
+		return box.Commit(ctx, box.Mark(kept, outcome, id, ""))
+	}
+	also, entities := []store.Write{box.Mark(kept, webhooks.Accepted, id, "")}, a.Values(len(fresh))
+	for _, e := range fresh {
+		if entities = append(entities, e.Entity); e.ID != "" {
+			also = append(also, box.Remember(e.ID, kept))
+		}
+	}
+	_, err = in.receiveWith(ctx, &entity.Batch{Arena: a, Entities: entities}, 0, also)
 	return err
+}
+
+// eventsOf are the events of a request.
+func eventsOf(ctx context.Context, h sources.Hook, q sources.Request, kept *webhooks.Request, a *entity.Arena) ([]sources.HookEvent, error) {
+	if s, ok := h.(sources.Several); ok {
+		return s.Events(ctx, q, kept, a)
+	}
+	e, id, err := h.Event(q, kept, a)
+	if err != nil {
+		return nil, &RefusedError{Cause: err}
+	}
+	return []sources.HookEvent{{Entity: e, ID: id}}, nil
+}
+
+// lockAll has requests with an event in common come one after the other. All take
+// their locks in one order, so that none waits for one that waits for it.
+func lockAll(ctx context.Context, box *webhooks.Inbox, events []sources.HookEvent) (unlock func(), err error) {
+	var ids []string
+	for _, e := range events {
+		if e.ID != "" {
+			ids = append(ids, e.ID)
+		}
+	}
+	slices.Sort(ids)
+	var held []func()
+	unlock = func() {
+		for _, f := range held {
+			f()
+		}
+	}
+	for _, id := range slices.Compact(ids) {
+		f, err := box.Lock(ctx, id)
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		held = append(held, f)
+	}
+	return unlock, nil
 }

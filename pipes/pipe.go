@@ -162,6 +162,10 @@ func (p *Pipe) Receiver() (sources.Receiver, bool) {
 	return r, ok
 }
 
+// Source is where the pipe's entities come from, for those who look for an
+// ability that pipes know nothing of.
+func (p *Pipe) Source() sources.Source { return p.source }
+
 // Hook returns the source as a receiver of webhooks, if it is one.
 func (p *Pipe) Hook() (sources.Hook, bool) {
 	h, ok := p.source.(sources.Hook)

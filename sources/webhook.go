@@ -39,6 +39,22 @@ type Hook interface {
 	Event(q Request, kept *webhooks.Request, a *entity.Arena) (e entity.Value, id string, err error)
 }
 
+// Several is the ability of hooks whose requests hold any number of events.
+type Several interface {
+	Hook
+	// Events is asked instead of Event. Its errors are what the caller of
+	// pipes.Inlet.ReceiveHook gets. What it sets in kept.Result is kept with the
+	// request.
+	Events(ctx context.Context, q Request, kept *webhooks.Request, a *entity.Arena) ([]HookEvent, error)
+}
+
+// HookEvent is one event of a request: its entity, and the id by which repeated
+// deliveries are known, "" if there is none.
+type HookEvent struct {
+	Entity entity.Value
+	ID     string
+}
+
 type webhookConfig struct {
 	spec.Base
 	Type          string        `spec:"type,required" doc:"webhook"`

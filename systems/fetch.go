@@ -56,6 +56,18 @@ func (r *REST) Open(ctx context.Context, f Fetch) (*Response, error) {
 	return nil, &FetchError{System: r.env.ID, text: s.keys.redact(err.Error()), cause: err}
 }
 
+// Within tells whether an address, absolute or relative to the system's, stays on
+// the system's host: only there may its secrets be sent.
+func (r *REST) Within(rel string) bool {
+	k := &keyring{find: r.env.Secret}
+	own, err := r.address.resolve("", k)
+	if err != nil {
+		return false
+	}
+	to, err := r.address.resolve(rel, k)
+	return err == nil && sameHost(own, to)
+}
+
 // FetchError is any failure of a Fetch but a status.
 type FetchError struct {
 	System string

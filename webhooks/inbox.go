@@ -31,6 +31,8 @@ type Request struct {
 	URL     string
 	Headers http.Header
 	Body    []byte
+	// Result is what else became of it; null if there is nothing to say.
+	Result entity.Value
 }
 
 // Outcome is what became of a request.
@@ -83,9 +85,13 @@ func (r *Request) value(o Outcome, event, reason string) entity.Value {
 	if utf8.Valid(r.Body) {
 		body = entity.NewString(string(r.Body))
 	}
-	return entity.NewDict(text(entity.IDKey, r.ID), moment("received", r.At), text("remote", r.Remote),
-		text("method", r.Method), text("url", r.URL), entity.Member{Key: "headers", Value: LowerHeaders(r.Headers)},
-		entity.Member{Key: "body", Value: body}, text("outcome", string(o)), text("event", event), text("reason", reason))
+	members := []entity.Member{text(entity.IDKey, r.ID), moment("received", r.At), text("remote", r.Remote),
+		text("method", r.Method), text("url", r.URL), {Key: "headers", Value: LowerHeaders(r.Headers)},
+		{Key: "body", Value: body}, text("outcome", string(o)), text("event", event), text("reason", reason)}
+	if !r.Result.IsNull() {
+		members = append(members, entity.Member{Key: "result", Value: r.Result})
+	}
+	return entity.NewDict(members...)
 }
 
 // LowerHeaders are headers as a dict with names in small letters.
