@@ -91,8 +91,9 @@ func (l *Listener) check() error {
 }
 
 // Listen registers an address to be called when the dataset changes. It is called
-// at once if there is something behind since.
-func (e *Engine) Listen(ctx context.Context, l Listener, since store.Offset, told bool) error {
+// at once if there is something behind since: it may have come between the
+// listener's last look and this.
+func (e *Engine) Listen(ctx context.Context, l Listener, since store.Offset) error {
 	if err := l.check(); err != nil {
 		return err
 	}
@@ -103,7 +104,7 @@ func (e *Engine) Listen(ctx context.Context, l Listener, since store.Offset, tol
 	if err := e.listeners.add(ctx, l); err != nil {
 		return err
 	}
-	if told && last > since {
+	if last > since {
 		e.listeners.changed([]string{l.Dataset})
 	}
 	return nil

@@ -17,8 +17,8 @@ func (s *server) listen(w http.ResponseWriter, r *http.Request, dataset string) 
 	if !q.Has("webhook") {
 		return true
 	}
-	since, told := store.Start, q.Has("since")
-	if told {
+	since := store.Start
+	if q.Has("since") {
 		n, err := strconv.ParseInt(q.Get("since"), 10, 64)
 		if err != nil {
 			fail(w, http.StatusBadRequest, "since is the _updated of an entity")
@@ -26,7 +26,7 @@ func (s *server) listen(w http.ResponseWriter, r *http.Request, dataset string) 
 		}
 		since = store.Offset(n)
 	}
-	err := s.engine.Listen(r.Context(), engine.Listener{Dataset: dataset, URL: q.Get("webhook"), Token: q.Get("token")}, since, told)
+	err := s.engine.Listen(r.Context(), engine.Listener{Dataset: dataset, URL: q.Get("webhook"), Token: q.Get("token")}, since)
 	switch {
 	case errors.Is(err, engine.ErrListener):
 		fail(w, http.StatusBadRequest, err.Error())

@@ -56,13 +56,13 @@ func TestListeners(t *testing.T) {
 	e := open(t, st, parse(t, conf))
 	e.Start()
 	l := engine.Listener{Dataset: "a", URL: ear.URL + "/x", Token: "t1"}
-	if err := e.Listen(t.Context(), l, store.Start, true); err != nil {
+	if err := e.Listen(t.Context(), l, store.Start); err != nil {
 		t.Fatal(err)
 	}
 	put(t, st, "a", entities(t, `{"_id": "1"}`), false)
 	ear.hears(t, "POST /x map[token:t1]")
 	other := engine.Listener{Dataset: "a", URL: ear.URL + "/y", Token: "t2"}
-	if err := e.Listen(t.Context(), other, store.Start, true); err != nil { // there is something already
+	if err := e.Listen(t.Context(), other, store.Start); err != nil { // there is something already
 		t.Fatal(err)
 	}
 	got := map[string]bool{<-ear.calls: true, <-ear.calls: true}
@@ -88,12 +88,12 @@ func TestListeners(t *testing.T) {
 		{Dataset: "a", URL: "ftp://x", Token: "t"}, {Dataset: "a", URL: "http://u:p@x/", Token: "t"}, {Dataset: "a", URL: ear.URL}, {Dataset: "a", Token: "t"},
 		{Dataset: "a", URL: "http://x/" + strings.Repeat("x", 3000), Token: "t"},
 	} {
-		if err := e.Listen(t.Context(), bad, 0, false); !errors.Is(err, engine.ErrListener) {
+		if err := e.Listen(t.Context(), bad, 0); !errors.Is(err, engine.ErrListener) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}
 	l.Dataset = "nowhere"
-	if err := e.Listen(t.Context(), l, 0, false); !errors.Is(err, store.ErrNoDataset) {
+	if err := e.Listen(t.Context(), l, 0); !errors.Is(err, store.ErrNoDataset) {
 		t.Error(err)
 	}
 }
