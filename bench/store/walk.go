@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	group = 100   // entities a commit
+	group = 100  // entities a commit
 	chunk = 1000 // entities made at once, outside of what is measured: what a pump reads at once
 )
 

@@ -8,19 +8,21 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
+	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/sluiceio/sluice/store"
 )
 
 const (
-	// indexMemTable holds what 64 MiB of log come to in the index.
-	indexMemTable = 16 << 20
+	// indexMemTable holds what 128 MiB of log come to in the index: the more goes to
+	// the disk at once, the less has to be merged there.
+	indexMemTable = 32 << 20
 	// indexReserve is what Pebble takes of its cache for the table it fills and
 	// the one it keeps to fill next; without it nothing would be left for blocks.
 	indexReserve = 2 * indexMemTable
 	// flushEvery bounds what must be replayed after a crash, in bytes of log.
-	flushEvery = 64 << 20
+	flushEvery = 128 << 20
 )
 
 // quiet keeps Pebble's chatter out of our logs. What it calls fatal stays so.
@@ -47,13 +49,14 @@ func (s *Store) openIndex() (err error) {
 		DisableWAL:                  true,
 		MemTableSize:                indexMemTable,
 		MemTableStopWritesThreshold: 4,
-		L0CompactionThreshold:       4,
+		L0CompactionThreshold:       8,
 		FormatMajorVersion:          pebble.FormatNewest,
 		Logger:                      quiet{pebble.DefaultLogger},
 		EventListener:               &pebble.EventListener{DataCorruption: func(pebble.DataCorruptionInfo) { s.condemnIndex() }},
 	}
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	}
 	s.db, err = pebble.Open(s.indexPath(), o)
 	return err

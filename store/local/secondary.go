@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -191,6 +192,10 @@ func (s *Store) kickIndexer(sections []*openSection) {
 	}
 }
 
+// indexPause is how long the indexer lets versions gather: many at once cost
+// less. Whoever reads an index does not wait for it.
+const indexPause = 20 * time.Millisecond
+
 // runIndexer brings indexes up to date after each group, until the store
 // closes. Whoever reads an index meets the errors that are passed over here.
 func (s *Store) runIndexer() {
@@ -200,6 +205,11 @@ func (s *Store) runIndexer() {
 		case <-s.life.stop:
 			return
 		case <-s.kick:
+			select {
+			case <-s.life.stop:
+				return
+			case <-time.After(indexPause):
+			}
 			s.advanceAll()
 		}
 	}
