@@ -20,6 +20,9 @@ const (
 	// compactGrown is how many new versions start a compaction: so many, and a
 	// quarter of what was there.
 	compactGrown = 20_000
+	// compactGrownBytes are how many new bytes do, and a quarter of what was there:
+	// few entities may be large.
+	compactGrownBytes = 256 << 20
 	// sealFrom is which share of the last file's versions must be of no use before it
 	// is ended to be compacted, too.
 	sealFrom = 0.5
@@ -27,8 +30,8 @@ const (
 
 // compacted is what is remembered of a dataset's last compaction.
 type compacted struct {
-	at       time.Time
-	versions int64
+	at              time.Time
+	versions, bytes int64
 }
 
 // compactor decides which datasets are compacted, and when.
@@ -89,7 +92,7 @@ func (c *compactor) run(ctx context.Context, s store.Compacter) error {
 	for name := range due {
 		info, known := c.e.o.Store.Info(ctx, name)
 		if known == nil {
-			c.last[name] = compacted{c.now, info.Versions}
+			c.last[name] = compacted{c.now, info.Versions, info.Bytes}
 		}
 	}
 	if c.aged {
@@ -173,12 +176,15 @@ func (c *compactor) dueTopics(ctx context.Context, infos map[string]store.Info, 
 func (c *compactor) isDue(x *pipes.Compaction, info *store.Info) bool {
 	last, known := c.last[info.Name]
 	if !known {
-		last = compacted{c.daily, info.Live + info.Deleted}
+		newest := info.Live + info.Deleted
+		last = compacted{c.daily, newest, info.Bytes / max(info.Versions, 1) * newest}
 		c.last[info.Name] = last
 	}
 	since := c.now.Sub(last.at)
 	grown := info.Versions - last.versions
-	if x.AsItGrows && since >= x.Interval && grown >= compactGrown && grown >= last.versions/4 {
+	bytes := info.Bytes - last.bytes
+	many := grown >= compactGrown && grown >= last.versions/4 || bytes >= compactGrownBytes && bytes >= last.bytes/4
+	if x.AsItGrows && since >= x.Interval && many {
 		return true
 	}
 	aged := since >= compactDaily && float64(info.Versions) >= x.Growth*float64(last.versions)

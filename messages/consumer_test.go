@@ -229,7 +229,7 @@ func TestMessage(t *testing.T) {
 	m := messages.Message{Key: "a.b", Headers: entity.NewDict(entity.Member{Key: "trace", Value: entity.NewString("t1")}),
 		Body: entity.NewBytes([]byte{0xff, 0}), ContentType: "application/octet-stream", Published: at}
 	must(t, topic.Publish(t.Context(), m))
-	for _, wrong := range []messages.Message{{Key: "a.#"}, {Key: strings.Repeat("k", 256)}, {Key: "\xff"}, {Headers: entity.NewInt(1)}, {ID: strings.Repeat("i", 600)}} {
+	for _, wrong := range []messages.Message{{Key: "a.#"}, {Key: "~ta"}, {ID: "~:x"}, {Key: strings.Repeat("k", 256)}, {Key: "\xff"}, {Headers: entity.NewInt(1)}, {ID: strings.Repeat("i", 600)}} {
 		if err := topic.Publish(t.Context(), messages.Message{Key: "fine"}, wrong); err == nil {
 			t.Errorf("%v was published", wrong)
 		}

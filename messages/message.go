@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -52,8 +53,8 @@ const longestID = 512
 // check tells what is wrong with a message.
 func (m *Message) check() error {
 	switch kind := m.Headers.Kind(); {
-	case len(m.ID) > longestID || !utf8.ValidString(m.ID):
-		return fmt.Errorf("the id %.40q of a message is longer than %d bytes, or not UTF-8", m.ID, longestID)
+	case len(m.ID) > longestID || !utf8.ValidString(m.ID) || strings.HasPrefix(m.ID, "~"):
+		return fmt.Errorf("the id %.40q of a message is longer than %d bytes, not UTF-8, or begins with ~", m.ID, longestID)
 	case kind != entity.Null && kind != entity.Dict:
 		return fmt.Errorf("the headers of a message are of type %s; they must be a dict", kind)
 	case !utf8.ValidString(m.ContentType):

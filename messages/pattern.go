@@ -17,6 +17,8 @@ func CheckKey(key string) error {
 		return fmt.Errorf("the key %.40q… has %d bytes, more than %d", key, len(key), longestKey)
 	case !utf8.ValidString(key):
 		return fmt.Errorf("the key %q is not UTF-8", key)
+	case strings.HasPrefix(key, "~"):
+		return fmt.Errorf("the key %q begins with ~, by which values say of which type they are", key)
 	case strings.ContainsAny(key, "*#"):
 		return fmt.Errorf("the key %q holds * or #, which only patterns may", key)
 	}

@@ -287,3 +287,35 @@ func TestWebhookMethods(t *testing.T) {
 		}
 	}
 }
+
+// The bodies of what is kept are bounded together, those of before a restart too.
+func TestRequestsTakeBoundedRoom(t *testing.T) {
+	st, now := memoryStore(t), time.Now()
+	const size, most = 1 << 20, 5 << 20
+	for life := range 3 {
+		box := &webhooks.Inbox{Pipe: "p", Store: st, Window: time.Hour, MostRequests: 1000, MostEvents: 1000, MostBytes: most}
+		if err := box.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 40 {
+			r := &webhooks.Request{ID: fmt.Sprintf("r%d-%02d", life, i), At: now, Body: []byte(strings.Repeat("b", size))}
+			p, err := box.Keep(t.Context(), r)
+			if err == nil {
+				_, err = p.Wait(t.Context())
+			}
+			if err == nil {
+				err = box.Tidy(t.Context(), now)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info, err := st.Info(t.Context(), webhooks.RequestsDataset("p")); err != nil || info.Live > (most+16<<20)/size {
+				t.Fatalf("%d requests are kept, %v", info.Live, err)
+			}
+		}
+	}
+	info, err := st.Info(t.Context(), webhooks.RequestsDataset("p"))
+	if err != nil || info.Live < most/size-1 {
+		t.Errorf("%d requests are kept, %v", info.Live, err)
+	}
+}

@@ -236,12 +236,20 @@ func (s *amqpSink) confirmed(ctx context.Context, ch *systems.PublishChannel, al
 		case err != nil:
 			return fmt.Errorf("entity %q: the broker did not confirm the message: %w", m.entity, err)
 		case !acked && ch.IsClosed():
-			return fmt.Errorf("entity %q: the connection ended before the broker confirmed the message", m.entity)
+			return unconfirmed(m.entity, ch.Why())
 		case !acked:
 			return fmt.Errorf("entity %q: the broker refused the message", m.entity)
 		}
 	}
 	return s.routed(ch.Returned(), all)
+}
+
+// unconfirmed is a channel that was closed before a message was confirmed.
+func unconfirmed(id string, why error) error {
+	if why == nil {
+		return fmt.Errorf("entity %q: the connection ended before the broker confirmed the message", id)
+	}
+	return fmt.Errorf("entity %q: the broker did not confirm the message, and closed the channel: %w", id, why)
 }
 
 // routed fails for messages that came back.

@@ -24,6 +24,9 @@ func amqpEntity(d *amqp.Delivery, now time.Time, a *entity.Arena) entity.Value {
 	if id == "" {
 		id = messages.NewID(now)
 	}
+	if strings.HasPrefix(id, "~") {
+		id = "id:" + id // read from a dataset, it would be no text
+	}
 	o := a.NewObject(8)
 	o.Add(entity.IDKey, entity.NewString(id))
 	o.Add("key", entity.NewString(valid(d.RoutingKey)))

@@ -69,6 +69,7 @@ type webhookConfig struct {
 	Window        float64       `spec:"duplicate_window_hours" default:"24" min:"1" max:"720" doc:"How long the ids of events are remembered: a delivery of one that was taken in before is answered like the first and has no effect."`
 	EventLimit    int           `spec:"event_limit" default:"1000000" min:"1000" doc:"How many ids are remembered at most."`
 	RequestLimit  int           `spec:"request_limit" default:"1000" min:"0" doc:"How many requests are kept to be looked at. Of those that proved nothing the beginnings of the last 100 are kept apart."`
+	RequestBytes  int           `spec:"request_bytes" default:"268435456" min:"1" doc:"How many bytes the bodies of those requests may have together."`
 	MaxBody       int           `spec:"max_body_bytes" default:"4194304" min:"1" max:"104857600" doc:"How many bytes a body may have."`
 	Methods       []string      `spec:"methods" doc:"HTTP methods that requests may have: GET, POST, PUT, PATCH, DELETE. Unless given POST alone; if given the entity says its own in method."`
 	Origins       []string      `spec:"allowed_origins" doc:"Senders that may send, by the names they give when they ask for it by OPTIONS, as CloudEvents has it; * stands for all. It is a courtesy among systems and proves nothing. Unless given such questions are refused."`
@@ -98,7 +99,7 @@ func buildWebhook(c any, env Env) (Source, diag.List) {
 	cfg := c.(*webhookConfig)
 	s := &webhookSource{cfg: cfg, env: env, names: webhooks.Rotation{Secret: cfg.Secret, Previous: cfg.Previous}}
 	s.inbox = &webhooks.Inbox{Pipe: env.PipeID, Store: env.Store, Window: time.Duration(cfg.Window * float64(time.Hour)),
-		MostRequests: cfg.RequestLimit, MostEvents: cfg.EventLimit}
+		MostRequests: cfg.RequestLimit, MostBytes: int64(cfg.RequestBytes), MostEvents: cfg.EventLimit}
 	return s, append(s.check(), s.checkMethods()...)
 }
 
@@ -255,7 +256,7 @@ func (s *webhookSource) eventID(q Request, body entity.Value) string {
 	default:
 		id = q.Header.Get("Webhook-Id")
 	}
-	if len(id) > longestEventID || !utf8.ValidString(id) {
+	if len(id) > longestEventID || !utf8.ValidString(id) || strings.HasPrefix(id, "~") { // which read from a dataset would be no text
 		return ""
 	}
 	return id

@@ -65,7 +65,20 @@ type AMQP struct {
 // PublishChannel is a channel in confirm mode.
 type PublishChannel struct {
 	*amqp.Channel
-	back <-chan amqp.Return
+	back   <-chan amqp.Return
+	closed <-chan *amqp.Error
+}
+
+// Why is why the broker closed the channel; nil if it said nothing.
+func (c *PublishChannel) Why() error {
+	select {
+	case err := <-c.closed:
+		if err != nil {
+			return err
+		}
+	default:
+	}
+	return nil
 }
 
 // MostUnconfirmed is how many messages may be published on a channel before
@@ -203,7 +216,7 @@ func (a *AMQP) Channel(ctx context.Context) (*PublishChannel, error) {
 	if err != nil {
 		return nil, &BrokerError{System: a.cfg.ID, Text: err.Error(), cause: err}
 	}
-	return &PublishChannel{ch, ch.NotifyReturn(make(chan amqp.Return, MostUnconfirmed))}, nil
+	return &PublishChannel{ch, ch.NotifyReturn(make(chan amqp.Return, MostUnconfirmed)), ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
 }
 
 // connectLocked sees that there is a connection.

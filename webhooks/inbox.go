@@ -56,11 +56,16 @@ type Inbox struct {
 	// MostRequests is how many requests are kept.
 	Window                   time.Duration
 	MostRequests, MostEvents int
-	taken                    atomic.Int64 // requests since the start
-	tidying                  sync.Mutex
-	kept                     map[string]store.Offset // where what is kept begins; for who tidies
-	busy                     sync.Map                // channels that close, by the id of the event under way
-	refused                  ring
+	// MostBytes is how many bytes of bodies are kept; 0 does not bound them.
+	MostBytes int64
+	bytes     atomic.Int64 // of the bodies that are kept, once they were counted
+	fresh     atomic.Int64 // of those that came since it was looked for too much
+	counted   bool         // for who tidies
+	taken     atomic.Int64 // requests since the start
+	tidying   sync.Mutex
+	kept      map[string]store.Offset // where what is kept begins; for who tidies
+	busy      sync.Map                // channels that close, by the id of the event under way
+	refused   ring
 }
 
 // Load readies the inbox's datasets.
@@ -107,6 +112,8 @@ func LowerHeaders(h http.Header) entity.Value {
 // Keep hands a request over as it came, before anything is made of it. The pending
 // commit is waited for before it is answered.
 func (b *Inbox) Keep(ctx context.Context, r *Request) (store.Pending, error) {
+	b.bytes.Add(int64(len(r.Body)))
+	b.fresh.Add(int64(len(r.Body)))
 	return b.Store.Append(ctx, &store.Batch{Writes: []store.Write{b.Mark(r, Received, "", "")}})
 }
 
@@ -155,28 +162,71 @@ func (b *Inbox) Known(ctx context.Context, event string, now time.Time) (bool, e
 	return now.Sub(record{found[0]}.moment("at")) < b.Window, nil
 }
 
-// tidyEvery is how many requests come between two looks at what is too old.
-const tidyEvery = 64
+// tidyEvery is how many requests come between two looks at what is too old,
+// tidyBytes how many bytes of them.
+const tidyEvery, tidyBytes = 64, 16 << 20
 
 // Tidy forgets now and then what is too old, or too much.
 func (b *Inbox) Tidy(ctx context.Context, now time.Time) error {
-	if b.taken.Add(1)%tidyEvery != 0 || !b.tidying.TryLock() {
+	n := b.taken.Add(1) // the first tidies what was there before
+	if n > 1 && n%tidyEvery != 0 && b.fresh.Load() < tidyBytes || !b.tidying.TryLock() {
 		return nil
 	}
 	defer b.tidying.Unlock()
+	b.fresh.Store(0)
 	if b.kept == nil {
 		b.kept = map[string]store.Offset{}
 	}
+	if err := b.count(ctx); err != nil {
+		return err
+	}
 	return errors.Join(
-		b.prune(ctx, RequestsDataset(b.Pipe), b.MostRequests, func(entity.Value) bool { return false }),
+		b.prune(ctx, RequestsDataset(b.Pipe), b.MostRequests, func(entity.Value) bool {
+			return b.MostBytes > 0 && b.bytes.Load() > b.MostBytes
+		}, func(e entity.Value) { b.bytes.Add(-bodySize(e)) }),
 		b.prune(ctx, EventsDataset(b.Pipe), b.MostEvents, func(e entity.Value) bool {
 			return now.Sub(record{e}.moment("at")) >= b.Window
-		}))
+		}, func(entity.Value) {}))
+}
+
+// bodySize is how many bytes the body of a request has that is kept.
+func bodySize(e entity.Value) int64 {
+	body, _ := e.Get("body")
+	if body.Kind() == entity.Bytes {
+		return int64(len(body.Octets()))
+	}
+	return int64(len(body.Text()))
+}
+
+// count adds up, once, what was there when the node started.
+func (b *Inbox) count(ctx context.Context) error {
+	if b.counted || b.MostBytes == 0 {
+		return nil
+	}
+	arena, sum := entity.NewArena(), int64(0)
+	for since := store.Start; ; {
+		arena.Reset()
+		page, err := b.Store.Read(ctx, RequestsDataset(b.Pipe), store.Query{Since: since}, arena)
+		if err != nil {
+			return err
+		}
+		for _, e := range page.Entities {
+			if !entity.Deleted(e) {
+				sum += bodySize(e)
+			}
+		}
+		if since = page.Next; page.End {
+			break
+		}
+	}
+	b.counted = true
+	b.bytes.Store(sum)
+	return nil
 }
 
 // prune deletes what was written longest ago: as much as is too much, and what
-// is old.
-func (b *Inbox) prune(ctx context.Context, dataset string, most int, old func(e entity.Value) bool) error {
+// is old; gone is told of each.
+func (b *Inbox) prune(ctx context.Context, dataset string, most int, old func(e entity.Value) bool, gone func(e entity.Value)) error {
 	info, err := b.Store.Info(ctx, dataset)
 	if err != nil {
 		return err
@@ -202,6 +252,7 @@ func (b *Inbox) prune(ctx context.Context, dataset string, most int, old func(e 
 				done = true
 				break
 			}
+			gone(e)
 			extra--
 			ops = append(ops, store.Op{Kind: store.Delete, ID: record{e}.text(entity.IDKey)})
 			since = store.Offset(record{e}.number(entity.UpdatedKey))

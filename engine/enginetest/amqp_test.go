@@ -260,6 +260,13 @@ func TestAMQPConfirms(t *testing.T) {
 		"sink": {"type": "amqp", "system": "rabbit", "exchange": "amq.topic", "key": "k.{{ _id }}", "confirm_timeout": 1, "message_id_property": "mid"}}`))
 	p, _ := e.Pipe("out")
 	put(t, st, "src", entities(t, `{"_id": "1", "mid": "x"}`), false)
+	lost := open(t, st, brokerConfig(t, b, `{"_id": "lost", "type": "pipe", "source": {"type": "dataset", "dataset": "src"},
+		"sink": {"type": "amqp", "system": "rabbit", "exchange": "nowhere", "key": "k"}}`))
+	if q, _ := lost.Pipe("lost"); true {
+		if _, err := q.Run(t.Context(), false); err == nil || !strings.Contains(err.Error(), "NOT_FOUND - no exchange 'nowhere'") {
+			t.Errorf("%v", err)
+		}
+	}
 	fails := func(want string) {
 		t.Helper()
 		_, err := p.Run(t.Context(), false)

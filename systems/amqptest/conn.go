@@ -103,7 +103,7 @@ func (c *conn) handleLocked(f frame) bool {
 		return true
 	case frameHeader, frameBody:
 		ch := c.channels[f.channel]
-		return ch != nil && ch.publishing != nil && ch.contentLocked(f)
+		return ch == nil || ch.publishing != nil && ch.contentLocked(f)
 	case frameMethod:
 		a := &args{b: f.payload}
 		id := method(a.long())
@@ -116,7 +116,8 @@ func (c *conn) handleLocked(f frame) bool {
 			c.send(f.channel, begin(m(20, 11)).longText(""))
 			return true
 		}
-		return ch != nil && ch.methodLocked(id, a) && !a.bad
+		// What comes for a channel that the broker has closed is of before.
+		return ch == nil || ch.methodLocked(id, a) && !a.bad
 	}
 	return false
 }
