@@ -41,6 +41,9 @@ func Load(paths []string, o Options) (*Config, diag.List) {
 func Parse(name string, data []byte, o Options) (*Config, diag.List) {
 	l := &loader{o: o}
 	l.add(parse(name, data))
+	for _, n := range o.More {
+		l.add(parsed{node: n})
+	}
 	return l.finish(1)
 }
 
