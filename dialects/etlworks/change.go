@@ -190,7 +190,7 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	more := []store.StateWrite{ids}
-	if given.Enabled != nil && !*given.Enabled {
+	if !given.On() {
 		off, err := webhooks.StartDisabled(pipeOf(id), "an administrator", "created so", now)
 		if err != nil {
 			return err

@@ -50,6 +50,9 @@ type Webhook struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// On tells whether it is enabled, as it is unless somebody says otherwise.
+func (w *Webhook) On() bool { return w.Enabled == nil || *w.Enabled }
+
 // invalid is a definition that cannot be: what is wrong, for the caller.
 type invalid string
 
