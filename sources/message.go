@@ -2,13 +2,8 @@ package sources
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"iter"
-	"slices"
 	"strconv"
 
-	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
@@ -38,6 +33,7 @@ type messageConfig struct {
 	Key      string        `spec:"key" default:"#" doc:"Pattern that a message's key must fit: words with dots between them, where * stands for one word and # for any number."`
 	MaxItems int           `spec:"max_batch_items" default:"100" min:"1" max:"10000" doc:"How many messages a batch has at most."`
 	MaxBytes int           `spec:"max_batch_bytes" default:"1048576" min:"1" max:"104857600" doc:"How many bytes of messages a batch has at most; a larger message is a batch of its own."`
+	Wait     float64       `spec:"max_batch_wait" min:"0" max:"10" doc:"How many seconds a batch that is not full waits for more messages. Unless given it does not wait."`
 	Start    string        `spec:"start" enum:"oldest,new" default:"oldest" doc:"Where a pipe begins that has read nothing yet: with the oldest message that is kept, or with what is published after the pipe was first loaded."`
 	Signals  bool          `spec:"supports_signalling" default:"true" doc:"Whether a message starts the pipe."`
 }
@@ -134,73 +130,4 @@ func (s *messageSource) from(ctx context.Context, since string) (store.Offset, e
 func (s *messageSource) Consumes(ctx context.Context, since string) (string, store.Offset, error) {
 	at, err := s.from(ctx, since)
 	return s.topic.Dataset(), at, err
-}
-
-// Read implements Source.
-func (s *messageSource) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	return func(yield func(*entity.Batch, error) bool) {
-		at, err := s.from(ctx, since)
-		if errors.Is(err, store.ErrNoDataset) {
-			return
-		}
-		var q store.Query
-		if err == nil {
-			q, err = s.topic.Query(ctx, s.pattern, at)
-		}
-		r := &messageReader{s: s, batch: entity.Batch{Arena: entity.NewArena()}, most: min(size, s.cfg.MaxItems), yield: yield}
-		q.Limit = max(r.most, 100)
-		for err == nil && !r.done {
-			err = r.page(ctx, &q)
-		}
-		if err != nil {
-			yield(nil, fmt.Errorf("topic %q: %w", s.topic.Name, err))
-		}
-	}
-}
-
-// messageReader cuts pages of a topic into batches.
-type messageReader struct {
-	s     *messageSource
-	batch entity.Batch
-	most  int
-	yield func(*entity.Batch, error) bool
-	done  bool
-}
-
-func (r *messageReader) page(ctx context.Context, q *store.Query) error {
-	r.batch.Arena.Reset()
-	page, err := r.s.topic.Store.Read(ctx, r.s.topic.Dataset(), *q, r.batch.Arena)
-	if err != nil {
-		return err
-	}
-	fit, size := page.Entities[:0], 0
-	var buf []byte
-	for _, e := range page.Entities {
-		if entity.Deleted(e) || !r.s.pattern.Match(messages.Key(e)) {
-			continue
-		}
-		buf = entity.AppendJSON(buf[:0], e)
-		if len(fit) > 0 && (len(fit) == r.most || size+len(buf) > r.s.cfg.MaxBytes) {
-			if !r.give(fit, Updated(fit[len(fit)-1]), false) {
-				return nil
-			}
-			fit, size = fit[len(fit):], 0
-		}
-		fit, size = append(fit, e), size+len(buf)
-	}
-	moved := page.Next != q.Since
-	q.Since = page.Next
-	if len(fit) > 0 || moved {
-		r.give(fit, formatOffset(page.Next), page.End)
-	}
-	r.done = r.done || page.End
-	return nil
-}
-
-// give yields a batch that ends at a place. Whoever appends to it must not write
-// over what comes behind it on the page.
-func (r *messageReader) give(of []entity.Value, since string, last bool) bool {
-	r.batch.Entities, r.batch.Since, r.batch.Last = slices.Clip(of), since, last
-	r.done = !r.yield(&r.batch, nil)
-	return !r.done
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -71,4 +73,47 @@ func TestMessageBatches(t *testing.T) {
 			from, left = next, left[first:]
 		}
 	}
+}
+
+// A batch that is not full waits for more, as long as it may.
+func TestMessageBatchWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st, err := local.Open("mem", local.Options{InMemory: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		topic := messages.Topic{Name: "x", Store: st}
+		if err := topic.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		n, _ := jsonpos.Parse("c", []byte(`{"type": "message", "exchange": "x", "key": "a", "max_batch_items": 10, "max_batch_wait": 1}`))
+		src := mustBuild(t, Env{PipeID: "p", Node: n, Store: st})
+		begun := time.Now()
+		go func() {
+			for i := range 50 {
+				if err := topic.Publish(t.Context(), messages.Message{Key: []string{"a", "b"}[i%2]}); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}()
+		synctest.Wait()
+		var sizes []int
+		var last time.Duration
+		for since := ""; len(sizes) < 3 && !t.Failed(); time.Sleep(time.Millisecond) { // as signals have the pump run
+			for b, err := range src.Read(t.Context(), since, 100) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				since = b.Since
+				if len(b.Entities) > 0 {
+					sizes, last = append(sizes, len(b.Entities)), time.Since(begun)
+				}
+			}
+		}
+		if fmt.Sprint(sizes) != "[10 10 5]" || last < 1200*time.Millisecond || last > 1600*time.Millisecond {
+			t.Errorf("batches of %v, the last after %s", sizes, last)
+		}
+	})
 }
