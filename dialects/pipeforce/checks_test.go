@@ -363,7 +363,7 @@ func TestResults(t *testing.T) {
 		"fail": "pipeline:\n - event.listen: webhook.fail\n - error: {message: it broke, type: BrokenException}\n",
 		"both": "pipeline:\n - event.listen: webhook.slow\n - set: {value: 2}\n",
 		"late": "pipeline:\n - event.listen: webhook.late\n - async.complete: {correlationId: '${body.correlationId}', value: first}\n - async.complete: {correlationId: '${body.correlationId}', value: second}\n - set: {value: third}\n",
-		"none": "pipeline:\n - event.listen: webhook.hang\n - wait: 500000\n",
+		"none": "pipeline:\n - event.listen: webhook.hang\n - wait: 1500\n",
 	})
 	five := s.hook("eventKey=webhook.five")
 	followed := make(chan string, 1)

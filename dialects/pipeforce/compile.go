@@ -35,6 +35,7 @@ type step struct {
 	onErr  *onError
 	eval   []*pel.Expr
 	output []string // path, from its root on; nil is the body
+	given  map[string]bool
 }
 
 // onError is what happens when a command fails.
@@ -109,7 +110,7 @@ func (c *compiler) step(name string, at jsonpos.Span, params *jsonpos.Node, ids 
 	if old {
 		c.add(caution(at, "command", "write "+cmd.name, "%s is an old name of %s", name, cmd.name))
 	}
-	s := &step{cmd: cmd, at: at, args: map[string]*value{}, raw: map[string]*pel.Expr{}}
+	s := &step{cmd: cmd, at: at, args: map[string]*value{}, raw: map[string]*pel.Expr{}, given: map[string]bool{}}
 	if cmd.outside {
 		c.add(fault(at, "command", "call it at /api/v3/command/"+cmd.name, "%s is called over HTTP, and not in a pipeline", cmd.name))
 		return nil
@@ -118,22 +119,11 @@ func (c *compiler) step(name string, at jsonpos.Span, params *jsonpos.Node, ids 
 		c.param(s, m, ids)
 	}
 	for _, p := range cmd.params {
-		if p.required && s.args[p.name] == nil && s.raw[p.name] == nil && !named(params, p) {
+		if p.required && !s.given[p.name] {
 			c.add(fault(at, "parameter", p.doc, "%s needs the parameter %s", cmd.name, p.name))
 		}
 	}
 	return s
-}
-
-// named tells whether a parameter is given at all: what is wrong with its value
-// was said.
-func named(params *jsonpos.Node, p param) bool {
-	for _, name := range append([]string{p.name}, p.aliases...) {
-		if params.Get(name) != nil {
-			return true
-		}
-	}
-	return false
 }
 
 // members are the parameters of a command; a scalar is the one that the command
@@ -164,6 +154,7 @@ func (c *compiler) param(s *step, m *jsonpos.Member, ids map[string]jsonpos.Span
 	if p.deprecated != "" {
 		c.add(caution(m.KeySpan, "parameter", p.deprecated, "the parameter %s is deprecated", m.Key))
 	}
+	s.given[p.name] = true
 	switch p.name {
 	case "id":
 		id := m.Value.Text
@@ -177,7 +168,7 @@ func (c *compiler) param(s *step, m *jsonpos.Member, ids map[string]jsonpos.Span
 		s.onErr = c.onError(m.Value)
 	case "output":
 		s.output = c.output(m.Value)
-	case "eval":
+	case "eval", "expr":
 		s.eval = append(s.eval, c.exprs(m.Value)...)
 	default:
 		c.argument(s, p, m)

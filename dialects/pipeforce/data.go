@@ -104,12 +104,13 @@ func limitList(_ context.Context, x *exec, a args) (entity.Value, error) {
 	return entity.NewList(list.Elems()[:min(most, int64(list.Len()))]...), nil
 }
 
-func evalAll(_ context.Context, x *exec, a args) (entity.Value, error) {
+// evalAll has nothing to do in a pipeline: its expressions are evaluated like those
+// of every command's eval.
+func evalAll(_ context.Context, _ *exec, a args) (entity.Value, error) {
 	if a.step == nil {
 		return entity.Value{}, errors.New("expressions can be evaluated in pipelines only")
 	}
-	_, err := a.step.raw["expr"].Eval(x.scope())
-	return entity.Value{}, err
+	return entity.Value{}, nil
 }
 
 func logNote(_ context.Context, x *exec, a args) (entity.Value, error) {

@@ -280,7 +280,11 @@ func (p *pace) some() time.Duration {
 // pad waits until a call has taken as long as one that is taken in, so that the
 // time says nothing of a token.
 func (rt *runtime) pad(ctx context.Context, p *pace, begun time.Time) error {
-	return pause(ctx, max(p.some()-time.Since(begun), 0))
+	const slack = 60 * time.Microsecond // by which timers are late
+	if left := p.some() - time.Since(begun) - slack; left > 0 {
+		return pause(ctx, left)
+	}
+	return nil
 }
 
 // received answers a call, whether its token is known or not.

@@ -73,5 +73,8 @@ func span(file string, t *token.Token) jsonpos.Span {
 	}
 	s.Start = jsonpos.Pos{Line: t.Position.Line, Col: t.Position.Column}
 	s.End = jsonpos.Pos{Line: s.Start.Line, Col: s.Start.Col + len([]rune(t.Value))}
+	if t.Type == token.DoubleQuoteType || t.Type == token.SingleQuoteType {
+		s.End.Col += 2 // as in JSON, the quotes belong to the text
+	}
 	return s
 }
