@@ -66,9 +66,15 @@ func (e *Engine) resumeRescans() {
 		if !p.Background() || !s.scheduled() || s.disabled {
 			continue
 		}
-		if wanted, err := p.RescanWanted(e.ctx); err == nil && wanted {
-			e.rescanLocked(s)
+		wanted, err := p.RescanWanted(e.ctx)
+		if err != nil || !wanted {
+			continue
 		}
+		// Before any incremental run begins; what cannot be read is rescanned anew.
+		if err := p.PrimeRescan(e.ctx); err != nil {
+			e.o.Log.Warn("the rescan begins anew", "pipe", p.ID(), "error", err)
+		}
+		e.rescanLocked(s)
 	}
 }
 

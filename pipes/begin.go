@@ -133,6 +133,9 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if r.state, err = p.loadState(ctx); err != nil {
 		return err
 	}
+	if err := r.abandonBeside(ctx); err != nil {
+		return err
+	}
 	since := p.source.Since()
 	r.chrono = since.Supports && since.Chronological
 	again, err := r.resync(ctx)

@@ -130,7 +130,7 @@ func (r *run) mark(next *state) []store.StateWrite {
 		return nil
 	}
 	next.Full.Pieces = r.state.Full.Pieces + 1
-	return []store.StateWrite{{Key: r.p.piece(r.state.Full.Pieces), Value: r.seen, IfRev: store.AnyRev}}
+	return []store.StateWrite{{Key: r.pieceKey(r.state.Full.Pieces), Value: r.seen, IfRev: store.AnyRev}}
 }
 
 // saved notes that a state stands.

@@ -2,6 +2,8 @@ package pipes
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
@@ -47,7 +49,7 @@ func (p *Pipe) lock(ctx context.Context) (unlock func(), err error) {
 }
 
 // RescanWanted tells whether a rescan was asked for and has not come to its
-// end: it begins anew when the node starts.
+// end: it goes on when the node starts.
 func (p *Pipe) RescanWanted(ctx context.Context) (bool, error) {
 	s, err := p.loadState(ctx)
 	return s.Rescan != "", err
@@ -61,13 +63,21 @@ func (p *Pipe) SetRescan(ctx context.Context, wanted bool) error {
 	}
 	defer unlock()
 	s, err := p.loadState(ctx)
-	if err != nil || wanted == (s.Rescan != "") {
+	if err != nil || !wanted && s.Rescan == "" || wanted && len(s.Rescan) > len(rescanWanted) {
 		return err
 	}
+	b := &store.Batch{}
 	if s.Rescan = ""; wanted {
-		s.Rescan = rescanWanted
+		var id [8]byte
+		rand.Read(id[:]) // it never fails
+		s.Rescan = rescanWanted + " " + hex.EncodeToString(id[:])
+	} else if b.State, err = p.forgetBeside(ctx); err != nil {
+		return err
+	} else if side := p.side(); side != nil {
+		side.End()
 	}
-	_, err = commit(ctx, p.env.Store, &store.Batch{State: p.write(s)})
+	b.State = append(p.write(s), b.State...)
+	_, err = commit(ctx, p.env.Store, b)
 	return err
 }
 
@@ -85,12 +95,13 @@ func (p *Pipe) Rescan(ctx context.Context) (Stats, error) {
 		return p.Run(ctx, true) // there is nothing yet to run beside
 	}
 	began := r.state.Offset
-	p.side().Begin()
-	defer p.side().End()
 	if err := r.beginBeside(ctx); err != nil {
 		return Stats{}, err
 	}
 	err = r.trips(context.WithoutCancel(ctx), r.pumpBeside(ctx, began))
+	if err != nil {
+		r.settleBeside(context.WithoutCancel(ctx)) // what incremental runs write is noted until it goes on
+	}
 	r.stats.End = p.env.Now()
 	r.stopped = stoppedBy(ctx, err)
 	r.logEnd(context.WithoutCancel(ctx), err)
@@ -105,8 +116,7 @@ func (r *run) beginBeside(ctx context.Context) (err error) {
 	if r.basis, err = p.basis(ctx); err != nil {
 		return err
 	}
-	r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: sinks.Full, LatestOnly: p.latestOnly(), Beside: true, Serial: p.Memory() != ""})
-	if err != nil {
+	if err = r.openBeside(ctx); err != nil {
 		return err
 	}
 	if p.transform != nil {
@@ -147,19 +157,26 @@ func (r *run) conclude(ctx context.Context) error {
 	return err
 }
 
-// rest notes that the rescan is over. If no incremental run has moved the
-// offset meanwhile, the next one goes on where the rescan ended.
+// rest notes that the rescan is over. If no incremental run has moved the offset
+// meanwhile, nor written anything, the next one goes on where the rescan ended. What
+// one has written the rescan has left out, also where it had a later version in hand.
 func (r *run) rest(ctx context.Context, began string) error {
 	s, err := r.p.loadState(ctx)
 	if err != nil {
 		return err
 	}
-	if s.Offset == began {
+	if s.Offset == began && r.p.side().Untouched() {
 		if s.Offset = r.state.Offset; !r.chrono {
 			s.Offset = r.largest
 		}
 	}
 	s.Rescan, s.OutOfSync, s.Completed = "", nil, true
-	_, err = commit(ctx, r.p.env.Store, &store.Batch{State: r.p.write(s)})
+	forgotten, err := r.p.forgetBeside(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err = commit(ctx, r.p.env.Store, &store.Batch{State: append(r.p.write(s), forgotten...)}); err == nil {
+		r.p.side().End()
+	}
 	return err
 }

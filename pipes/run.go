@@ -57,6 +57,8 @@ type run struct {
 	stopped string        // what ended it early, if it was a person or the node's end
 	remade  bool          // an input was
 	beside  bool          // it is a rescan beside incremental runs
+	besides besideRun     // … and how far it has come, as saved
+	about   sinks.Run     // … and what its writer is told
 }
 
 // Run runs the pump once: reads what is new, or everything if full is asked

@@ -34,7 +34,8 @@ type state struct {
 	// Basis is what the output was made from, OutOfSync why that is not so now.
 	Basis     *basis   `json:"basis,omitempty"`
 	OutOfSync []string `json:"out_of_sync,omitempty"`
-	// Rescan is rescanWanted if a rescan in the background is, else "".
+	// Rescan begins with rescanWanted if a rescan in the background is, and goes on
+	// with which one; else it is "".
 	Rescan string `json:"rescan,omitempty"`
 	// Subset is the dataset of which the source reads a subset, if it does: what has
 	// left the subset behind Offset must stay to be read.

@@ -55,10 +55,13 @@ func (r *run) send(ctx context.Context, b *entity.Batch, also store.Batch) (sink
 
 // save is what must be written to come from the present state to next.
 func (r *run) save(j *job, next state) []store.StateWrite {
-	if r.beside || next.Offset == r.state.Offset && next.Full == r.state.Full {
+	if next.Full == r.state.Full && (r.beside || next.Offset == r.state.Offset) {
 		return nil
 	}
 	states := r.p.write(next)
+	if r.beside {
+		states = r.saveBeside(next)
+	}
 	if next.Full.Pieces > r.state.Full.Pieces {
 		states = append(states, j.pieces...)
 	}
@@ -69,6 +72,9 @@ func (r *run) save(j *job, next state) []store.StateWrite {
 // safe.
 func (r *run) wrote(ctx context.Context, w sinks.Written, next state, n int) {
 	if w.Held || r.beside {
+		if len(w.Revs) > 0 && next.Full.Pieces > r.state.Full.Pieces {
+			r.seen = r.seen[:0]
+		}
 		r.state, r.unsaved = next, true // what the end of the run will save
 	} else {
 		r.note(next, w.Revs)

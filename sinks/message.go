@@ -105,7 +105,7 @@ func (s *messageSink) BeginWith(ctx context.Context, b *entity.Batch, also store
 	if err != nil {
 		return nil, err
 	}
-	return handed{p, len(also.Writes) == 1 && len(w.Ops) > 0, len(w.Ops) > 0}, nil
+	return handed{p, len(also.Writes) == 1 && len(w.Ops) > 0, len(w.Ops) > 0, len(also.State)}, nil
 }
 
 // write makes messages of a batch. Deleted entities are published like others;

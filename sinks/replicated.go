@@ -233,7 +233,7 @@ func (w *replicatedWriter) BeginWith(ctx context.Context, b *entity.Batch, also 
 	if err != nil {
 		return nil, err
 	}
-	return copied{handed{p, all, len(ops) > 0}, w.s.dataset}, nil
+	return copied{handed{p, all, len(ops) > 0, len(also.State)}, w.s.dataset}, nil
 }
 
 // copied is a batch of a copy on its way.

@@ -28,8 +28,12 @@ func (s *seenSet) add(id string) {
 	before := len(s.ids)
 	s.ids[h] = struct{}{}
 	if s.tells && len(s.ids) > before {
-		s.fresh = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(s.fresh, h.Hi), h.Lo)
+		s.fresh = appendHash(s.fresh, h)
 	}
+}
+
+func appendHash(dst []byte, h xxh3.Uint128) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(dst, h.Hi), h.Lo)
 }
 
 // has may be called without a set.
@@ -55,12 +59,20 @@ var errProgress = errors.New("the ids that the interrupted run has seen cannot b
 
 // Resume implements Resuming.
 func (w *datasetWriter) Resume(piece []byte) error {
+	if w.seen == nil {
+		return nil
+	}
+	return w.seen.take(piece)
+}
+
+// take takes in what a piece of Progress holds.
+func (s *seenSet) take(piece []byte) error {
 	if len(piece)%hashBytes != 0 {
 		return errProgress
 	}
-	for ; w.seen != nil && len(piece) > 0; piece = piece[hashBytes:] {
+	for ; len(piece) > 0; piece = piece[hashBytes:] {
 		h := xxh3.Uint128{Hi: binary.BigEndian.Uint64(piece), Lo: binary.BigEndian.Uint64(piece[8:])}
-		w.seen.ids[h] = struct{}{}
+		s.ids[h] = struct{}{}
 	}
 	return nil
 }

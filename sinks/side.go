@@ -1,7 +1,10 @@
 package sinks
 
 import (
+	"fmt"
 	"sync"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/sluiceio/sluice/store"
 )
@@ -18,20 +21,68 @@ type Sider interface {
 type Side struct {
 	mu  sync.Mutex
 	ids *seenSet // what incremental runs have written; nil if there is no rescan
+	// keys begins the keys of the states in which that is kept, so that a rescan can
+	// go on when the node was started anew; "" keeps nothing. Each batch adds one,
+	// in the same commit.
+	keys string
+	kept int
 }
 
 // Begin is the start of a rescan.
-func (s *Side) Begin() {
+func (s *Side) Begin(keys string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ids = newSeenSet(false)
+	s.ids, s.keys, s.kept = newSeenSet(false), keys, 0
 }
 
-// End is its end, however it came.
+// Prime takes up a rescan that was interrupted, with what was kept; last is the
+// number of the last state of it.
+func (s *Side) Prime(keys string, kept [][]byte, last int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ids := newSeenSet(false)
+	for _, piece := range kept {
+		if err := ids.take(piece); err != nil {
+			return err
+		}
+	}
+	s.ids, s.keys, s.kept = ids, keys, last
+	return nil
+}
+
+// Noting tells whether what incremental runs write is noted.
+func (s *Side) Noting() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids != nil
+}
+
+// Untouched tells whether incremental runs have written nothing since the rescan began.
+func (s *Side) Untouched() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ids != nil && len(s.ids.ids) == 0
+}
+
+// End is the end of a rescan that will not go on.
 func (s *Side) End() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ids = nil
+}
+
+// keepLocked is the state that keeps what a batch writes. It holds what was noted
+// before as well: that batch may have been refused.
+func (s *Side) keepLocked(ops []store.Op) []store.StateWrite {
+	if s.keys == "" || len(ops) == 0 {
+		return nil
+	}
+	piece := make([]byte, 0, hashBytes*len(ops))
+	for _, op := range ops {
+		piece = appendHash(piece, xxh3.HashString128(opID(op)))
+	}
+	s.kept++
+	return []store.StateWrite{{Key: fmt.Sprintf("%s%08d", s.keys, s.kept), Value: piece, IfRev: store.AnyRev}}
 }
 
 // noteLocked notes what an incremental run writes.
@@ -66,6 +117,7 @@ func (w *datasetWriter) besides(b *store.Batch) (unlock func()) {
 		case side.ids == nil || of.Dataset != w.s.dataset:
 		case !w.run.Beside:
 			side.noteLocked(of.Ops)
+			b.State = append(b.State, side.keepLocked(of.Ops)...)
 		case !w.run.Serial || w.finishing:
 			b.Writes[i].Ops = side.leaveLocked(of.Ops)
 		}

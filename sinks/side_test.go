@@ -39,7 +39,7 @@ func TestSide(t *testing.T) {
 			return w
 		}
 		write(start(Run{}), `[{"_id":"old","by":"before"},{"_id":"both","by":"before"},{"_id":"gone","by":"before"}]`)
-		s.Side().Begin()
+		s.Side().Begin("")
 		rescan := start(Run{Kind: Full, Beside: true, Serial: serial})
 		run := start(Run{})
 		write(rescan, `[{"_id":"first","by":"rescan"}]`)

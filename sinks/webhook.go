@@ -170,7 +170,7 @@ func (s *webhookSink) BeginWith(ctx context.Context, b *entity.Batch, also store
 	if err != nil {
 		return nil, err
 	}
-	return handed{p, len(also.Writes) == 1 && len(ops) > 0, len(ops) > 0}, nil
+	return handed{p, len(also.Writes) == 1 && len(ops) > 0, len(ops) > 0, len(also.State)}, nil
 }
 
 // Finish implements Writer.

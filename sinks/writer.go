@@ -94,12 +94,13 @@ func (s settled) Wait(context.Context) (Written, error) { return Written(s), nil
 type handed struct {
 	store.Pending
 	all, first bool
+	states     int // of the pipe; the sink may save others behind them
 }
 
 // Wait implements Pending.
 func (h handed) Wait(ctx context.Context) (Written, error) {
 	res, err := h.Pending.Wait(ctx)
-	w := Written{Changed: res.Changed, Revs: res.Revs}
+	w := Written{Changed: res.Changed, Revs: res.Revs[:min(h.states, len(res.Revs))]}
 	if err == nil && !h.all {
 		w.Changed = 0
 		if h.first {
@@ -126,13 +127,14 @@ func (w *datasetWriter) begin(ctx context.Context, b *store.Batch) (Pending, err
 		held, err := w.breaker.hold(ctx, b)
 		return settled(held), err
 	}
+	states := len(b.State)
 	defer w.besides(b)()
 	p, err := w.s.store.Append(ctx, b)
 	if err != nil {
 		return nil, err
 	}
 	first := len(b.Writes) > 0 && b.Writes[0].Dataset == w.s.dataset
-	return handed{p, len(b.Writes) == 0 || len(b.Writes) == 1 && first, first}, nil
+	return handed{p, len(b.Writes) == 0 || len(b.Writes) == 1 && first, first, states}, nil
 }
 
 func (w *datasetWriter) commit(ctx context.Context, b *store.Batch) (Written, error) {
