@@ -1,0 +1,322 @@
+// Package etlworks_test drives the example as its users would: the real binary,
+// real HTTP, and kill -9.
+package etlworks_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/examples/etlworks/receiversim"
+)
+
+const sharedSecret = "an-example-secret-shared-with-the-receiver"
+
+// stage is a node folder with a receiver.
+type stage struct {
+	t           *testing.T
+	bin, dir    string
+	listen, url string
+	receiver    *receiversim.Receiver
+	process     *exec.Cmd
+	said        strings.Builder
+	quiet       sync.WaitGroup
+}
+
+// binary builds the program once for all tests.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sluice-etlworks")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "sluice")
+	out, err := exec.Command("go", "build", "-o", bin, "../../cmd/sluice").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w\n%s", err, out)
+	}
+	return bin, nil
+})
+
+// pipesOfStage is how many pipes run at the same time.
+const pipesOfStage = 4
+
+func setUp(t *testing.T) *stage {
+	t.Helper()
+	s := &stage{t: t, dir: t.TempDir(), receiver: &receiversim.Receiver{Secret: sharedSecret, User: "sluice", Password: "an-example-password"}}
+	var err error
+	if s.bin, err = binary(); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(s.receiver)
+	t.Cleanup(srv.Close)
+	s.url = srv.URL
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.listen = ln.Addr().String()
+	ln.Close()
+	pipe, secrets := s.read("pipes/orders.conf.json"), s.read("test-secrets.json")
+	s.write("pipes/orders.conf.json", pipe)
+	for i := range pipesOfStage - 1 {
+		id := fmt.Sprintf("orders-%d", i+1)
+		s.write("pipes/"+id+".conf.json", strings.Replace(pipe, `"orders"`, `"`+id+`"`, 1))
+	}
+	s.write("test-secrets.json", secrets)
+	t.Cleanup(s.kill)
+	return s
+}
+
+func (s *stage) read(name string) string {
+	s.t.Helper()
+	data, err := os.ReadFile(name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return string(data)
+}
+
+func (s *stage) write(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *stage) start() {
+	s.t.Helper()
+	s.process = exec.Command(s.bin, "serve", s.dir, "--listen", s.listen, "--allow-internal")
+	stderr, err := s.process.StderrPipe()
+	if err == nil {
+		err = s.process.Start()
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		s.said.WriteString(lines.Text() + "\n")
+		if strings.HasPrefix(lines.Text(), "listening on ") {
+			s.quiet.Go(func() {
+				for lines.Scan() {
+					s.said.WriteString(lines.Text() + "\n")
+				}
+			})
+			return
+		}
+	}
+	s.t.Fatalf("the node did not start: %s", s.said.String())
+}
+
+// kill is kill -9.
+func (s *stage) kill() {
+	if s.process != nil {
+		_ = s.process.Process.Kill()
+		s.quiet.Wait()
+		_ = s.process.Wait()
+		s.process = nil
+	}
+}
+
+func (s *stage) token() string {
+	s.t.Helper()
+	out, err := exec.CommandContext(s.t.Context(), s.bin, "token", s.dir).Output()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// call makes a request; 0 is one that was not answered.
+func (s *stage) call(method, path, token, body string) (int, string) {
+	q, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.listen+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if token != "" {
+		q.Header.Set("Authorization", "Bearer "+token)
+	} else {
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	resp, err := http.DefaultClient.Do(q)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return resp.StatusCode, string(text)
+}
+
+func (s *stage) hook() {
+	s.t.Helper()
+	def := strings.Replace(s.read("webhook.json"), "http://127.0.0.1:8099", s.url, 1)
+	if status, text := s.call("POST", "/rest/v1/webhooks", s.token(), def); status != http.StatusCreated {
+		s.t.Fatalf("%d %s", status, text)
+	}
+}
+
+// The example as its page tells it. Here the clock is the real one: E-2's
+// timestamps have 13 digits and are of now.
+func TestExample(t *testing.T) {
+	s := setUp(t)
+	s.start()
+	s.hook()
+	if status, text := s.call("POST", "/api/pipes/orders/pump", "", "operation=start"); status != http.StatusOK {
+		t.Fatalf("%d %s", status, text)
+	}
+	var events map[string]receiversim.Event
+	var refused []string
+	for end := time.Now().Add(30 * time.Second); len(events) == 0 && time.Now().Before(end); {
+		<-time.After(5 * time.Millisecond)
+		events, refused = s.receiver.Seen()
+	}
+	if len(events) != 1 || len(refused) > 0 {
+		t.Fatalf("%v %v", events, refused)
+	}
+	for _, e := range events {
+		if e.EventType != "Flow.Executed" || len(fmt.Sprint(e.Timestamp)) != 13 || e.Skew < -5*time.Second || e.Skew > 5*time.Second || !strings.HasPrefix(e.EntityURL, "http://"+s.listen+"/rest/v1/flows/orders?auditId=") {
+			t.Errorf("%+v", e)
+		}
+		status, text := s.call("GET", strings.TrimPrefix(e.EntityURL, "http://"+s.listen), s.token(), "")
+		if status != http.StatusOK || strings.TrimSpace(text) != string(e.Entity) {
+			t.Errorf("%d %s, told %s", status, text, e.Entity)
+		}
+	}
+}
+
+// run starts a pipe until the node says that it did.
+func (s *stage) run(pipe string) error {
+	for range 4000 {
+		if status, _ := s.call("POST", "/api/pipes/"+pipe+"/pump", "", "operation=start"); status == http.StatusOK {
+			return nil
+		}
+		<-time.After(2 * time.Millisecond)
+	}
+	return fmt.Errorf("%s was never started", pipe)
+}
+
+// logged are the runs that a pipe's execution log tells of, by their time.
+func (s *stage) logged(pipe string) (runs []string) {
+	s.t.Helper()
+	_, text := s.call("GET", "/api/pipes/"+pipe+"/log?history=true&limit=100000", "", "")
+	var all []map[string]any
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		s.t.Fatal(err, text)
+	}
+	for _, e := range all {
+		if e["_id"] == "pump-completed" || e["_id"] == "pump-failed" {
+			at, _ := e["event_time"].(string)
+			runs = append(runs, pipe+" "+strings.TrimPrefix(at, "~t"))
+		}
+	}
+	return runs
+}
+
+// E-12: the node is killed at random moments of a burst. Every run that the node
+// knows of reaches the receiver.
+func TestKill(t *testing.T) {
+	events, kills := 1000, 8
+	if testing.Short() {
+		events, kills = 120, 3
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 1))
+	s := setUp(t)
+	s.receiver.BadEvery = 50
+	s.start()
+	s.hook()
+	var done atomic.Int64
+	var starters sync.WaitGroup
+	for i := range pipesOfStage {
+		pipe := "orders"
+		if i > 0 {
+			pipe = fmt.Sprintf("orders-%d", i)
+		}
+		starters.Go(func() {
+			for range events / pipesOfStage {
+				if err := s.run(pipe); err != nil {
+					t.Error(err)
+					return
+				}
+				done.Add(1)
+			}
+		})
+	}
+	for range kills {
+		at := done.Load() + int64(random.IntN(max(events/kills, 2)))
+		for done.Load() < min(at, int64(events)-1) && !t.Failed() {
+			<-time.After(time.Millisecond)
+		}
+		s.kill()
+		s.start()
+	}
+	starters.Wait()
+	var runs []string
+	missing := 0
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
+		<-time.After(50 * time.Millisecond)
+		if runs, missing = s.missing(); missing == 0 && len(runs) >= events*9/10 {
+			break
+		}
+	}
+	seen, refused := s.receiver.Seen()
+	t.Logf("%d runs were started, %d are logged, %d events arrived", events, len(runs), len(seen))
+	if missing > 0 || len(refused) > 0 || len(runs) < events*9/10 {
+		t.Errorf("%d of %d runs were not told of; not believed: %v", missing, len(runs), refused)
+	}
+	s.kill()
+	if strings.Contains(s.said.String(), sharedSecret) || strings.Contains(s.said.String(), "an-example-password") {
+		t.Error("a secret is told")
+	}
+}
+
+// missing are the runs that are logged, and how many of them the receiver has not
+// heard of.
+func (s *stage) missing() (runs []string, missing int) {
+	heard := map[string]bool{}
+	seen, _ := s.receiver.Seen()
+	for _, e := range seen {
+		var run struct {
+			Pipe string `json:"pipe"`
+			At   string `json:"event_time"`
+		}
+		if err := json.Unmarshal(e.Entity, &run); err != nil {
+			s.t.Fatal(err)
+		}
+		heard[run.Pipe+" "+run.At] = true
+	}
+	for i := range pipesOfStage {
+		pipe := "orders"
+		if i > 0 {
+			pipe = fmt.Sprintf("orders-%d", i)
+		}
+		runs = append(runs, s.logged(pipe)...)
+	}
+	for _, r := range runs {
+		if !heard[r] {
+			missing++
+		}
+	}
+	return runs, missing
+}
