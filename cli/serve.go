@@ -15,9 +15,8 @@ import (
 
 type serveCmd struct {
 	nodeFlags
-	Listen    string `help:"Address to listen on; a loopback address." default:"127.0.0.1:9042"`
-	PublicURL string `name:"public-url" help:"URL under which others reach the node, behind a proxy for example; it stands in what the node tells them." placeholder:"URL"`
-	URL       string `help:"Address by which other nodes reach this one, to tell it of changes; by default the one it listens on."`
+	Listen string `help:"Address to listen on; a loopback address." default:"127.0.0.1:9042"`
+	URL    string `name:"url" help:"URL by which others reach this node, behind a proxy for example; it stands in what the node tells them. By default the address it listens on." placeholder:"URL"`
 }
 
 // endTimeout is how long the end may take.
@@ -29,23 +28,21 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 	if err := loopbackOnly(c.Listen); err != nil {
 		return err
 	}
-	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Host == "" || u.User != nil || u.RawQuery != "") {
-		return usage("--public-url %q is no address such as https://sluice.example.com", c.PublicURL)
+	if u, err := url.Parse(c.URL); c.URL != "" && (err != nil || u.Host == "" || u.User != nil || u.RawQuery != "") {
+		return usage("--url %q is no address such as https://sluice.example.com", c.URL)
 	}
 	ln, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return usage("cannot listen: %w; is another node running? choose another address with --listen", err)
 	}
 	defer ln.Close()
-	if c.reached = c.URL; c.reached == "" {
-		c.reached = "http://" + ln.Addr().String()
-	}
+	c.reached = cmp.Or(c.URL, "http://"+ln.Addr().String())
 	// The node lives on while requests end: its context is not the signal's.
 	n, err := c.open(context.WithoutCancel(ctx), s)
 	if err != nil {
 		return err
 	}
-	l, err := newLive(context.WithoutCancel(ctx), c.nodeFlags, n, s, cmp.Or(c.PublicURL, "http://"+ln.Addr().String()))
+	l, err := newLive(context.WithoutCancel(ctx), c.nodeFlags, n, s, c.reached)
 	defer l.close()
 	if err != nil {
 		return usage("%w", err)
