@@ -10,6 +10,7 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dialects"
 	"github.com/sluiceio/sluice/dialects/etlworks"
+	"github.com/sluiceio/sluice/dialects/membrane"
 	"github.com/sluiceio/sluice/dialects/pipeforce"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -19,7 +20,7 @@ import (
 
 // knownDialects are the formats of others that every command reads.
 func knownDialects() []dialects.Dialect {
-	return []dialects.Dialect{etlworks.Dialect(), pipeforce.Dialect()}
+	return []dialects.Dialect{etlworks.Dialect(), membrane.Dialect(), pipeforce.Dialect()}
 }
 
 // Dialects are the formats of others that this binary reads.

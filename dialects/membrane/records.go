@@ -1,0 +1,171 @@
+package membrane
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+)
+
+// logRecord is an event as one subscription got it; without one nobody did. It is
+// read off the dataset of events, which knows the subscriptions of each.
+type logRecord struct {
+	ID           string          `json:"id"`
+	Event        string          `json:"externalEventId,omitempty"`
+	Subscription string          `json:"externalEventSubscriptionId,omitempty"`
+	Connection   string          `json:"connectionId,omitempty"`
+	Integration  string          `json:"integrationId"`
+	Webhook      string          `json:"globalWebhookKey"`
+	Selector     string          `json:"globalWebhookEventSelector"`
+	Status       string          `json:"status"` // matched or unmatched
+	Payload      json.RawMessage `json:"payload"`
+	Runs         []string        `json:"launchedFlowRunIds"`
+	Error        string          `json:"error,omitempty"`
+	Logs         []string        `json:"logs"`
+	At           string          `json:"createdAt"`
+}
+
+// lookBack is how many of the newest events of a webhook a list looks at.
+const lookBack = 10000
+
+// records lists events, newest first.
+func (d *desk) records(w http.ResponseWriter, r *http.Request) {
+	q, limit := r.URL.Query(), 100
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > 1000 {
+			tell(w, http.StatusBadRequest, "bad_request", "limit is a whole number from 1 to 1000")
+			return
+		}
+		limit = n
+	}
+	cursor := q.Get("cursor")
+	keep := func(l *logRecord) bool {
+		return fits(q.Get("externalEventSubscriptionId"), l.Subscription) && fits(q.Get("connectionId"), l.Connection) &&
+			fits(q.Get("integrationId"), l.Integration) && fits(q.Get("status"), l.Status) && (cursor == "" || l.ID < cursor)
+	}
+	all, err := d.gatherRecords(r.Context(), keep, limit+1)
+	if err != nil {
+		d.fail(w, err)
+		return
+	}
+	out := page{Items: []any{}}
+	for _, l := range all[:min(limit, len(all))] {
+		out.Items = append(out.Items, l)
+		if len(out.Items) == limit && len(all) > limit {
+			out.Cursor = l.ID
+		}
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+// gatherRecords returns the newest records of all webhooks that are wanted.
+func (d *desk) gatherRecords(ctx context.Context, keep func(*logRecord) bool, most int) ([]*logRecord, error) {
+	known := map[string]*subscription{}
+	subs, err := d.registry.list(ctx, func(*subscription) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range subs {
+		known[s.ID] = s
+	}
+	var all []*logRecord
+	for _, h := range d.hooks {
+		of, err := d.recordsOf(ctx, h, known, keep, most)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, of...)
+	}
+	slices.SortFunc(all, func(a, b *logRecord) int { return compareText(b.ID, a.ID) })
+	return all[:min(most, len(all))], nil
+}
+
+func (d *desk) recordsOf(ctx context.Context, h *webhook, known map[string]*subscription, keep func(*logRecord) bool, most int) (all []*logRecord, err error) {
+	q := store.Query{Since: store.Start, Limit: 200, Reverse: true}
+	for seen := 0; seen < lookBack && len(all) < most; {
+		p, err := d.node.Store().Read(ctx, h.env.PipeID, q, entity.NewArena())
+		if errors.Is(err, store.ErrNoDataset) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range p.Entities {
+			for _, l := range d.recordsIn(h, e, known) {
+				if keep(l) {
+					all = append(all, l)
+				}
+			}
+		}
+		if seen += len(p.Entities); p.End || p.Next == q.Since {
+			break
+		}
+		q.Since = p.Next
+	}
+	return all, nil
+}
+
+// recordsIn are the records of one event, one for each subscription.
+func (d *desk) recordsIn(h *webhook, e entity.Value, known map[string]*subscription) []*logRecord {
+	if entity.Deleted(e) {
+		return nil
+	}
+	payload, _ := e.Get("payload")
+	received, _ := e.Get("received")
+	base := logRecord{ID: textOf(e, entity.IDKey), Integration: h.cfg.Integration, Webhook: h.cfg.Key, Selector: textOf(e, "selector"), Status: "unmatched",
+		Payload: entity.AppendPlain(nil, payload), Runs: []string{}, Logs: []string{}, At: received.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")}
+	ids, _ := e.Get("subscriptions")
+	if ids.Len() == 0 {
+		return []*logRecord{&base}
+	}
+	var all []*logRecord
+	for _, v := range ids.Elems() {
+		l := base
+		l.Subscription, l.Status = v.Text(), "matched"
+		l.ID += "@" + l.Subscription
+		if s := known[l.Subscription]; s != nil {
+			l.Event, l.Connection = s.Event, s.Connection
+		}
+		l.Runs = slices.Concat(l.Runs, d.pipes[l.Subscription])
+		all = append(all, &l)
+	}
+	return all
+}
+
+// record answers one record by its id.
+func (d *desk) record(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	event, _, _ := strings.Cut(id, "@")
+	for _, name := range slices.SortedFunc(maps.Keys(d.hooks), func(a, b hookName) int { return compareText(a.integration+"/"+a.key, b.integration+"/"+b.key) }) {
+		h := d.hooks[name]
+		found, err := d.node.Store().Get(r.Context(), h.env.PipeID, []string{event}, entity.NewArena())
+		if err != nil && !errors.Is(err, store.ErrNoDataset) {
+			d.fail(w, err)
+			return
+		}
+		if err != nil || len(found) == 0 || found[0].IsNull() {
+			continue
+		}
+		known := map[string]*subscription{}
+		if _, sub, ok := strings.Cut(id, "@"); ok {
+			if s, err := d.registry.get(r.Context(), sub); err == nil && s != nil {
+				known[sub] = s
+			}
+		}
+		for _, l := range d.recordsIn(h, found[0], known) {
+			if l.ID == id {
+				writeJSON(w, http.StatusOK, l)
+				return
+			}
+		}
+	}
+	tell(w, http.StatusNotFound, "not_found", "there is no such record")
+}
