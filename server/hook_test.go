@@ -197,9 +197,10 @@ func TestRefusedTakeLittleRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	head := http.Header{"X-Large": {strings.Repeat("h", 30<<10)}, "X-Small": {"yes"}}
+	large := []byte(strings.Repeat("b", 1<<20))
 	keep := func(n int) {
 		for i := range n {
-			r := &webhooks.Request{ID: fmt.Sprint("r", i), At: now, Headers: head, URL: "http://x/" + strings.Repeat("u", 10<<10), Body: []byte(strings.Repeat("b", 1<<20))}
+			r := &webhooks.Request{ID: fmt.Sprint("r", i), At: now, Headers: head, URL: "http://x/" + strings.Repeat("u", 10<<10), Body: large}
 			if err := box.KeepRefused(t.Context(), r, "no"); err != nil {
 				t.Fatal(err)
 			}
@@ -291,14 +292,15 @@ func TestWebhookMethods(t *testing.T) {
 // The bodies of what is kept are bounded together, those of before a restart too.
 func TestRequestsTakeBoundedRoom(t *testing.T) {
 	st, now := memoryStore(t), time.Now()
-	const size, most = 1 << 20, 5 << 20
-	for life := range 3 {
+	const size, most = 64 << 10, 1 << 20
+	body := []byte(strings.Repeat("b", size))
+	for life := range 2 {
 		box := &webhooks.Inbox{Pipe: "p", Store: st, Window: time.Hour, MostRequests: 1000, MostEvents: 1000, MostBytes: most}
 		if err := box.Load(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for i := range 40 {
-			r := &webhooks.Request{ID: fmt.Sprintf("r%d-%02d", life, i), At: now, Body: []byte(strings.Repeat("b", size))}
+		for i := range 130 {
+			r := &webhooks.Request{ID: fmt.Sprintf("r%d-%03d", life, i), At: now, Body: body}
 			p, err := box.Keep(t.Context(), r)
 			if err == nil {
 				_, err = p.Wait(t.Context())
@@ -309,7 +311,7 @@ func TestRequestsTakeBoundedRoom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if info, err := st.Info(t.Context(), webhooks.RequestsDataset("p")); err != nil || info.Live > (most+16<<20)/size {
+			if info, err := st.Info(t.Context(), webhooks.RequestsDataset("p")); err != nil || info.Live > most/size+64 {
 				t.Fatalf("%d requests are kept, %v", info.Live, err)
 			}
 		}

@@ -55,9 +55,9 @@ func TestMessageRetention(t *testing.T) {
 		e := open(t, st, parse(t, `[
 			{"_id": "short", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}, "sink": {"type": "message", "exchange": "x", "key": "k", "retention_hours": 1}},
 			{"_id": "long", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}, "sink": {"type": "message", "exchange": "x", "key": "k", "retention_hours": 48, "retention_messages": 10}},
-			{"_id": "reader", "type": "pipe", "source": {"type": "message", "exchange": "x"}, "sink": {"type": "null"}},
+			{"_id": "reader", "type": "pipe", "source": {"type": "message", "exchange": "x"}, "sink": {"type": "null"}, "pump": {"schedule_interval": 7200}},
 			{"_id": "lazy", "type": "pipe", "source": {"type": "message", "exchange": "x", "start": "new"}, "sink": {"type": "null"}, "pump": {"mode": "manual"}},
-			{"_id": "own", "type": "pipe", "source": {"type": "message", "exchange": "y"}, "sink": {"type": "null"}}]`))
+			{"_id": "own", "type": "pipe", "source": {"type": "message", "exchange": "y"}, "sink": {"type": "null"}, "pump": {"schedule_interval": 7200}}]`))
 		put(t, st, "in", entities(t, `{"_id": "1"} `), false)
 		e.Start()
 		time.Sleep(26 * time.Hour)
