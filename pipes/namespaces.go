@@ -5,6 +5,7 @@ import (
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/transforms"
@@ -38,9 +39,13 @@ func (p *Pipe) dtlOptions() dtl.Options {
 }
 
 // uriNamespaces are the prefixes that the node declares for namespaces of URIs.
-func (p *Pipe) uriNamespaces() map[string]string {
+func (p *Pipe) uriNamespaces() map[string]string { return URINamespaces(p.env.Metadata) }
+
+// URINamespaces are the namespaces that a node's metadata declares, with the URIs
+// they stand for.
+func URINamespaces(metadata *jsonpos.Node) map[string]string {
 	declared := map[string]string{}
-	if n := p.env.Metadata.Get("namespaces").Get("default"); n != nil {
+	if n := metadata.Get("namespaces").Get("default"); n != nil {
 		for _, m := range n.Members {
 			if uri, ok := m.Value.Str(); ok {
 				declared[m.Key] = uri

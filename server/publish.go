@@ -35,7 +35,7 @@ func (s *server) publish(mux *http.ServeMux) {
 	s.shares(mux)
 	for _, route := range []string{"sdshare-collection", "sdshare-fragments"} {
 		mux.HandleFunc("GET /api/publishers/{pipe}/"+route, func(w http.ResponseWriter, _ *http.Request) {
-			fail(w, http.StatusNotImplemented, "this form is not supported yet; entities, csv, xml and excel are")
+			fail(w, http.StatusNotImplemented, "publishers have no feeds of SDShare; entities, csv, xml and excel are there")
 		})
 	}
 }

@@ -64,6 +64,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("POST /api/datasets/{dataset}/entities", s.putEntities)
 	mux.HandleFunc("GET /api/datasets/{dataset}/entity", s.entity)
 	s.publish(mux)
+	s.sdshare(mux)
 	s.hooks(mux)
 	if o.More != nil {
 		o.More(mux)

@@ -27,15 +27,9 @@ func rdfType() Type {
 		Config: func() any { return new(rdfConfig) },
 		Build: func(c any, env Env) (Transform, diag.List) {
 			cfg := c.(*rdfConfig)
-			uris := map[string]string{}
-			for _, p := range builtIn() {
-				uris[p.name] = p.uri
-			}
-			for name, uri := range env.DTL.URINamespaces {
-				uris[name] = uri
-			}
+			t := NewTriples(env.DTL.URINamespaces)
 			return &each{effects: cfg.SideEffects, do: func(_ context.Context, a *entity.Arena, e entity.Value) (entity.Value, error) {
-				text, err := triplesOf(e, uris)
+				text, err := t.Of(e)
 				if err != nil {
 					return e, err
 				}
@@ -180,4 +174,30 @@ func legal(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// Triples writes entities as RDF.
+type Triples struct{ uris map[string]string }
+
+// NewTriples returns a writer that knows the built-in namespaces and those given.
+func NewTriples(namespaces map[string]string) *Triples {
+	uris := map[string]string{}
+	for _, p := range builtIn() {
+		uris[p.name] = p.uri
+	}
+	for name, uri := range namespaces {
+		uris[name] = uri
+	}
+	return &Triples{uris}
+}
+
+// Of returns what an entity says, as N-Triples.
+func (t *Triples) Of(e entity.Value) (string, error) { return triplesOf(e, t.uris) }
+
+// Resource returns the URI of an entity.
+func (t *Triples) Resource(e entity.Value) (string, error) {
+	id, _ := entity.ID(e)
+	iri, err := (&triples{uris: t.uris}).iri(id)
+	iri, _ = bare(iri)
+	return iri, err
 }

@@ -276,9 +276,11 @@ func TestSealFrom(t *testing.T) {
 		removed  int64
 	}{{400, 0.5, 398}, {400, 0, 0}, {40, 0.5, 0}, {400, 0.999, 0}} {
 		s := open(t, t.TempDir(), Options{SegmentBytes: 256 << 10})
+		var texts []string
 		for n := range c.versions {
-			storetest.Write(t, s, "d", storetest.Puts(t, fmt.Sprintf(`{"_id":"a","n":%d,"pad":"%s"}`, n, strings.Repeat("x", 100)))...)
+			texts = append(texts, fmt.Sprintf(`{"_id":"a","n":%d,"pad":"%s"}`, n, strings.Repeat("x", 100)))
 		}
+		storetest.Write(t, s, "d", storetest.Puts(t, texts...)...)
 		o := store.CompactOptions{Datasets: map[string]store.Retention{"d": {KeepVersions: 2}}, SealFrom: c.from}
 		done, err := s.Compact(t.Context(), o)
 		if err != nil || done.Versions != c.removed || done.Versions > 0 != (done.Files == 1) {
