@@ -1,6 +1,7 @@
 package membrane
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -102,7 +103,7 @@ func (f *folder) yaml(name string) *jsonpos.Node {
 		f.fail(f.start(name), "unreadable", "", "%v", err)
 		return nil
 	}
-	n, errs := yamlpos.Parse(f.files[name], data)
+	n, errs := yamlpos.Parse(f.files[name], captioned(data))
 	for _, e := range errs {
 		f.finds.Add(diag.Finding{Rule: e.Code, Severity: diag.Error, Span: e.Span, Message: e.Msg, Help: e.Help})
 	}
@@ -110,6 +111,15 @@ func (f *folder) yaml(name string) *jsonpos.Node {
 		n = &jsonpos.Node{Kind: jsonpos.Object, Span: f.start(name)}
 	}
 	return n
+}
+
+// captioned makes a comment of a first line like "// events/key/spec.yml", as the
+// vendor's manual writes it above its examples.
+func captioned(data []byte) []byte {
+	if !bytes.HasPrefix(data, []byte("//")) {
+		return data
+	}
+	return append([]byte("# "), data[2:]...)
 }
 
 // start is the beginning of a file.
