@@ -78,6 +78,9 @@ func (l *loader) discover(path string) []string {
 	}
 	if !info.IsDir() {
 		l.besides(filepath.Dir(path))
+		if l.front(path) {
+			return nil
+		}
 		return []string{path}
 	}
 	l.besides(path)
@@ -103,13 +106,32 @@ func (l *loader) fronts(dir string) {
 		if len(files) == 0 {
 			continue
 		}
-		l.foreign += len(files)
-		nodes, finds := front.Compile(dir, files, readLimited)
-		l.finds.Add(finds...)
-		for _, n := range nodes {
-			l.add(parsed{node: n})
+		l.compile(front, dir, files)
+	}
+}
+
+func (l *loader) compile(f Front, dir string, files []string) {
+	l.foreign += len(files)
+	nodes, finds := f.Compile(dir, files, readLimited)
+	l.finds.Add(finds...)
+	for _, n := range nodes {
+		l.add(parsed{node: n})
+	}
+}
+
+// front adds the components of a single file if it is one of a front's.
+func (l *loader) front(path string) bool {
+	if strings.HasSuffix(path, ".json") {
+		return false // of this format, wherever it stands
+	}
+	dir := filepath.Dir(path)
+	for _, f := range l.o.Fronts {
+		if slices.Contains(f.Files(dir), path) {
+			l.compile(f, dir, []string{path})
+			return true
 		}
 	}
+	return false
 }
 
 // readLimited reads a file that is not larger than configuration may be.

@@ -83,6 +83,9 @@ func (r *result) finish(v entity.Value) {
 	r.value, _ = v.Get("value")
 }
 
+// skipped is a pipeline whose selector does not choose the event.
+const skipped = "skipped"
+
 // ofPipelines finishes a result if all pipelines have come to their end: of one
 // pipeline it is what that says, of several a list.
 func (rt *runtime) ofPipelines(ctx context.Context, r *result) error {
@@ -107,15 +110,22 @@ func (rt *runtime) ofPipelines(ctx context.Context, r *result) error {
 		if at := moment(v, "at"); at.After(last) {
 			last = at
 		}
-		if s := str(v, "status"); s != "ok" {
+		value, _ := v.Get("value")
+		switch s := str(v, "status"); s {
+		case "ok":
+		case skipped:
+			continue
+		default:
 			status = s
 		}
-		value, _ := v.Get("value")
 		all = append(all, entity.NewDict(text("pipeline", r.pipelines[i]), text("status", str(v, "status")), member("value", value)))
 	}
 	r.finished, r.status, r.value = last, status, entity.NewList(all...)
-	if len(found) == 1 {
-		r.value, _ = found[0].Get("value")
+	switch len(all) {
+	case 0:
+		r.value = entity.Value{}
+	case 1:
+		r.value, _ = all[0].Get("value")
 	}
 	return nil
 }

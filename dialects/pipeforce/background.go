@@ -210,36 +210,12 @@ func (s *service) compact(ctx context.Context) {
 // tidy removes results that are gone, payloads that were handed out, and runs
 // that are too many.
 func (rt *runtime) tidy(ctx context.Context) error {
-	now := rt.now()
-	var ops []store.Op
-	var states []store.StateWrite
-	err := rt.each(ctx, resultsDataset, func(v entity.Value) error {
-		id := str(v, entity.IDKey)
-		if strings.ContainsAny(id, "/!~") {
-			return nil
-		}
-		r, err := rt.result(ctx, id)
-		if err != nil || r != nil {
-			return err
-		}
-		states = append(states, store.StateWrite{Key: completionKey(id), IfRev: store.AnyRev})
-		for _, part := range []string{"", "!", "~ping", "~fetched"} {
-			ops = append(ops, deleteOp(strings.Clone(id)+part))
-		}
-		list, _ := v.Get("pipelines")
-		for _, p := range list.Elems() {
-			ops = append(ops, deleteOp(id+"/"+p.Text()))
-		}
-		return nil
-	})
-	if err == nil {
-		err = rt.remove(ctx, resultsDataset, ops, states)
-	}
-	if err != nil {
+	if err := rt.tidyResults(ctx); err != nil {
 		return err
 	}
-	ops = nil
-	err = rt.each(ctx, outboundDataset, func(v entity.Value) error {
+	var ops []store.Op
+	now := rt.now()
+	err := rt.each(ctx, outboundDataset, func(v entity.Value) error {
 		if now.Sub(moment(v, "at")) > outboundFor {
 			ops = append(ops, deleteOp(strings.Clone(str(v, entity.IDKey))))
 		}
@@ -252,6 +228,49 @@ func (rt *runtime) tidy(ctx context.Context) error {
 		return err
 	}
 	return rt.trim(ctx, logDataset, rt.hub.cfg.LogLimit)
+}
+
+// tidyResults removes results that are gone. Only those are looked at closely
+// that may be.
+func (rt *runtime) tidyResults(ctx context.Context) error {
+	now := rt.now()
+	keep, fetched := rt.hub.keeps()
+	old := map[string]bool{}
+	err := rt.each(ctx, resultsDataset, func(v entity.Value) error {
+		id := str(v, entity.IDKey)
+		base, isFetched := strings.CutSuffix(id, "~fetched")
+		if isFetched && now.Sub(moment(v, "at")) > fetched || !strings.ContainsAny(id, "/!~") && now.Sub(moment(v, "created")) > keep {
+			old[strings.Clone(base)] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var ops []store.Op
+	var states []store.StateWrite
+	for id := range old {
+		r, err := rt.result(ctx, id)
+		if err != nil {
+			return err
+		}
+		if r != nil {
+			continue
+		}
+		found, err := rt.get(ctx, resultsDataset, id)
+		if err != nil {
+			return err
+		}
+		states = append(states, store.StateWrite{Key: completionKey(id), IfRev: store.AnyRev})
+		for _, part := range []string{"", "!", "~ping", "~fetched"} {
+			ops = append(ops, deleteOp(id+part))
+		}
+		list, _ := found[0].Get("pipelines")
+		for _, p := range list.Elems() {
+			ops = append(ops, deleteOp(id+"/"+p.Text()))
+		}
+	}
+	return rt.remove(ctx, resultsDataset, ops, states)
 }
 
 // mostAtOnce bounds what one commit removes.

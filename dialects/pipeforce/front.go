@@ -231,7 +231,7 @@ func (t listening) source(b builder) *jsonpos.Node {
 	if size == 0 {
 		size = 204800
 	}
-	src := []any{"type", b.text("pipeforce"), "exchange", b.text(exchangeName(exchange)), "key", builder{t.key.Span}.text(t.prefix + t.key.Text),
+	src := []any{"type", b.text("pipeforce"), "system", b.text(systemID), "exchange", b.text(exchangeName(exchange)), "key", builder{t.key.Span}.text(t.prefix + t.key.Text),
 		"max_batch_items", b.number(min(t.items, 10000)), "max_batch_bytes", b.number(min(size, 204800)), "start", b.text("new")}
 	return b.dict(src...)
 }

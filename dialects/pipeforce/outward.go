@@ -244,7 +244,7 @@ func httpCall(method string) func(context.Context, *exec, args) (entity.Value, e
 		client := &http.Client{Transport: x.rt.hub.transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 		resp, err := client.Do(q)
 		if err != nil {
-			return entity.Value{}, fmt.Errorf("%s %s: %w", method, q.URL.Redacted(), errors.Unwrap(err))
+			return entity.Value{}, fmt.Errorf("%s %s: %w", method, shownURL(q.URL), errors.Unwrap(err))
 		}
 		defer resp.Body.Close()
 		data, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer+1))
@@ -256,7 +256,7 @@ func httpCall(method string) func(context.Context, *exec, args) (entity.Value, e
 		}
 		ignore, err := a.yes("ignoreErrorStatus", false)
 		if err == nil && resp.StatusCode >= 400 && !ignore {
-			err = fmt.Errorf("%s %s answers %s", method, q.URL.Redacted(), resp.Status)
+			err = fmt.Errorf("%s %s answers %s", method, shownURL(q.URL), resp.Status)
 		}
 		if err != nil {
 			return entity.Value{}, err
@@ -264,6 +264,9 @@ func httpCall(method string) func(context.Context, *exec, args) (entity.Value, e
 		return answer(a, resp, data, sent)
 	}
 }
+
+// shownURL is an address without what is secret in it.
+func shownURL(u *url.URL) string { return systems.NewSecrets(nil).Address(u.String()) }
 
 func (x *exec) newRequest(ctx context.Context, method string, a args) (*http.Request, entity.Value, error) {
 	u, err := url.Parse(a.text("url"))
@@ -373,7 +376,7 @@ func answer(a args, resp *http.Response, data []byte, sent entity.Value) (entity
 	all := []entity.Member{member("statusCode", entity.NewInt(int64(resp.StatusCode))), member("headers", entity.NewDict(headers...)), member("body", v)}
 	request, err := a.yes("includeRequest", false)
 	if request {
-		all = append(all, member("request", entity.NewDict(text("method", resp.Request.Method), text("url", resp.Request.URL.Redacted()), member("body", sent))))
+		all = append(all, member("request", entity.NewDict(text("method", resp.Request.Method), text("url", shownURL(resp.Request.URL)), member("body", sent))))
 	}
 	return entity.NewDict(all...), err
 }

@@ -16,6 +16,7 @@ type sourceConfig struct {
 	spec.Base
 	Type     string        `spec:"type,required" doc:"pipeforce"`
 	Comment  *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
+	System   string        `spec:"system" default:"pipeforce" doc:"System whose worker_threads bound how many pipelines run at once."`
 	Exchange string        `spec:"exchange" default:"default" doc:"Name of the topic that is read."`
 	Key      string        `spec:"key,required" doc:"Pattern that a message's key must fit: words with dots between them, where * stands for one word and # for any number."`
 	MaxItems int           `spec:"max_batch_items" default:"1" min:"1" max:"10000" doc:"How many messages a batch has at most. A batch that is not full waits a second for more."`

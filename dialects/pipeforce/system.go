@@ -43,7 +43,7 @@ type systemConfig struct {
 	Description   *jsonpos.Node `spec:"description" kind:"string|array" doc:"What the system is for: a text, or a list of lines."`
 	Comment       *jsonpos.Node `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
 	Metadata      *jsonpos.Node `spec:"metadata" kind:"object" doc:"Free properties for tools, $config-group among them."`
-	WorkerThreads int           `spec:"worker_threads" default:"10" min:"1" doc:"How many pipelines may run at once."`
+	WorkerThreads int           `spec:"worker_threads" default:"50" min:"1" doc:"How many pipelines may run at once; each runs once at a time."`
 	Namespace     string        `spec:"namespace" default:"default" doc:"Name of the tenant, which events and messages carry."`
 	URL           string        `spec:"url" doc:"Address under which callers reach the node, for the addresses of webhooks; unless given that of the node itself."`
 	SMTP          smtpConfig    `spec:"smtp" doc:"The server that mail.send hands mails to."`

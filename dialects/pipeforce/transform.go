@@ -64,15 +64,15 @@ func buildTransform(c any, env transforms.Env) (transforms.Transform, diag.List)
 func (p *pipeline) SideEffects() bool { return true }
 
 // Link implements systems.Linker: mails need a server.
-func (p *pipeline) Link() diag.List {
+func (p *pipeline) Link() (finds diag.List) {
 	h, _ := p.env.System(systemID).(*hub)
 	for _, s := range p.program.steps {
 		if s.cmd.name == "mail.send" && (h == nil || h.cfg.SMTP.Host == "") {
-			return diag.List{fault(s.at, "smtp", `add {"_id": "pipeforce", "type": "system:pipeforce", "smtp": {"host": …}} to systems/`,
-				"mail.send needs a mail server, and the system pipeforce names none")}
+			finds.Add(fault(s.at, "smtp", `add {"_id": "pipeforce", "type": "system:pipeforce", "smtp": {"host": …}} to systems/`,
+				"mail.send needs a mail server, and the system pipeforce names none"))
 		}
 	}
-	return nil
+	return finds
 }
 
 // runtime readies what commands reach the node by.
@@ -138,11 +138,17 @@ func (p *pipeline) once(ctx context.Context, rt *runtime, all []messages.Message
 		x.user = rt.hub.users[systemUser]
 	} else {
 		x.ofMessage(all)
-		if ok, err := p.chosen(x); err != nil || !ok {
-			return err
-		}
 	}
 	begun := rt.now()
+	if p.program.trigger != nil {
+		ok, err := p.chosen(x)
+		if err != nil {
+			return p.told(ctx, x, begun, err, err)
+		}
+		if !ok {
+			return p.passed(ctx, x)
+		}
+	}
 	err := x.run(ctx)
 	switch {
 	case x.verdict == nacked && err == nil:
@@ -176,6 +182,14 @@ func (p *pipeline) chosen(x *exec) (bool, error) {
 		return false, &stepError{t.cmd.name, t.at, err}
 	}
 	return enabled(v), nil
+}
+
+// passed says that the pipeline has nothing to do for a call.
+func (p *pipeline) passed(ctx context.Context, x *exec) error {
+	if x.ids.correlation == "" || p.program.batch {
+		return nil
+	}
+	return x.rt.commit(ctx, store.Batch{Writes: []store.Write{ended(x.ids.correlation, p.program.id, skipped, entity.Value{}, x.rt.now(), 0)}})
 }
 
 // told keeps what came of a run; err is its error, again the one for which it is

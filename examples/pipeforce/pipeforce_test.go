@@ -189,7 +189,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	if hook["payloadType"] != "base64" || !strings.HasPrefix(url, "http://"+s.listen+"/") {
 		t.Fatal(hook)
 	}
-	const leads, kills = 80, 4
+	const leads, kills = 240, 5
 	var callers sync.WaitGroup
 	for c := range 4 {
 		callers.Go(func() {
@@ -200,7 +200,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		})
 	}
 	for range kills {
-		<-time.After(time.Duration(100+rand.IntN(200)) * time.Millisecond)
+		<-time.After(time.Duration(80+rand.IntN(170)) * time.Millisecond)
 		s.kill()
 		s.start()
 	}
