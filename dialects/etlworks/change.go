@@ -286,12 +286,21 @@ func (a *api) remove(w http.ResponseWriter, r *http.Request) error {
 	if err := a.reload(ctx); err != nil {
 		return errors.Join(err, a.restore(ctx, &draft{stored: s}, s))
 	}
-	err = errors.Join(a.sweep(ctx, nil, s), webhooks.Forget(ctx, a.st, pipeOf(s.ID)), a.st.Drop(ctx, pipes.LogDataset(pipeOf(s.ID))))
-	if err != nil {
+	if err := errors.Join(a.sweep(ctx, nil, s), webhooks.Forget(ctx, a.st, pipeOf(s.ID)), a.dropLog(ctx, s.ID)); err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// dropLog drops the log of a webhook that is gone, unless the feed does when it
+// has read it.
+func (a *api) dropLog(ctx context.Context, id int64) error {
+	on, _, err := a.st.State(ctx, feedKey)
+	if err != nil || on != nil {
+		return err
+	}
+	return a.st.Drop(ctx, pipes.LogDataset(pipeOf(id)))
 }
 
 // Bounds of the time that a replaced secret still lives.

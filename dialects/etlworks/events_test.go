@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sluiceio/sluice/dialects/etlworks"
@@ -60,6 +61,7 @@ func TestCatalogue(t *testing.T) {
 			}
 		}
 		n.must(200, "PUT", fmt.Sprintf("/rest/v1/webhooks/%d", gone), `{"name": "gone", "url": "https://gone/other", "enabled": true}`)
+		pass(tick) // what is changed and deleted at once is told as deleted only
 		n.call("GET", "/rest/v1/webhooks", "nonsense", "")
 		n.must(204, "DELETE", fmt.Sprintf("/rest/v1/webhooks/%d", gone), "")
 		pass(time.Second)
@@ -132,6 +134,30 @@ func TestChangedWhileDown(t *testing.T) {
 		}
 		if text := n.must(200, "GET", "/rest/v1/connections/shop", ""); strings.Contains(text, "in-the-open") || !strings.Contains(text, `"***"`) {
 			t.Error(text)
+		}
+	})
+}
+
+// What happened just before a pipe went is told, and before that it went; and
+// nothing that was before anybody was told of anything.
+func TestLastWords(t *testing.T) {
+	inNode(t, conf(orders, fmt.Sprintf(timed, 3600)), func(t *testing.T, n *node, r *receivers) {
+		n.runs("orders", 2)
+		n.restart(conf(fmt.Sprintf(timed, 3600)))
+		id := n.hook("a", `, "events": ["Flow.*"]`)
+		n.restart(conf(orders, fmt.Sprintf(timed, 3600)))
+		if err := n.StartPump("orders", false); err != nil { // before anybody looks
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		n.restart(conf(fmt.Sprintf(timed, 3600)))
+		pass(time.Minute)
+		var told []string
+		for _, e := range n.view(id) { // the newest first; they arrive in any order
+			told = append(told, e.EventType)
+		}
+		if want := "[Flow.Deleted Flow.Executed Flow.Created]"; fmt.Sprint(told) != want || len(r.of("a")) != 3 {
+			t.Errorf("%v", told)
 		}
 	})
 }

@@ -108,6 +108,9 @@ func (f *feed) begin(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := f.farewell(ctx); err != nil {
+		return err
+	}
 	if err := f.compare(ctx, false); err != nil {
 		return err
 	}
@@ -116,7 +119,35 @@ func (f *feed) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return f.silence(ctx)
+}
+
+// note saves, before any pump starts, where the logs of pipes end that were not
+// followed so far: what comes behind is told, also by a node that is killed before
+// it could.
+func (f *feed) note(ctx context.Context) error {
+	keys, err := f.st.States(ctx, logPrefix)
+	if err != nil {
+		return err
+	}
+	var b store.Batch
+	for _, p := range f.pipes() {
+		if f.mute[p.ID()] {
+			continue
+		}
+		if _, noted := slices.BinarySearch(keys, logPrefix+p.ID()); noted {
+			continue
+		}
+		_, last, err := f.st.Head(ctx, pipes.LogDataset(p.ID()))
+		if errors.Is(err, store.ErrNoDataset) {
+			last, err = store.Start, nil
+		}
+		if err != nil {
+			return err
+		}
+		b.State = append(b.State, offsetWrite(p.ID(), last))
+	}
+	return f.write(ctx, nil, b)
 }
 
 // first begins with what there is, of which nothing is told.
@@ -126,12 +157,6 @@ func (f *feed) first(ctx context.Context) error {
 	err := f.compare(ctx, true)
 	f.hooks = hooks
 	b := store.Batch{State: []store.StateWrite{{Key: feedKey, Value: []byte("on"), IfRev: store.AnyRev}}, Populate: []string{EventsDataset}}
-	for _, p := range f.pipes() {
-		_, last, headErr := f.st.Head(ctx, pipes.LogDataset(p.ID()))
-		if headErr == nil && last != store.Start {
-			b.State = append(b.State, offsetWrite(p.ID(), last))
-		}
-	}
 	if err == nil {
 		err = f.write(ctx, nil, b)
 	}
@@ -157,12 +182,16 @@ func (f *feed) follow(ctx context.Context, w store.Watch) error {
 	}
 }
 
-// log writes down what is new in a pipe's execution log.
+// log writes down what is new in a pipe's execution log, if its runs are told of.
 func (f *feed) log(ctx context.Context, pipe string) error {
 	_, own := f.own[pipe]
 	if _, ok := f.n.Pipe(pipe); !ok || f.mute[pipe] && !own {
 		return nil
 	}
+	return f.readLog(ctx, pipe)
+}
+
+func (f *feed) readLog(ctx context.Context, pipe string) error {
 	at, err := f.offset(ctx, pipe)
 	if err != nil {
 		return err

@@ -23,6 +23,9 @@ func serve(ctx context.Context, n dialects.Node, mux *http.ServeMux) (stop func(
 	if f == nil {
 		return func() {}, abandon(ctx, n.Store())
 	}
+	if err := f.note(ctx); err != nil {
+		return func() {}, err
+	}
 	a.fed.Store(true)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
