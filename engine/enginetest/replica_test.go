@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -198,5 +199,39 @@ func TestReplicaIsFound(t *testing.T) {
 	page, err := st.Read(t.Context(), "out", store.Query{Since: store.Start, Index: info.Indexes[0], Key: dtl.AppendKey(nil, entity.NewInt(2))}, nil)
 	if err != nil || len(page.Entities) != 2 {
 		t.Errorf("%v %v", page.Entities, err)
+	}
+}
+
+// A store that is restored from a backup gives its datasets new generations: a copy
+// stays one, and follows its original on.
+func TestReplicaAfterRestore(t *testing.T) {
+	st := memory(t)
+	steps := history(9, 4)
+	conf := parse(t, fmt.Sprintf(copying, 3, 100, true))
+	apply(t, st, steps[0])
+	e := open(t, st, conf)
+	runAll(t, e)
+	e.Close()
+	for _, cs := range steps[1:] {
+		var backup bytes.Buffer
+		if err := st.Backup(t.Context(), &backup); err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir() + "/data"
+		if err := local.Restore(t.Context(), &backup, dir); err != nil {
+			t.Fatal(err)
+		}
+		restored, err := local.Open(dir, local.Options{Clock: noon})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer restored.Close()
+		st = restored
+		m := &moment{st: st}
+		apply(t, st, cs)
+		e := open(t, st, conf)
+		runAll(t, e)
+		m.check(t, "after the restore")
+		e.Close()
 	}
 }

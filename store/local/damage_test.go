@@ -23,7 +23,7 @@ func fill(t *testing.T, s *Store, seed uint64, batches int) *storetest.Model {
 	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 3))
 	m := storetest.NewModel()
-	for _, n := range []string{"a", "b"} {
+	for _, n := range []string{"a", "b", storetest.Copied} {
 		if _, err := s.Create(t.Context(), n); err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func dumpWith(t *testing.T, o Options) (string, error) {
 		return "", err
 	}
 	defer s.Close()
-	for _, name := range []string{"a", "b"} {
+	for _, name := range []string{"a", "b", storetest.Copied} {
 		q := store.Query{Since: store.Start, History: true, Limit: 1 << 20}
 		if _, err := s.Read(t.Context(), name, q, entity.NewArena()); err != nil {
 			return "", err
