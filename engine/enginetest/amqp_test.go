@@ -344,3 +344,38 @@ func TestAMQPByHand(t *testing.T) {
 		t.Errorf("remembered: %s", got)
 	}
 }
+
+// A pump that is disabled takes nothing from the broker, not even into memory;
+// one that is enabled again goes on.
+func TestAMQPDisabled(t *testing.T) {
+	t.Parallel()
+	b := amqptest.New(t, nil)
+	st := realtime(t)
+	e := open(t, st, brokerConfig(t, b, `{"_id": "in", "type": "pipe", "source": {"type": "amqp", "system": "rabbit", "queue": "q", "declare": true}}`))
+	e.Start()
+	until(t, st, "the queue", func() bool { return b.Ready("q") == 0 })
+	ch := confirming(t, b)
+	send := func(id string) {
+		t.Helper()
+		sent, err := ch.PublishWithDeferredConfirmWithContext(t.Context(), "", "q", false, false, amqp.Publishing{MessageId: id})
+		if err != nil || !sent.Wait() {
+			t.Fatal(err)
+		}
+	}
+	send("1")
+	until(t, st, "the first", func() bool { return liveIn(t, st, "in") == 1 })
+	if err := e.SetEnabled(t.Context(), "in", false, engine.Switch{By: "me"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, st, "nobody consumes", func() bool { return b.Consumers("q") == 0 })
+	send("2")
+	if n := b.Ready("q"); n != 1 {
+		t.Errorf("%d messages wait", n)
+	}
+	if err := e.SetEnabled(t.Context(), "in", true, engine.Switch{By: "me"}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, st, "the second", func() bool { return liveIn(t, st, "in") == 2 })
+	e.Close()
+	until(t, st, "the node is gone", func() bool { return b.Consumers("q") == 0 })
+}

@@ -164,6 +164,16 @@ func (b *Broker) Ready(name string) int {
 	return -1
 }
 
+// Consumers is how many consume a queue.
+func (b *Broker) Consumers(name string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if q := b.mu.queues[name]; q != nil {
+		return len(q.consumers)
+	}
+	return 0
+}
+
 // routeLocked puts a message into the queues it is for, and tells whether there
 // are any.
 func (b *Broker) routeLocked(msg *message) bool {
