@@ -16,8 +16,8 @@ import (
 
 // batched tells whether a pipe gets lists of messages: those complete nothing.
 func batched(pipe *jsonpos.Node) bool {
-	n := pipe.Get("source").Get("max_batch_items")
-	return n != nil && n.Text != "1"
+	n := pipe.Get("source").Get("wait")
+	return n == nil || n.IsTrue()
 }
 
 // byMessage ends the result that a message's key names.

@@ -35,7 +35,7 @@ type step struct {
 	onErr  *onError
 	eval   []*pel.Expr
 	output []string // path, from its root on; nil is the body
-	given  map[string]bool
+	given  map[string]jsonpos.Span // the parameters that are given, also wrong ones
 }
 
 // onError is what happens when a command fails.
@@ -55,6 +55,9 @@ func (c *compiler) program(id string, cfg *transformConfig) *program {
 		}
 	}
 	p.headers = c.value(cfg.Headers)
+	if v := cfg.Headers.Get("concurrency"); v != nil && (intOf(v) < 1 || intOf(v) > mostConcurrency) {
+		c.add(fault(v.Span, "concurrency", "", "concurrency is a number from 1 to %d", mostConcurrency))
+	}
 	p.vars, p.body = c.value(cfg.Vars), c.value(cfg.Body)
 	for _, name := range []string{"onError", "onCommandError"} {
 		if v := cfg.Headers.Get(name); v != nil {
@@ -110,7 +113,7 @@ func (c *compiler) step(name string, at jsonpos.Span, params *jsonpos.Node, ids 
 	if old {
 		c.add(caution(at, "command", "write "+cmd.name, "%s is an old name of %s", name, cmd.name))
 	}
-	s := &step{cmd: cmd, at: at, args: map[string]*value{}, raw: map[string]*pel.Expr{}, given: map[string]bool{}}
+	s := &step{cmd: cmd, at: at, args: map[string]*value{}, raw: map[string]*pel.Expr{}, given: map[string]jsonpos.Span{}}
 	if cmd.outside {
 		c.add(fault(at, "command", "call it at /api/v3/command/"+cmd.name, "%s is called over HTTP, and not in a pipeline", cmd.name))
 		return nil
@@ -119,7 +122,7 @@ func (c *compiler) step(name string, at jsonpos.Span, params *jsonpos.Node, ids 
 		c.param(s, m, ids)
 	}
 	for _, p := range cmd.params {
-		if p.required && !s.given[p.name] {
+		if _, given := s.given[p.name]; p.required && !given {
 			c.add(fault(at, "parameter", p.doc, "%s needs the parameter %s", cmd.name, p.name))
 		}
 	}
@@ -154,7 +157,7 @@ func (c *compiler) param(s *step, m *jsonpos.Member, ids map[string]jsonpos.Span
 	if p.deprecated != "" {
 		c.add(caution(m.KeySpan, "parameter", p.deprecated, "the parameter %s is deprecated", m.Key))
 	}
-	s.given[p.name] = true
+	s.given[p.name] = m.Value.Span
 	switch p.name {
 	case "id":
 		id := m.Value.Text
@@ -298,7 +301,7 @@ func (c *compiler) triggers(p *program) {
 		c.add(fault(v.at, "parameter", "leave out maxBatchItems and maxBatchSize", "a pipeline that acknowledges by itself cannot have batches"))
 	}
 	if e := p.trigger.raw["selector"]; e != nil && (e.Names("body") || e.Names("payload")) {
-		c.add(fault(p.trigger.at, "selector", "choose by headers, or use if in the commands", "a selector may look at headers only"))
+		c.add(fault(p.trigger.given["selector"], "selector", "choose by headers, or use if in the commands", "a selector may look at headers only"))
 	}
 	if q, v := a("queue"); q != "" && p.trigger.cmd.name == "message.receive" {
 		if m, _ := a("manageQueue"); m == "false" {

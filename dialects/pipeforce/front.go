@@ -158,6 +158,9 @@ func pipeOf(id string, n, list *jsonpos.Node) *jsonpos.Node {
 	b := builder{list.Span}
 	transform := b.dict("type", b.text("pipeforce"), "pipeline", list, "headers", notNull(n.Get("headers")), "vars", notNull(n.Get("vars")), "body", n.Get("body"))
 	t := triggerOf(list)
+	if t.name != "" && !t.batch {
+		t.items = concurrency(n.Get("headers"))
+	}
 	pipe := []any{"_id", builder{n.Members[0].KeySpan}.text(id), "type", b.text("pipe"), "source", t.source(b), "transform", transform,
 		"sink", b.dict("type", b.text("null")), "add_namespaces", b.boolean(false), "remove_namespaces", b.boolean(false),
 		"batch_size", b.number(t.items), "checkpoint_interval", b.number(1), "pump", t.pump(b, id)}
@@ -177,8 +180,9 @@ type listening struct {
 	key    *jsonpos.Node
 	prefix string // before the key
 	params *jsonpos.Node
-	items  int // of a batch
+	items  int // of a batch, or that are worked on at once
 	bytes  int
+	batch  bool
 }
 
 // triggerOf reads what the first command listens to. What is wrong with it is
@@ -207,8 +211,21 @@ func triggerOf(list *jsonpos.Node) listening {
 		if t.bytes = intOf(m.Value.Get("maxBatchSize")); t.bytes > 0 && t.items == 1 {
 			t.items = 10000
 		}
+		t.batch = t.items > 1 || t.bytes > 0
 	}
 	return t
+}
+
+// mostConcurrency bounds how many messages a pipeline works on at once.
+const mostConcurrency = 100
+
+// concurrency is how many messages a pipeline works on at once; what is wrong with
+// the header is said when the pipeline is compiled.
+func concurrency(headers *jsonpos.Node) int {
+	if n := intOf(headers.Get("concurrency")); n >= 1 && n <= mostConcurrency {
+		return n
+	}
+	return 1
 }
 
 func intOf(n *jsonpos.Node) int {
@@ -232,7 +249,7 @@ func (t listening) source(b builder) *jsonpos.Node {
 		size = 204800
 	}
 	src := []any{"type", b.text("pipeforce"), "system", b.text(systemID), "exchange", b.text(exchangeName(exchange)), "key", builder{t.key.Span}.text(t.prefix + t.key.Text),
-		"max_batch_items", b.number(min(t.items, 10000)), "max_batch_bytes", b.number(min(size, 204800)), "start", b.text("new")}
+		"max_batch_items", b.number(min(t.items, 10000)), "max_batch_bytes", b.number(min(size, 204800)), "start", b.text("new"), "wait", b.boolean(t.batch)}
 	return b.dict(src...)
 }
 

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 
@@ -68,6 +69,34 @@ func sum(log string) (n int) {
 		n += i
 	}
 	return n
+}
+
+// With the header concurrency several events are worked on at once; one that fails
+// has none of the others worked on again.
+func TestConcurrency(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, nil, "", map[string]string{"p": "headers: {concurrency: 8}\npipeline:\n - event.listen: webhook.x\n - log: 'n${body.payload}.'\n - wait: 300\n - error: {message: no, if: \"${body.payload == '3'}\"}\n - set: 'made ${body.payload}'\n"})
+	token := s.hook("eventKey=webhook.x", "payloadType=raw")
+	begun := time.Now()
+	var last reply
+	for n := range 12 {
+		last = s.call(token, "text/plain", fmt.Sprint(n))
+	}
+	if got := s.resultOf(last); got.json["value"] != "made 11" {
+		t.Error(got.status, got.body)
+	}
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("12 events of 300 ms took %s", took)
+	}
+	s.until("a dead letter", func() bool {
+		return strings.Contains(s.dataset("p-dead-letters"), "PipelineException") || strings.Contains(s.dataset("p-dead-letters"), "error: no")
+	})
+	log := s.dataset("system:pipeforce-log")
+	for n := range 12 {
+		if got := strings.Count(log, fmt.Sprintf(`"text":"n%d."`, n)); got != 1 {
+			t.Errorf("event %d was worked on %d times", n, got)
+		}
+	}
 }
 
 // An event that fails is a dead letter, and can be posted again.

@@ -19,8 +19,9 @@ type sourceConfig struct {
 	System   string        `spec:"system" default:"pipeforce" doc:"System whose worker_threads bound how many pipelines run at once."`
 	Exchange string        `spec:"exchange" default:"default" doc:"Name of the topic that is read."`
 	Key      string        `spec:"key,required" doc:"Pattern that a message's key must fit: words with dots between them, where * stands for one word and # for any number."`
-	MaxItems int           `spec:"max_batch_items" default:"1" min:"1" max:"10000" doc:"How many messages a batch has at most. A batch that is not full waits a second for more."`
+	MaxItems int           `spec:"max_batch_items" default:"1" min:"1" max:"10000" doc:"How many messages a batch has at most."`
 	MaxBytes int           `spec:"max_batch_bytes" default:"204800" min:"1" max:"204800" doc:"How many bytes of messages a batch has at most."`
+	Wait     bool          `spec:"wait" default:"true" doc:"Whether a batch that is not full waits a second for more."`
 	Start    string        `spec:"start" enum:"oldest,new" default:"new" doc:"Where a pipe begins that has read nothing yet: with the oldest message that is kept, or with what is published after the pipe was first loaded."`
 }
 
@@ -54,6 +55,7 @@ const (
 type batching struct {
 	messageReader
 	most int
+	wait bool
 }
 
 func buildSource(c any, env sources.Env) (sources.Source, diag.List) {
@@ -69,12 +71,12 @@ func buildSource(c any, env sources.Env) (sources.Source, diag.List) {
 	if !ok {
 		return made, finds
 	}
-	return &batching{m, cfg.MaxItems}, finds
+	return &batching{m, cfg.MaxItems, cfg.Wait}, finds
 }
 
 // Read implements sources.Source.
 func (s *batching) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	if s.most == 1 {
+	if s.most == 1 || !s.wait {
 		return s.messageReader.Read(ctx, since, size)
 	}
 	return func(yield func(*entity.Batch, error) bool) {

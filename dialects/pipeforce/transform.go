@@ -102,9 +102,15 @@ func defaultHub(secret systems.SecretFunc, transport http.RoundTripper) *hub {
 }
 
 // Start implements transforms.Transform.
-func (p *pipeline) Start(transforms.Run) transforms.Step { return &pipelineStep{p} }
+func (p *pipeline) Start(transforms.Run) transforms.Step { return &pipelineStep{p: p} }
 
-type pipelineStep struct{ p *pipeline }
+// pipelineStep is a pipeline in one run of its pipe.
+type pipelineStep struct {
+	p *pipeline
+	// known are what messages came to of which others, worked on at the same time,
+	// failed: they are handed in again one by one, and not worked on again.
+	known map[string]error
+}
 
 // Apply implements transforms.Step: it runs the pipeline, and hands nothing on.
 func (s *pipelineStep) Apply(ctx context.Context, b *entity.Batch) error {
@@ -119,15 +125,37 @@ func (s *pipelineStep) Apply(ctx context.Context, b *entity.Batch) error {
 		}
 	}
 	b.Entities = b.Entities[:0]
-	if s.p.program.batch && len(all) > 0 {
+	switch {
+	case len(all) == 0:
+		return nil
+	case s.p.program.batch:
 		return s.p.once(ctx, rt, all)
+	case len(all) > 1:
+		return s.together(ctx, rt, all)
 	}
+	if err, done := s.known[all[0].ID]; done {
+		delete(s.known, all[0].ID)
+		return err
+	}
+	return s.p.once(ctx, rt, all)
+}
+
+// together runs the pipeline for several messages at once.
+func (s *pipelineStep) together(ctx context.Context, rt *runtime, all []messages.Message) error {
+	errs := make([]error, len(all))
+	var work sync.WaitGroup
 	for i := range all {
-		if err := s.p.once(ctx, rt, all[i:i+1]); err != nil {
-			return err
+		work.Go(func() { errs[i] = s.p.once(ctx, rt, all[i:i+1]) })
+	}
+	work.Wait()
+	first := errors.Join(errs...)
+	s.known = map[string]error{}
+	if first != nil {
+		for i, m := range all {
+			s.known[strings.Clone(m.ID)] = errs[i]
 		}
 	}
-	return nil
+	return first
 }
 
 // once runs the pipeline for a message, or for a batch of them, and says in the
