@@ -34,7 +34,7 @@ type step struct {
 	cond   *value
 	onErr  *onError
 	eval   []*pel.Expr
-	output []string // path, from its root on; nil is the body
+	output []string                // path, from its root on; nil is the body
 	given  map[string]jsonpos.Span // the parameters that are given, also wrong ones
 }
 
