@@ -162,33 +162,48 @@ const (
 	tidyEvery    = time.Minute
 	outboundFor  = time.Hour
 	compactEvery = time.Hour
+	compactGrown = 256 << 20 // bytes after which it is not waited for
 )
 
 // tidyLoop writes down counts, and removes what is kept no longer.
 func (s *service) tidyLoop(ctx context.Context) {
-	tick := time.NewTicker(flushEvery)
-	defer tick.Stop()
-	var tidied, compacted time.Time
+	flush, tidy := time.NewTicker(flushEvery), time.NewTicker(tidyEvery)
+	defer flush.Stop()
+	defer tidy.Stop()
+	compacted, size := time.Now(), s.size(ctx)
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-flush.C:
+			s.flushCalls(ctx)
+			continue
+		case <-tidy.C:
 		}
-		s.flushCalls(ctx)
-		if now := time.Now(); now.Sub(tidied) >= tidyEvery {
-			tidied = now
-			if err := s.rt.tidy(ctx); err != nil && ctx.Err() == nil {
-				s.log.Error("old results cannot be removed", "error", err)
-			}
-			if now.Sub(compacted) >= compactEvery && !compacted.IsZero() {
-				s.compact(ctx)
-			}
-			if compacted.IsZero() || now.Sub(compacted) >= compactEvery {
-				compacted = now
-			}
+		if err := s.rt.tidy(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("old results cannot be removed", "error", err)
+		}
+		if now := s.size(ctx); time.Since(compacted) >= compactEvery || now > size+compactGrown {
+			s.compact(ctx)
+			compacted, size = time.Now(), s.size(ctx)
 		}
 	}
+}
+
+// owned are the datasets that the service looks after.
+func owned() []string {
+	return append(datasets(), webhooks.RequestsDataset(inboxID), webhooks.RefusedDataset(inboxID), webhooks.EventsDataset(inboxID))
+}
+
+// size is how many bytes they have.
+func (s *service) size(ctx context.Context) (bytes int64) {
+	for _, d := range owned() {
+		info, err := s.rt.store.Info(ctx, d)
+		if err == nil {
+			bytes += info.Bytes
+		}
+	}
+	return bytes
 }
 
 // compact gives back the room of what was removed.
@@ -199,7 +214,7 @@ func (s *service) compact(ctx context.Context) {
 	}
 	keep := store.Retention{KeepVersions: 1, MinAge: time.Minute, TTLDeletes: compactEvery}
 	o := store.CompactOptions{Datasets: map[string]store.Retention{}}
-	for _, d := range append(datasets(), webhooks.RequestsDataset(inboxID)) {
+	for _, d := range owned() {
 		o.Datasets[d] = keep
 	}
 	if _, err := c.Compact(ctx, o); err != nil && ctx.Err() == nil {

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
 	"github.com/sluiceio/sluice/cli"
@@ -27,6 +28,8 @@ import (
 type mailbox struct {
 	addr string
 	got  chan letter
+	// known tells that somebody had the password.
+	known bool
 }
 
 type letter struct {
@@ -41,7 +44,7 @@ func newMailbox(t *testing.T) *mailbox {
 	}
 	m := &mailbox{addr: ln.Addr().String(), got: make(chan letter, 1000)}
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{box: m}, nil }))
-	s.Domain = "mail.test"
+	s.Domain, s.AllowInsecureAuth = "mail.test", true
 	go func() { _ = s.Serve(ln) }() // it ends with an error when it is closed
 	t.Cleanup(func() { s.Close() })
 	return m
@@ -50,6 +53,19 @@ func newMailbox(t *testing.T) *mailbox {
 type session struct {
 	box      *mailbox
 	from, to string
+}
+
+// AuthMechanisms and Auth let in whoever has the password.
+func (s *session) AuthMechanisms() []string { return []string{sasl.Plain} }
+
+func (s *session) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if user != "sluice" || password != "post-secret" {
+			return smtp.ErrAuthFailed
+		}
+		s.box.known = true
+		return nil
+	}), nil
 }
 
 func (s *session) Reset()        {}
@@ -100,6 +116,8 @@ type stage struct {
 	url  string
 	log  *said
 	stop func()
+	// guarded nodes reach nothing on this machine.
+	guarded bool
 }
 
 // said is what the node has written.
@@ -166,7 +184,11 @@ func (s *stage) serve() {
 	s.log = &said{ready: make(chan string, 1)}
 	ready, done := s.log.ready, make(chan int, 1)
 	go func() {
-		done <- cli.Run(ctx, []string{"serve", s.dir, "--listen", "127.0.0.1:0", "--allow-internal"}, strings.NewReader(""), io.Discard, s.log)
+		args := []string{"serve", s.dir, "--listen", "127.0.0.1:0"}
+		if !s.guarded {
+			args = append(args, "--allow-internal")
+		}
+		done <- cli.Run(ctx, args, strings.NewReader(""), io.Discard, s.log)
 	}()
 	s.stop = sync.OnceFunc(func() {
 		cancel()
