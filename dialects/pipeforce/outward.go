@@ -220,7 +220,7 @@ func attach(m *gomail.Msg, v entity.Value) error {
 		if strings.HasPrefix(string(data), "uri:") {
 			return badParam("attachments", "has %.60q: files of other services cannot be attached", data)
 		}
-		if err := m.AttachReader(strings.NewReplacer("\r", "", "\n", "", "/", "-", "\\", "-").Replace(name), bytes.NewReader(data)); err != nil {
+		if err := m.AttachReader(strings.NewReplacer("\r", "", "\n", "", "/", "-", "\\", "-", `"`, "").Replace(name), bytes.NewReader(data)); err != nil {
 			return err
 		}
 	}

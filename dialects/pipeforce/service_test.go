@@ -1,0 +1,137 @@
+package pipeforce
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluiceio/sluice/config"
+	"github.com/sluiceio/sluice/dialects"
+	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
+)
+
+// bareNode is a node that has a store, and a clock that is set by hand.
+type bareNode struct {
+	dialects.Node // what is not used is not there
+	store         store.Store
+	config        *config.Config
+	now           time.Time
+}
+
+func (n *bareNode) Config() *config.Config          { return n.config }
+func (n *bareNode) Store() store.Store              { return n.store }
+func (n *bareNode) Address() string                 { return "http://node.test" }
+func (n *bareNode) Now() time.Time                  { return n.now }
+func (n *bareNode) Transport() http.RoundTripper    { return http.DefaultTransport }
+func (n *bareNode) Log() *slog.Logger               { return slog.New(slog.DiscardHandler) }
+func (n *bareNode) Pipe(string) (*pipes.Pipe, bool) { return nil, false }
+
+func newBareNode(t *testing.T) (*bareNode, *http.ServeMux) {
+	t.Helper()
+	st, err := local.Open(t.TempDir(), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, finds := config.Parse("n.conf.json", []byte("[]"), config.Options{})
+	if finds.HasErrors() {
+		t.Fatal(finds)
+	}
+	n, mux := &bareNode{store: st, config: c, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, http.NewServeMux()
+	ctx, cancel := context.WithCancel(context.Background())
+	stop, err := serve(ctx, n, mux)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		stop()
+		cancel()
+		st.Close()
+	})
+	return n, mux
+}
+
+func ask(mux http.Handler, method, path string, form url.Values) (*httptest.ResponseRecorder, map[string]any) {
+	q := httptest.NewRequest(method, path, strings.NewReader(form.Encode()))
+	if form != nil {
+		q.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, q)
+	var answer map[string]any
+	_ = json.Unmarshal(w.Body.Bytes(), &answer) // nothing is no answer
+	return w, answer
+}
+
+// A store that takes nothing is told as 503, and nothing was taken then.
+func TestStoreAway(t *testing.T) {
+	n, mux := newBareNode(t)
+	_, hook := ask(mux, "POST", "/api/v3/command/webhook.put", url.Values{"eventKey": {"webhook.x"}})
+	address, _ := hook["webhookUrl"].(string)
+	path := strings.TrimPrefix(address, "http://node.test")
+	w, answer := ask(mux, "POST", path, nil)
+	id, _ := answer["correlationId"].(string)
+	if w.Code != 200 || id == "" {
+		t.Fatal(w.Code, w.Body)
+	}
+	n.store.Close()
+	for _, p := range []string{path, "/api/v3/result?correlationId=" + id, "/api/v3/outbound/" + id} {
+		method := "GET"
+		if w, answer := ask(mux, method, p, nil); w.Code != 503 || answer["statusMessage"] != "SERVICE_UNAVAILABLE" {
+			t.Errorf("%s: %d %s", p, w.Code, w.Body)
+		}
+	}
+}
+
+// Results go when their time is over, unless somebody says that work goes on; what
+// is left of them is removed.
+func TestForgotten(t *testing.T) {
+	n, mux := newBareNode(t)
+	call := func() string {
+		_, hook := ask(mux, "POST", "/api/v3/command/webhook.put", url.Values{"eventKey": {"webhook.x"}, "payloadType": {"outbound"}})
+		token, _ := hook["uuid"].(string)
+		_, answer := ask(mux, "POST", "/api/v3/webhook.receive", url.Values{"token": {token}, "a": {"1"}})
+		id, _ := answer["correlationId"].(string)
+		return id
+	}
+	status := func(id string) int {
+		w, _ := ask(mux, "GET", "/api/v3/result?correlationId="+id, nil)
+		return w.Code
+	}
+	silent, pinged, done, fetched := call(), call(), call(), call()
+	for _, id := range []string{done, fetched} {
+		if w, _ := ask(mux, "POST", "/api/v3/command/async.complete", url.Values{"correlationId": {id}, "value": {"v"}}); w.Code != 200 {
+			t.Fatal(w.Code, w.Body)
+		}
+	}
+	if got := status(fetched); got != 200 {
+		t.Error("done:", got)
+	}
+	n.now = n.now.Add(6 * time.Minute)
+	if a, b := status(fetched), status(done); a != 410 || b != 200 {
+		t.Error("after six minutes:", a, b)
+	}
+	n.now = n.now.Add(20 * time.Minute)
+	ask(mux, "POST", "/api/v3/command/async.ping", url.Values{"correlationId": {pinged}})
+	n.now = n.now.Add(5 * time.Minute)
+	if a, b := status(silent), status(pinged); a != 410 || b != 202 {
+		t.Error("after 31 minutes:", a, b)
+	}
+	n.now = n.now.Add(30 * time.Minute)
+	rt := &runtime{store: n.store, now: n.Now, hub: hubOf(n)}
+	if err := rt.tidy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []string{resultsDataset, outboundDataset} {
+		if info, err := n.store.Info(t.Context(), d); err != nil || info.Live != 0 {
+			t.Errorf("%s has %d entities still, %v", d, info.Live, err)
+		}
+	}
+}
