@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"regexp"
@@ -271,19 +272,33 @@ func TestUnknownToken(t *testing.T) {
 	s := newStage(t, nil, "", map[string]string{"p": "pipeline:\n - event.listen: webhook.x\n - log: ${body.traceId}\n"})
 	token := s.hook("eventKey=webhook.x")
 	shape := regexp.MustCompile(`"(correlationId|traceId)":"[^"]*"|\d{13}`)
-	var known, unknown []time.Duration
+	calls := 0
+	var took [2][]time.Duration
 	var last [2]reply
-	for i := range 60 {
-		begun := time.Now()
-		last[0] = s.call(token, asJSON, lead)
-		if i >= 10 {
-			known = append(known, time.Since(begun))
+	tokens := func(i int) [2]string { return [2]string{token, fmt.Sprintf("ba4825b6-6718-42f3-a400-%012d", i)} }
+	median := func(all []time.Duration) time.Duration {
+		all = slices.Sorted(slices.Values(all))
+		return all[len(all)/2]
+	}
+	near := false
+	for try := 0; try < 4 && !near; try++ { // others work on this machine, too
+		took = [2][]time.Duration{}
+		for i := range 120 {
+			which := rand.IntN(2)
+			begun := time.Now()
+			last[which] = s.call(tokens(i)[which], asJSON, lead)
+			if i >= 20 {
+				took[which] = append(took[which], time.Since(begun))
+			}
+			calls += 1 - which
 		}
-		begun = time.Now()
-		last[1] = s.call(fmt.Sprintf("ba4825b6-6718-42f3-a400-%012d", i), asJSON, lead)
-		if i >= 10 {
-			unknown = append(unknown, time.Since(begun))
-		}
+		a, b := median(took[0]), median(took[1])
+		t.Logf("known %s, unknown %s", a, b)
+		ratio := float64(b) / float64(a)
+		near = ratio > 0.9 && ratio < 1.1 || (b-a).Abs() < 300*time.Microsecond
+	}
+	if !near {
+		t.Error("known and unknown tokens take different times")
 	}
 	if a, b := shape.ReplaceAllString(last[0].body, ""), shape.ReplaceAllString(last[1].body, ""); a != b || last[0].status != 200 || last[1].status != 200 {
 		t.Errorf("known %s\nunknown %s", last[0].body, last[1].body)
@@ -298,20 +313,16 @@ func TestUnknownToken(t *testing.T) {
 	if a, b := names(last[0].header), names(last[1].header); !slices.Equal(a, b) {
 		t.Errorf("headers %v and %v", a, b)
 	}
-	slices.Sort(known)
-	slices.Sort(unknown)
-	a, b := known[len(known)/2], unknown[len(unknown)/2]
-	t.Logf("known %s, unknown %s", a, b)
-	if ratio := float64(b) / float64(a); (ratio < 0.9 || ratio > 1.1) && (b-a).Abs() > time.Millisecond {
-		t.Errorf("a known token takes %s, an unknown one %s", a, b)
-	}
 	if r := s.resultOf(last[1]); r.status != 410 || r.json["statusMessage"] != "Gone" {
 		t.Error(r.status, r.body)
 	}
-	if got := strings.Count(s.dataset("system:topic:default"), `"eventKey"`); got != 60 {
-		t.Error("there are", got, "events")
+	if got := strings.Count(s.do("GET", "/api/datasets/system:topic:default/entities?limit=1000", "", "").body, `"eventKey"`); got != calls {
+		t.Error("there are", got, "events of", calls)
 	}
-	if got := s.dataset("system:webhook-refused:pipeforce"); !strings.Contains(got, "no webhook has the token") || strings.Contains(got, "ba4825b6") {
+	s.until("a few are kept", func() bool {
+		return strings.Contains(s.dataset("system:webhook-refused:pipeforce"), "no webhook has the token")
+	})
+	if got := s.dataset("system:webhook-refused:pipeforce"); strings.Contains(got, "ba4825b6") {
 		t.Error(got)
 	}
 }

@@ -39,7 +39,9 @@ type service struct {
 	news    *news
 	polls   polls
 	counted calls
-	tasks   sync.WaitGroup
+	// refusals are requests to be kept that were not taken in.
+	refusals chan refusal
+	tasks    sync.WaitGroup
 }
 
 // listener is a pipeline that listens to messages.
@@ -49,7 +51,7 @@ type listener struct {
 }
 
 func serve(ctx context.Context, n dialects.Node, mux *http.ServeMux) (func(), error) {
-	s := &service{node: n, log: n.Log(), news: newNews(), polls: polls{last: map[string]time.Time{}}, counted: calls{of: map[string]*called{}}}
+	s := &service{node: n, log: n.Log(), news: newNews(), polls: polls{last: map[string]time.Time{}}, counted: calls{of: map[string]*called{}}, refusals: make(chan refusal, mostRefusals)}
 	s.rt = &runtime{store: n.Store(), now: n.Now, hub: hubOf(n), address: n.Address()}
 	s.inbox = &webhooks.Inbox{Pipe: inboxID, Store: n.Store(), Window: 24 * time.Hour, MostRequests: s.rt.hub.cfg.RequestLimit, MostEvents: 1}
 	err := s.rt.load(ctx)
@@ -67,6 +69,7 @@ func serve(ctx context.Context, n dialects.Node, mux *http.ServeMux) (func(), er
 	work, cancel := context.WithCancel(ctx)
 	s.tasks.Go(func() { s.news.follow(work, n.Store()) })
 	s.tasks.Go(func() { s.tidyLoop(work) })
+	s.tasks.Go(func() { s.keepRefused(work) })
 	consumer, err := s.rt.completions(work)
 	if err != nil {
 		cancel()

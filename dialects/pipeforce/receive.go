@@ -60,7 +60,7 @@ func (s *service) receive(w http.ResponseWriter, r *http.Request) {
 		}
 		if int64(len(c.body)) > most {
 			err = tooLarge(most)
-			s.refused(r.Context(), c, "the body has more than maxPayloadLength bytes", hook)
+			s.refused(c, "the body has more than maxPayloadLength bytes", hook)
 		}
 	}
 	if err == nil {
@@ -154,18 +154,44 @@ func formOf(data []byte) (url.Values, []byte, error) {
 	return form, []byte(strings.Join(rest, "&")), nil
 }
 
-// refused keeps a request that is not taken in: of those that prove nothing a few.
-// That it cannot be kept says nothing to the caller.
-func (s *service) refused(ctx context.Context, c *call, why string, hook *webhook) {
-	var err error
-	if hook == nil {
-		err = s.inbox.KeepRefused(ctx, c.kept, why)
-	} else {
-		c.kept.Body = c.kept.Body[:min(len(c.kept.Body), keptOfRefused)]
-		err = s.inbox.Commit(ctx, s.inbox.Mark(c.kept, webhooks.Refused, digest(hook.uuid), why))
+// refusal is a request that is not taken in, on its way to the store.
+type refusal struct {
+	kept *webhooks.Request
+	why  string
+	hook *webhook // nil: it proves nothing, and only a few like it are kept
+}
+
+// mostRefusals is how many may be on their way; of more nothing is kept.
+const mostRefusals = 64
+
+// refused has a request kept that is not taken in. The caller does not wait for
+// it: the time of the answer would tell that it was refused.
+func (s *service) refused(c *call, why string, hook *webhook) {
+	c.kept.Body = c.kept.Body[:min(len(c.kept.Body), keptOfRefused)]
+	select {
+	case s.refusals <- refusal{c.kept, why, hook}:
+	default:
 	}
-	if err != nil {
-		s.log.Error("a request cannot be kept", "error", err)
+}
+
+// keepRefused keeps what was refused, until the context ends.
+func (s *service) keepRefused(ctx context.Context) {
+	for {
+		var r refusal
+		select {
+		case r = <-s.refusals:
+		case <-ctx.Done():
+			return
+		}
+		var err error
+		if r.hook == nil {
+			err = s.inbox.KeepRefused(ctx, r.kept, r.why)
+		} else {
+			err = s.inbox.Commit(ctx, s.inbox.Mark(r.kept, webhooks.Refused, digest(r.hook.uuid), r.why))
+		}
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("a request cannot be kept", "error", err)
+		}
 	}
 }
 
@@ -174,7 +200,10 @@ func (s *service) refused(ctx context.Context, c *call, why string, hook *webhoo
 // or fall together.
 func (s *service) take(ctx context.Context, c *call, hook *webhook) error {
 	if hook == nil {
-		s.refused(ctx, c, "no webhook has the token", nil)
+		s.refused(c, "no webhook has the token", nil)
+		if err := s.work(ctx, c); err != nil {
+			return err
+		}
 		return s.rt.pad(ctx, &s.counted.pace, c.begun)
 	}
 	pending, err := s.inbox.Keep(ctx, c.kept)
@@ -277,12 +306,40 @@ func (p *pace) some() time.Duration {
 	return p.took[rand.IntN(min(p.n, len(p.took)))]
 }
 
-// pad waits until a call has taken as long as one that is taken in, so that the
-// time says nothing of a token.
+// work does what a call costs that is taken in, an event made of it, and two
+// commits of which one is handed over behind the other; it leaves nothing behind.
+func (s *service) work(ctx context.Context, c *call) error {
+	nobody := &webhook{eventKey: "webhook.unknown", payloadType: "base64"}
+	first, err := s.rt.store.Append(ctx, imitation(c.body, c.trace))
+	if err != nil {
+		return err
+	}
+	payload, _, err := s.payload(ctx, c, nobody)
+	if err == nil {
+		e := &event{key: nobody.eventKey, trace: c.trace, correlation: c.correlation, payload: payload, headers: webhooks.LowerHeaders(c.kept.Headers)}
+		m := e.messages(false)[0]
+		result := expected(c.correlation, s.rt.now(), c.trace, c.redirect, s.heard([]messages.Message{m}))
+		data := entity.AppendJSON(entity.AppendJSON(nil, m.Value()), result)
+		err = s.rt.commit(ctx, *imitation(data, ""))
+	}
+	if _, waitErr := first.Wait(ctx); waitErr != nil {
+		err = errors.Join(err, waitErr)
+	}
+	return err
+}
+
+// imitation is a commit of some bytes that takes the place of the one before it.
+func imitation(data []byte, salt string) *store.Batch {
+	value := append([]byte(salt), data[:min(len(data), keptOfRefused)]...)
+	return &store.Batch{State: []store.StateWrite{{Key: "pipeforce-unknown", Value: value, IfRev: store.AnyRev}}}
+}
+
+// pad waits until a call has taken as long as one that was taken in, so that the
+// time says nothing of a token, whatever it is that makes those slow.
 func (rt *runtime) pad(ctx context.Context, p *pace, begun time.Time) error {
-	const slack = 60 * time.Microsecond // by which timers are late
-	if left := p.some() - time.Since(begun) - slack; left > 0 {
-		return pause(ctx, left)
+	const coarse = 2 * time.Millisecond // timers are late by up to half of it
+	if left := p.some() - time.Since(begun); left > coarse {
+		return pause(ctx, left-coarse/2)
 	}
 	return nil
 }
