@@ -226,7 +226,7 @@ func TestNobodyReads(t *testing.T) {
 // However many events come at once, every one arrives, and no more than ten
 // thousand are kept.
 func TestBurst(t *testing.T) {
-	burst := 15_000
+	burst := 12_000
 	if testing.Short() {
 		burst = 11_000
 	}

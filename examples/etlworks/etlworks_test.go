@@ -320,3 +320,15 @@ func (s *stage) missing() (runs []string, missing int) {
 	}
 	return runs, missing
 }
+
+// The page shows the definition of the example.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/how-to/coming-from-etlworks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.ReadFile("webhook.json")
+	if err != nil || !strings.Contains(string(page), "```json\n"+string(file)+"```") {
+		t.Errorf("the page shows another webhook: %v", err)
+	}
+}
