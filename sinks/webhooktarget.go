@@ -107,9 +107,9 @@ func (t *webhookTarget) checkBasic(finds *diag.List) {
 	case t.cfg.Username != "" && (t.cfg.Signature == "basic" || t.cfg.Signature == "bearer"):
 		t.fault(finds, "username", "leave one of them out", `"signature": %q makes the header Authorization itself`, t.cfg.Signature)
 	}
-	for key, name := range map[string]string{"event_id_header": t.cfg.IDHeader, "attempt_header": t.cfg.AttemptHeader} {
-		if name != "" && (!httpguts.ValidHeaderFieldName(name) || webhooks.Reserved(name) && name != "Webhook-Id") {
-			t.fault(finds, key, "", "%q is no header that can be set", name)
+	for _, h := range [][2]string{{"event_id_header", t.cfg.IDHeader}, {"attempt_header", t.cfg.AttemptHeader}} {
+		if name := h[1]; name != "" && (!httpguts.ValidHeaderFieldName(name) || webhooks.Reserved(name) && name != "Webhook-Id") {
+			t.fault(finds, h[0], "", "%q is no header that can be set", name)
 		}
 	}
 }
