@@ -94,6 +94,7 @@ func (d *draft) takeHeaders(given, before []Header) error {
 // save writes the webhook and has the node take it up. If the node refuses, all
 // is as it was.
 func (a *api) save(ctx context.Context, d *draft, before *stored, rev uint64, more ...store.StateWrite) error {
+	ctx = context.WithoutCancel(ctx) // a caller that goes away leaves nothing half done
 	data, err := json.Marshal(d.stored)
 	if err != nil {
 		return err
@@ -279,7 +280,7 @@ func (a *api) remove(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx := r.Context()
+	ctx := context.WithoutCancel(r.Context())
 	if err := a.commit(ctx, []store.StateWrite{{Key: webhookKey(s.ID), IfRev: rev}}); err != nil {
 		return err
 	}
