@@ -164,7 +164,7 @@ func (f *folder) event(c *connector, base, folder string) {
 		f.warn(s.At("implementationType"), "unsupported", "only global-webhook is", "the event %q is not read: webhooks of single connections are not supported", folder)
 		return
 	case s.Implementation != "global-webhook":
-		if s.Implementation == "" {
+		if s.Node.Get("implementationType") == nil { // else it was reported
 			f.fail(at, "implementation", "global-webhook", "implementationType is missing")
 		}
 		return
@@ -290,6 +290,12 @@ const yamlGroup = 8
 // does not have.
 func (f *folder) mentions(c *connector, base string) {
 	keys := keysOf(c.hooks)
+	for _, name := range f.names(base + "/global-webhooks/") {
+		// What could not be read has been reported: its key is there.
+		if key, rest, _ := strings.Cut(strings.TrimPrefix(name, base+"/global-webhooks/"), "/"); rest == "spec.yml" && !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
 	for _, name := range f.names(base + "/events/") {
 		data, err := f.content(name)
 		if err != nil {

@@ -23,6 +23,25 @@ import (
 	"github.com/sluiceio/sluice/examples/membrane/trackersim"
 )
 
+var sluice string // the binary, built once
+
+func TestMain(m *testing.M) { os.Exit(built(m)) }
+
+func built(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "sluice-membrane")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	sluice = filepath.Join(dir, "sluice")
+	if out, err := exec.Command("go", "build", "-o", sluice, "../../cmd/sluice").CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
 // stage is a copy of the example with its app.
 type stage struct {
 	t       *testing.T
@@ -38,10 +57,7 @@ type stage struct {
 func setUp(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{t: t, dir: t.TempDir(), app: &trackersim.Tracker{Secret: "an-example-secret"}}
-	s.bin = filepath.Join(t.TempDir(), "sluice")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.bin, "../../cmd/sluice").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	s.bin = sluice
 	srv := httptest.NewServer(s.app)
 	t.Cleanup(srv.Close)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
