@@ -182,16 +182,17 @@ func (w *process) explain(ctx context.Context, o Options, c Call, err error) err
 	if w.cmd.ProcessState != nil {
 		status = w.cmd.ProcessState.ExitCode()
 	}
-	const fatal = 2 // how Go ends a process that gets no memory
+	const good, told = 0, 1 // how a worker ends that was not stopped by anything
 	switch {
 	case ctx.Err() != nil && killed:
 		return ctx.Err()
 	case killed || status == exitTime:
 		return &ExceededError{Time, c.Time.String()}
-	case status == exitMemory || status == fatal:
-		return &ExceededError{Memory, bytesText(int(o.Memory))}
-	default:
+	case status == good || status == told:
 		return errors.Join(errLost, err)
+	default:
+		// It got no memory, or the kernel took it away for what it had.
+		return &ExceededError{Memory, bytesText(int(o.Memory))}
 	}
 }
 
