@@ -3,9 +3,20 @@
 // what calls the function that is asked for.
 (function (n) {
   'use strict';
-  const stringify = JSON.stringify, parse = JSON.parse, apply = Reflect.apply;
+  const stringify = JSON.stringify, parse = JSON.parse, apply = Reflect.apply, hasOwn = Object.hasOwn, assign = Object.assign;
+  const property = Object.defineProperty;
   const define = (name, value) =>
-    Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+    property(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+  // Most scripts use little of what there is, and making all of it costs more than
+  // running them: what has a name is made when somebody asks for it.
+  const once = (make) => {
+    let made;
+    return () => (made === undefined ? (made = make()) : made);
+  };
+  const later = (name, make) =>
+    property(globalThis, name, {
+      get() { const v = make(); define(name, v); return v; }, set(v) { define(name, v); }, configurable: true, enumerable: false,
+    });
 
   // Buffers.
   const bytesOf = (v, encoding) => {
@@ -14,122 +25,128 @@
     if (ArrayBuffer.isView(v)) return v.buffer.slice(v.byteOffset, v.byteOffset + v.byteLength);
     throw new TypeError('a string, a Buffer or a typed array is expected');
   };
-  class Buffer extends Uint8Array {
-    static from(v, encoding, length) {
-      if (v instanceof ArrayBuffer) return new Buffer(v, encoding || 0, length);
-      if (typeof v === 'string' || ArrayBuffer.isView(v)) return new Buffer(bytesOf(v, encoding));
-      if (v && v.type === 'Buffer' && Array.isArray(v.data)) return new Buffer(v.data);
-      if (v && typeof v.length === 'number') return new Buffer(Array.from(v));
-      throw new TypeError('Buffer.from takes a string, a list of bytes or a buffer');
-    }
-    static alloc(size, fill, encoding) {
-      const b = new Buffer(size);
-      return fill === undefined ? b : b.fill(fill, encoding);
-    }
-    static allocUnsafe(size) { return new Buffer(size); }
-    static isBuffer(v) { return v instanceof Buffer; }
-    static isEncoding(name) { return n.isEncoding(String(name)); }
-    static byteLength(v, encoding) { return bytesOf(v, encoding).byteLength; }
-    static compare(a, b) { return n.compare(bytesOf(a), bytesOf(b)); }
-    static concat(list, total) {
-      let size = 0;
-      for (const b of list) size += b.length;
-      const out = new Buffer(total === undefined ? size : total);
-      let at = 0;
-      for (const b of list) {
-        if (at >= out.length) break;
-        const part = b.length > out.length - at ? b.subarray(0, out.length - at) : b;
-        out.set(part, at);
-        at += part.length;
+  const theBuffer = once(() => {
+    class Buffer extends Uint8Array {
+      static from(v, encoding, length) {
+        if (v instanceof ArrayBuffer) return new Buffer(v, encoding || 0, length);
+        if (typeof v === 'string' || ArrayBuffer.isView(v)) return new Buffer(bytesOf(v, encoding));
+        if (v && v.type === 'Buffer' && Array.isArray(v.data)) return new Buffer(v.data);
+        if (v && typeof v.length === 'number') return new Buffer(Array.from(v));
+        throw new TypeError('Buffer.from takes a string, a list of bytes or a buffer');
       }
-      return out;
+      static alloc(size, fill, encoding) {
+        const b = new Buffer(size);
+        return fill === undefined ? b : b.fill(fill, encoding);
+      }
+      static allocUnsafe(size) { return new Buffer(size); }
+      static isBuffer(v) { return v instanceof Buffer; }
+      static isEncoding(name) { return n.isEncoding(String(name)); }
+      static byteLength(v, encoding) { return bytesOf(v, encoding).byteLength; }
+      static compare(a, b) { return n.compare(bytesOf(a), bytesOf(b)); }
+      static concat(list, total) {
+        let size = 0;
+        for (const b of list) size += b.length;
+        const out = new Buffer(total === undefined ? size : total);
+        let at = 0;
+        for (const b of list) {
+          if (at >= out.length) break;
+          const part = b.length > out.length - at ? b.subarray(0, out.length - at) : b;
+          out.set(part, at);
+          at += part.length;
+        }
+        return out;
+      }
+      fill(v, encoding) {
+        if (typeof v === 'number') return super.fill(v);
+        const part = new Uint8Array(bytesOf(v, typeof encoding === 'string' ? encoding : 'utf8'));
+        for (let i = 0; part.length > 0 && i < this.length; i++) this[i] = part[i % part.length];
+        return this;
+      }
+      toString(encoding, from, to) {
+        const whole = from === undefined && to === undefined;
+        return n.decode(bytesOf(whole ? this : this.subarray(from || 0, to)), encoding || 'utf8');
+      }
+      toJSON() { return { type: 'Buffer', data: Array.from(this) }; }
+      equals(other) { return n.compare(bytesOf(this), bytesOf(other)) === 0; }
+      compare(other) { return n.compare(bytesOf(this), bytesOf(other)); }
+      slice(from, to) { return this.subarray(from, to); }
+      readUInt8(at) { return this[at || 0]; }
+      view() { return new DataView(this.buffer, this.byteOffset, this.byteLength); }
+      readUInt16BE(at) { return this.view().getUint16(at || 0); }
+      readUInt16LE(at) { return this.view().getUint16(at || 0, true); }
+      readUInt32BE(at) { return this.view().getUint32(at || 0); }
+      readUInt32LE(at) { return this.view().getUint32(at || 0, true); }
+      readInt32BE(at) { return this.view().getInt32(at || 0); }
+      readInt32LE(at) { return this.view().getInt32(at || 0, true); }
     }
-    fill(v, encoding) {
-      if (typeof v === 'number') return super.fill(v);
-      const part = new Uint8Array(bytesOf(v, typeof encoding === 'string' ? encoding : 'utf8'));
-      for (let i = 0; part.length > 0 && i < this.length; i++) this[i] = part[i % part.length];
-      return this;
-    }
-    toString(encoding, from, to) {
-      const whole = from === undefined && to === undefined;
-      return n.decode(bytesOf(whole ? this : this.subarray(from || 0, to)), encoding || 'utf8');
-    }
-    toJSON() { return { type: 'Buffer', data: Array.from(this) }; }
-    equals(other) { return n.compare(bytesOf(this), bytesOf(other)) === 0; }
-    compare(other) { return n.compare(bytesOf(this), bytesOf(other)); }
-    slice(from, to) { return this.subarray(from, to); }
-    readUInt8(at) { return this[at || 0]; }
-    view() { return new DataView(this.buffer, this.byteOffset, this.byteLength); }
-    readUInt16BE(at) { return this.view().getUint16(at || 0); }
-    readUInt16LE(at) { return this.view().getUint16(at || 0, true); }
-    readUInt32BE(at) { return this.view().getUint32(at || 0); }
-    readUInt32LE(at) { return this.view().getUint32(at || 0, true); }
-    readInt32BE(at) { return this.view().getInt32(at || 0); }
-    readInt32LE(at) { return this.view().getInt32(at || 0, true); }
-  }
-  define('Buffer', Buffer);
+    return Buffer;
+  });
+  later('Buffer', theBuffer);
   define('atob', (s) => n.decode(n.encode(String(s), 'base64'), 'latin1'));
   define('btoa', (s) => n.decode(n.encode(String(s), 'latin1-strict'), 'base64'));
-  define('TextEncoder', class TextEncoder {
+  const theEncoder = once(() => class TextEncoder {
     get encoding() { return 'utf-8'; }
     encode(s) { return new Uint8Array(n.encode(s === undefined ? '' : String(s), 'utf8')); }
   });
-  define('TextDecoder', class TextDecoder {
+  const theDecoder = once(() => class TextDecoder {
     constructor(label) {
       if (label !== undefined && !/^utf-?8$/i.test(String(label))) throw new RangeError('TextDecoder reads utf-8 only');
     }
     get encoding() { return 'utf-8'; }
     decode(v) { return v === undefined ? '' : n.decode(bytesOf(v), 'utf8').replace(/^\uFEFF/, ''); }
   });
+  later('TextEncoder', theEncoder);
+  later('TextDecoder', theDecoder);
 
   // Digests.
-  class Hash {
-    #sum; #parts = [];
-    constructor(sum) { this.#sum = sum; }
-    update(data, encoding) {
-      if (!this.#parts) throw new Error('digest was called already');
-      this.#parts.push(Buffer.from(bytesOf(data, encoding)));
-      return this;
+  const theCrypto = once(() => {
+    const Buffer = theBuffer();
+    class Hash {
+      #sum; #parts = [];
+      constructor(sum) { this.#sum = sum; }
+      update(data, encoding) {
+        if (!this.#parts) throw new Error('digest was called already');
+        this.#parts.push(Buffer.from(bytesOf(data, encoding)));
+        return this;
+      }
+      digest(encoding) {
+        if (!this.#parts) throw new Error('digest was called already');
+        const out = Buffer.from(this.#sum(bytesOf(Buffer.concat(this.#parts))));
+        this.#parts = null;
+        return encoding === undefined || encoding === 'buffer' ? out : out.toString(encoding);
+      }
     }
-    digest(encoding) {
-      if (!this.#parts) throw new Error('digest was called already');
-      const out = Buffer.from(this.#sum(bytesOf(Buffer.concat(this.#parts))));
-      this.#parts = null;
-      return encoding === undefined || encoding === 'buffer' ? out : out.toString(encoding);
-    }
-  }
-  const crypto = {
-    createHash(name) {
-      n.hash(String(name), new ArrayBuffer(0)); // an unknown one fails here
-      return new Hash((data) => n.hash(String(name), data));
-    },
-    createHmac(name, key) {
-      const k = bytesOf(key);
-      n.hash(String(name), new ArrayBuffer(0));
-      return new Hash((data) => n.hmac(String(name), k, data));
-    },
-    timingSafeEqual(a, b) {
-      const x = bytesOf(a), y = bytesOf(b);
-      if (typeof a === 'string' || typeof b === 'string') throw new TypeError('timingSafeEqual compares buffers');
-      if (x.byteLength !== y.byteLength) throw new RangeError('Input buffers must have the same byte length');
-      return n.same(x, y);
-    },
-    randomBytes(size) { return Buffer.from(n.random(Number(size))); },
-    randomUUID() {
-      const b = Buffer.from(n.random(16));
-      b[6] = (b[6] & 0x0f) | 0x40;
-      b[8] = (b[8] & 0x3f) | 0x80;
-      return b.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-    },
-    getHashes() { return n.hashes(); },
-  };
-  define('crypto', crypto);
-  define('createHmac', crypto.createHmac);
-  define('createHash', crypto.createHash);
-  define('timingSafeEqual', crypto.timingSafeEqual);
+    return {
+      createHash(name) {
+        n.hash(String(name), new ArrayBuffer(0)); // an unknown one fails here
+        return new Hash((data) => n.hash(String(name), data));
+      },
+      createHmac(name, key) {
+        const k = bytesOf(key);
+        n.hash(String(name), new ArrayBuffer(0));
+        return new Hash((data) => n.hmac(String(name), k, data));
+      },
+      timingSafeEqual(a, b) {
+        const x = bytesOf(a), y = bytesOf(b);
+        if (typeof a === 'string' || typeof b === 'string') throw new TypeError('timingSafeEqual compares buffers');
+        if (x.byteLength !== y.byteLength) throw new RangeError('Input buffers must have the same byte length');
+        return n.same(x, y);
+      },
+      randomBytes(size) { return Buffer.from(n.random(Number(size))); },
+      randomUUID() {
+        const b = Buffer.from(n.random(16));
+        b[6] = (b[6] & 0x0f) | 0x40;
+        b[8] = (b[8] & 0x3f) | 0x80;
+        return b.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+      },
+      getHashes() { return n.hashes(); },
+    };
+  });
+  later('crypto', theCrypto);
+  for (const name of ['createHmac', 'createHash', 'timingSafeEqual']) later(name, () => theCrypto()[name]);
 
   // Addresses.
-  class URLSearchParams {
+  const theParams = once(() => class URLSearchParams {
     #list = []; #changed = null;
     constructor(init, changed) {
       if (typeof init === 'string' || init === undefined || init === null) {
@@ -166,41 +183,45 @@
     entries() { return this.#list.map((p) => [p[0], p[1]])[Symbol.iterator](); }
     [Symbol.iterator]() { return this.entries(); }
     toString() { return this.#list.map((p) => n.form(p[0]) + '=' + n.form(p[1])).join('&'); }
-  }
-  class URL {
-    #at; #params = null;
-    constructor(address, base) {
-      this.#at = n.url(String(address), base === undefined ? null : String(base));
-      if (!this.#at) throw new TypeError('Invalid URL');
-    }
-    static canParse(address, base) { return !!n.url(String(address), base === undefined ? null : String(base)); }
-    static get(u, part) { return u.#at[part]; }
-    static set(u, part, value) {
-      u.#at = n.setURL(u.#at.href, part, String(value)) || u.#at;
-      if (part === 'search' || part === 'href') u.#params = null;
-    }
-    get origin() { return this.#at.origin; }
-    get searchParams() {
-      if (!this.#params) {
-        this.#params = new URLSearchParams(this.#at.search, (text) => {
-          this.#at = n.setURL(this.#at.href, 'search', text) || this.#at;
-        });
+  });
+  const theURL = once(() => {
+    const URLSearchParams = theParams();
+    class URL {
+      #at; #params = null;
+      constructor(address, base) {
+        this.#at = n.url(String(address), base === undefined ? null : String(base));
+        if (!this.#at) throw new TypeError('Invalid URL');
       }
-      return this.#params;
+      static canParse(address, base) { return !!n.url(String(address), base === undefined ? null : String(base)); }
+      static get(u, part) { return u.#at[part]; }
+      static set(u, part, value) {
+        u.#at = n.setURL(u.#at.href, part, String(value)) || u.#at;
+        if (part === 'search' || part === 'href') u.#params = null;
+      }
+      get origin() { return this.#at.origin; }
+      get searchParams() {
+        if (!this.#params) {
+          this.#params = new URLSearchParams(this.#at.search, (text) => {
+            this.#at = n.setURL(this.#at.href, 'search', text) || this.#at;
+          });
+        }
+        return this.#params;
+      }
+      toString() { return this.#at.href; }
+      toJSON() { return this.#at.href; }
     }
-    toString() { return this.#at.href; }
-    toJSON() { return this.#at.href; }
-  }
-  const { get: partOf, set: setPart } = URL;
-  delete URL.get;
-  delete URL.set;
-  for (const part of ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash']) {
-    Object.defineProperty(URL.prototype, part, {
-      get() { return partOf(this, part); }, set(v) { setPart(this, part, v); }, configurable: true, enumerable: true,
-    });
-  }
-  define('URL', URL);
-  define('URLSearchParams', URLSearchParams);
+    const { get: partOf, set: setPart } = URL;
+    delete URL.get;
+    delete URL.set;
+    for (const part of ['href', 'protocol', 'username', 'password', 'host', 'hostname', 'port', 'pathname', 'search', 'hash']) {
+      property(URL.prototype, part, {
+        get() { return partOf(this, part); }, set(v) { setPart(this, part, v); }, configurable: true, enumerable: true,
+      });
+    }
+    return URL;
+  });
+  later('URL', theURL);
+  later('URLSearchParams', theParams);
 
   // The console.
   const shown = (v) => {
@@ -218,47 +239,55 @@
   });
 
   // Errors that tell the caller what he did wrong.
-  const errors = {};
-  for (const name of ['BadRequestError', 'UnauthorizedError', 'NotFoundError']) {
-    errors[name] = class extends Error {
-      constructor(message) { super(message === undefined || message === null ? name : message.message || String(message)); }
-      get name() { return name; }
-    };
-    Object.defineProperty(errors[name], 'name', { value: name });
-    define(name, errors[name]);
-  }
+  const errorNames = ['BadRequestError', 'UnauthorizedError', 'NotFoundError'];
+  const theErrors = once(() => {
+    const errors = {};
+    for (const name of errorNames) {
+      errors[name] = class extends Error {
+        constructor(message) { super(message === undefined || message === null ? name : message.message || String(message)); }
+        get name() { return name; }
+      };
+      property(errors[name], 'name', { value: name });
+    }
+    return errors;
+  });
+  for (const name of errorNames) later(name, () => theErrors()[name]);
 
   // The other system, for functions that have a connection.
-  const method = (name, hasBody) => async (path, second, third) => {
-    const o = (hasBody ? third : third || {}) || {};
-    const query = hasBody ? o.query : Object.assign({}, o.query, second);
-    const answer = parse(await n.ask(stringify({
-      method: name, path: String(path), query, data: hasBody ? second : undefined, headers: o.headers, baseUri: o.baseUri,
-      auth: o.auth, responseType: o.responseType,
-    })));
-    if (answer.error) {
-      const e = new (errors[answer.error.name] || Error)(answer.error.message);
-      if (!errors[answer.error.name]) e.name = answer.error.name;
-      e.status = answer.status;
-      e.data = answer.data;
-      throw e;
-    }
-    const data = answer.base64 === undefined ? answer.data : bytesOf(Buffer.from(answer.base64, 'base64'));
-    return o.returnFullResponse ? { status: answer.status, headers: answer.headers, data } : data;
-  };
-  const apiClient = {
-    get: method('GET', false), post: method('POST', true), put: method('PUT', true), patch: method('PATCH', true), delete: method('DELETE', true),
-  };
+  const theClient = once(() => {
+    const errors = theErrors(), Buffer = theBuffer();
+    const method = (name, hasBody) => async (path, second, third) => {
+      const o = (hasBody ? third : third || {}) || {};
+      const query = hasBody ? o.query : Object.assign({}, o.query, second);
+      const answer = parse(await n.ask(stringify({
+        method: name, path: String(path), query, data: hasBody ? second : undefined, headers: o.headers, baseUri: o.baseUri,
+        auth: o.auth, responseType: o.responseType,
+      })));
+      if (answer.error) {
+        const e = new (errors[answer.error.name] || Error)(answer.error.message);
+        if (!errors[answer.error.name]) e.name = answer.error.name;
+        e.status = answer.status;
+        e.data = answer.data;
+        throw e;
+      }
+      const data = answer.base64 === undefined ? answer.data : bytesOf(Buffer.from(answer.base64, 'base64'));
+      return o.returnFullResponse ? { status: answer.status, headers: answer.headers, data } : data;
+    };
+    return {
+      get: method('GET', false), post: method('POST', true), put: method('PUT', true), patch: method('PATCH', true), delete: method('DELETE', true),
+    };
+  });
   const absent = async () => { throw new Error('there is no engine of the vendor here'); };
   const engineApiClient = { get: absent, post: absent, put: absent, patch: absent, delete: absent };
 
   const modules = {
-    crypto, buffer: { Buffer }, url: { URL, URLSearchParams }, util: { TextEncoder, TextDecoder }, errors,
+    crypto: theCrypto, buffer: () => ({ Buffer: theBuffer() }), url: () => ({ URL: theURL(), URLSearchParams: theParams() }),
+    util: () => ({ TextEncoder: theEncoder(), TextDecoder: theDecoder() }),
   };
   const require = (name) => {
     const plain = String(name).replace(/^node:/, '');
-    if (/^@(integration-app|membranehq)\//.test(plain)) return modules.errors;
-    if (Object.hasOwn(modules, plain)) return modules[plain];
+    if (/^@(integration-app|membranehq)\//.test(plain)) return theErrors();
+    if (hasOwn(modules, plain)) return modules[plain]();
     throw new Error('there is no module ' + stringify(String(name)));
   };
 
@@ -276,7 +305,10 @@
     const module = { exports: {} };
     apply(script, module.exports, [module, module.exports, require]);
     const argument = parse(text);
-    if (api) Object.assign(argument, { apiClient, externalApiClient: apiClient, engineApiClient });
+    if (api) {
+      const apiClient = theClient();
+      assign(argument, { apiClient, externalApiClient: apiClient, engineApiClient });
+    }
     const out = stringify(await chosen(module.exports, names)(argument));
     return out === undefined ? 'null' : out;
   };
