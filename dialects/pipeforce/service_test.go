@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,13 +24,15 @@ type bareNode struct {
 	dialects.Node // what is not used is not there
 	store         store.Store
 	config        *config.Config
-	now           time.Time
+	ahead         atomic.Int64 // how far the clock is ahead of where it began
 }
 
-func (n *bareNode) Config() *config.Config          { return n.config }
-func (n *bareNode) Store() store.Store              { return n.store }
-func (n *bareNode) Address() string                 { return "http://node.test" }
-func (n *bareNode) Now() time.Time                  { return n.now }
+func (n *bareNode) Config() *config.Config { return n.config }
+func (n *bareNode) Store() store.Store     { return n.store }
+func (n *bareNode) Address() string        { return "http://node.test" }
+func (n *bareNode) Now() time.Time {
+	return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC).Add(time.Duration(n.ahead.Load()))
+}
 func (n *bareNode) Transport() http.RoundTripper    { return http.DefaultTransport }
 func (n *bareNode) Log() *slog.Logger               { return slog.New(slog.DiscardHandler) }
 func (n *bareNode) Pipe(string) (*pipes.Pipe, bool) { return nil, false }
@@ -44,7 +47,7 @@ func newBareNode(t *testing.T) (*bareNode, *http.ServeMux) {
 	if finds.HasErrors() {
 		t.Fatal(finds)
 	}
-	n, mux := &bareNode{store: st, config: c, now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, http.NewServeMux()
+	n, mux := &bareNode{store: st, config: c}, http.NewServeMux()
 	ctx, cancel := context.WithCancel(context.Background())
 	stop, err := serve(ctx, n, mux)
 	if err != nil {
@@ -114,17 +117,17 @@ func TestForgotten(t *testing.T) {
 	if got := status(fetched); got != 200 {
 		t.Error("done:", got)
 	}
-	n.now = n.now.Add(6 * time.Minute)
+	n.ahead.Add(int64(6 * time.Minute))
 	if a, b := status(fetched), status(done); a != 410 || b != 200 {
 		t.Error("after six minutes:", a, b)
 	}
-	n.now = n.now.Add(20 * time.Minute)
+	n.ahead.Add(int64(20 * time.Minute))
 	ask(mux, "POST", "/api/v3/command/async.ping", url.Values{"correlationId": {pinged}})
-	n.now = n.now.Add(5 * time.Minute)
+	n.ahead.Add(int64(5 * time.Minute))
 	if a, b := status(silent), status(pinged); a != 410 || b != 202 {
 		t.Error("after 31 minutes:", a, b)
 	}
-	n.now = n.now.Add(30 * time.Minute)
+	n.ahead.Add(int64(30 * time.Minute))
 	rt := &runtime{store: n.store, now: n.Now, hub: hubOf(n)}
 	if err := rt.tidy(t.Context()); err != nil {
 		t.Fatal(err)
