@@ -136,6 +136,11 @@ type EntityError struct {
 	id       string
 }
 
+// NewEntityError tells of an entity of a batch that failed.
+func NewEntityError(position int, e entity.Value, err error) *EntityError {
+	return &EntityError{Position: position, id: idOf(e), Err: err}
+}
+
 // Error names the entity and says what went wrong.
 func (e *EntityError) Error() string { return fmt.Sprintf("entity %q: %v", e.id, e.Err) }
 

@@ -9,6 +9,9 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
 )
 
 // M-1: the files of the manual run as they are; nothing is routed, since they
@@ -437,5 +440,32 @@ func TestAddresses(t *testing.T) {
 	n.open()
 	if status, _ := n.post(third, `{}`); status != 410 {
 		t.Errorf("archived: %d", status)
+	}
+}
+
+// The runtime as an ordinary transform.
+func TestTransform(t *testing.T) {
+	n := newNode(t, "testdata/script.txtar", asItIs)
+	if _, err := n.engine.RunAll(t.Context(), []string{"good"}, nil); err != nil {
+		t.Error(err)
+	}
+	var all []string
+	page, err := n.store.Read(t.Context(), "good", store.Query{Since: store.Start}, entity.NewArena())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range page.Entities {
+		v, _ := e.Get("name")
+		id, _ := e.Get("_id")
+		all = append(all, id.Text()+"="+v.Text())
+	}
+	if got := strings.Join(all, " "); got != "a=ADA b2=BOB" {
+		t.Errorf("got %s", got)
+	}
+	for pipe, want := range map[string]string{"throws": "script.ts:1:29: Error: not c", "loops": "did not end within", "list": "returned no entity"} {
+		results, err := n.engine.RunAll(t.Context(), []string{pipe}, nil)
+		if err != nil || results[0].Err == nil || !strings.Contains(results[0].Err.Error(), want) {
+			t.Errorf("%s: %v %v", pipe, err, results[0].Err)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsrun"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/systems"
+	"github.com/sluiceio/sluice/transforms"
 )
 
 // Dialect returns the dialect. Scripts are run by workers that the program
@@ -25,11 +26,12 @@ func Dialect() dialects.Dialect { return With(jsrun.NewPool(jsrun.Options{})) }
 // With returns the dialect with the workers of a pool.
 func With(pool *jsrun.Pool) dialects.Dialect {
 	return dialects.Dialect{
-		Name:    "membrane",
-		Front:   front{},
-		Sources: []sources.Type{webhookType(pool), eventType(pool)},
-		Systems: []systems.Type{integrationType(), connectionType()},
-		Serve:   serve,
+		Name:       "membrane",
+		Front:      front{},
+		Sources:    []sources.Type{webhookType(pool), eventType(pool)},
+		Transforms: []transforms.Type{scriptType(pool)},
+		Systems:    []systems.Type{integrationType(), connectionType()},
+		Serve:      serve,
 	}
 }
 

@@ -137,7 +137,7 @@ func (n *node) open() {
 		n.t.Fatal(err)
 	}
 	sets := engine.Sets{
-		Sources: sources.NewSet(append(sources.Standard(), n.dialect.Sources...)...), Transforms: transforms.NewSet(transforms.Standard()...),
+		Sources: sources.NewSet(append(sources.Standard(), n.dialect.Sources...)...), Transforms: transforms.NewSet(append(transforms.Standard(), n.dialect.Transforms...)...),
 		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(append(systems.Standard(), n.dialect.Systems...)...), Lib: lib,
 	}
 	c, finds := config.Load([]string{n.dir}, config.Options{Fronts: []config.Front{n.dialect.Front}, Env: map[string]*jsonpos.Node{"api": {Kind: jsonpos.String, Text: n.api.URL}},
