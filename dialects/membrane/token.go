@@ -85,11 +85,11 @@ func ensureTokens(ctx context.Context, st store.Store, integration, key string, 
 
 // rotate puts another token in the place of the one that counts.
 func rotate(ctx context.Context, st store.Store, integration, key string, now time.Time, grace time.Duration) (*tokens, error) {
-	t, err := ensureTokens(ctx, st, integration, key, now)
-	if err != nil {
+	if _, err := ensureTokens(ctx, st, integration, key, now); err != nil {
 		return nil, err
 	}
-	if t, err = loadTokens(ctx, st, integration, key); err != nil {
+	t, err := loadTokens(ctx, st, integration, key)
+	if err != nil {
 		return nil, err
 	}
 	live := []oldToken{{t.Token, now.Add(grace)}}

@@ -70,10 +70,8 @@ func (rt *runtime) get(ctx context.Context, dataset string, ids ...string) ([]en
 	return found, nil
 }
 
-// exchange is the topic of a name; the names that the default one has in
+// exchangeName is the topic of a name; the names that the default one has in
 // different places all stand for it.
-func (rt *runtime) exchange(name string) string { return exchangeName(name) }
-
 func exchangeName(name string) string {
 	switch name {
 	case "", "pipeforce.default.topic", "pipeforce.hub.default.topic", "pipeforce.topic.default":
