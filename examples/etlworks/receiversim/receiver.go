@@ -31,13 +31,14 @@ type Receiver struct {
 	// Secret is shared with the sender, User and Password are expected of it.
 	Secret, User, Password string
 	// BadEvery is how often it answers 503 though nothing is wrong: every so many
-	// requests; 0 never.
+	// requests, but to each event once at the most; 0 never.
 	BadEvery int
 	// Heard is told of each event, once; nil tells nobody.
 	Heard func(e Event)
 
 	mu       sync.Mutex
 	requests int
+	turned   map[string]bool // events answered 503
 	events   map[string]Event
 	refused  []string
 }
@@ -55,7 +56,12 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 func (r *Receiver) take(q *http.Request, body []byte) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.requests++; r.BadEvery > 0 && r.requests%r.BadEvery == 0 {
+	id := q.Header.Get("X-Etl-Webhook-Event-Id")
+	if r.requests++; r.BadEvery > 0 && r.requests%r.BadEvery == 0 && !r.turned[id] {
+		if r.turned == nil {
+			r.turned = map[string]bool{}
+		}
+		r.turned[id] = true
 		return http.StatusServiceUnavailable
 	}
 	var e Event
