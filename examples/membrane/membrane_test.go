@@ -146,6 +146,10 @@ func (s *stage) register() {
 		s.t.Fatal(text, err)
 	}
 	s.app.Register(hooks[0].URI)
+	// Events that come before are for nobody.
+	s.until("subscriptions", 2, func() int {
+		return strings.Count(s.get("/external-event-subscriptions"), `"status":"subscribed"`)
+	})
 }
 
 // deliver sends a delivery as the app does: until it is answered.
