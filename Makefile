@@ -27,10 +27,10 @@ lint: ## staticcheck, pinned in tools/go.mod
 	cd tools && $(GO) build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
 	bin/staticcheck ./...
 
-race:
-	$(GO) test -race -short ./...
+race: ## the examples run the binary, which the detector does not see
+	$(GO) test -race -short $$($(GO) list ./... | grep -v /examples/)
 
-fuzz: ## every fuzz target for FUZZTIME each
+fuzz: ## every fuzz target for FUZZTIME each, a time or a number of runs such as 1000x
 	sh tools/fuzz.sh $(or $(FUZZTIME),5s)
 
 bench: ## the comparisons of bench/, as ratios
