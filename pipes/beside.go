@@ -32,12 +32,17 @@ func (p *Pipe) besideKey() string { return "beside/" + p.ID() }
 func (p *Pipe) besideSeen() string  { return "beside-seen/" + p.ID() + "/" }
 func (p *Pipe) besideNoted() string { return "beside-noted/" + p.ID() + "/" }
 
-// resumable tells whether a rescan of the pipe can go on after it was interrupted:
-// the source must be read in its order, and remember nothing itself.
+// resumable tells whether a rescan of the pipe goes on after it was interrupted: the
+// source must be read in its order, and remember nothing itself. None does for now:
+// with seed 41 of TestInterruptedRescanIsRescan, under the race detector, one that
+// went on left an entity behind that a change had taken away. Beginning anew does
+// not.
 func (p *Pipe) resumable() bool {
 	since := p.source.Since()
-	return since.Supports && since.Chronological && p.Memory() == ""
+	return goOnRescans && since.Supports && since.Chronological && p.Memory() == ""
 }
+
+const goOnRescans = false
 
 // loadBeside returns how far the interrupted rescan has come; nil if there is none
 // that can be gone on with.
