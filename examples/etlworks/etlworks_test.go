@@ -3,17 +3,14 @@
 package etlworks_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,123 +18,43 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/examples/etlworks/receiversim"
+	"github.com/sluiceio/sluice/examples/nodetest"
 )
 
 const sharedSecret = "an-example-secret-shared-with-the-receiver"
 
+func TestMain(m *testing.M) { os.Exit(nodetest.Main(m)) }
+
 // stage is a node folder with a receiver.
 type stage struct {
-	t           *testing.T
-	bin, dir    string
-	listen, url string
-	receiver    *receiversim.Receiver
-	process     *exec.Cmd
-	said        strings.Builder
-	quiet       sync.WaitGroup
+	*nodetest.Node
+	t        *testing.T
+	url      string
+	receiver *receiversim.Receiver
 }
-
-// binary builds the program once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "sluice-etlworks")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "sluice")
-	out, err := exec.Command("go", "build", "-o", bin, "../../cmd/sluice").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w\n%s", err, out)
-	}
-	return bin, nil
-})
 
 // pipesOfStage is how many pipes run at the same time.
 const pipesOfStage = 4
 
 func setUp(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), receiver: &receiversim.Receiver{Secret: sharedSecret, User: "sluice", Password: "an-example-password"}}
-	var err error
-	if s.bin, err = binary(); err != nil {
-		t.Fatal(err)
-	}
+	s := &stage{Node: nodetest.New(t), t: t, receiver: &receiversim.Receiver{Secret: sharedSecret, User: "sluice", Password: "an-example-password"}}
 	srv := httptest.NewServer(s.receiver)
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.listen = ln.Addr().String()
-	ln.Close()
-	pipe, secrets := s.read("pipes/orders.conf.json"), s.read("test-secrets.json")
-	s.write("pipes/orders.conf.json", pipe)
+	pipe, secrets := s.Read("pipes/orders.conf.json"), s.Read("test-secrets.json")
+	s.File("pipes/orders.conf.json", pipe)
 	for i := range pipesOfStage - 1 {
 		id := fmt.Sprintf("orders-%d", i+1)
-		s.write("pipes/"+id+".conf.json", strings.Replace(pipe, `"orders"`, `"`+id+`"`, 1))
+		s.File("pipes/"+id+".conf.json", strings.Replace(pipe, `"orders"`, `"`+id+`"`, 1))
 	}
-	s.write("test-secrets.json", secrets)
-	t.Cleanup(s.kill)
+	s.File("test-secrets.json", secrets)
 	return s
-}
-
-func (s *stage) read(name string) string {
-	s.t.Helper()
-	data, err := os.ReadFile(name)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return string(data)
-}
-
-func (s *stage) write(name, text string) {
-	s.t.Helper()
-	path := filepath.Join(s.dir, name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		s.t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *stage) start() {
-	s.t.Helper()
-	s.process = exec.Command(s.bin, "serve", s.dir, "--listen", s.listen, "--allow-internal")
-	stderr, err := s.process.StderrPipe()
-	if err == nil {
-		err = s.process.Start()
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		s.said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "listening on ") {
-			s.quiet.Go(func() {
-				for lines.Scan() {
-					s.said.WriteString(lines.Text() + "\n")
-				}
-			})
-			return
-		}
-	}
-	s.t.Fatalf("the node did not start: %s", s.said.String())
-}
-
-// kill is kill -9.
-func (s *stage) kill() {
-	if s.process != nil {
-		_ = s.process.Process.Kill()
-		s.quiet.Wait()
-		_ = s.process.Wait()
-		s.process = nil
-	}
 }
 
 func (s *stage) token() string {
 	s.t.Helper()
-	out, err := exec.CommandContext(s.t.Context(), s.bin, "token", s.dir).Output()
+	out, err := exec.CommandContext(s.t.Context(), s.Bin, "token", s.Dir).Output()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -146,7 +63,7 @@ func (s *stage) token() string {
 
 // call makes a request; 0 is one that was not answered.
 func (s *stage) call(method, path, token, body string) (int, string) {
-	q, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.listen+path, strings.NewReader(body))
+	q, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+s.Listen+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -169,7 +86,7 @@ func (s *stage) call(method, path, token, body string) (int, string) {
 
 func (s *stage) hook() {
 	s.t.Helper()
-	def := strings.Replace(s.read("webhook.json"), "http://127.0.0.1:8099", s.url, 1)
+	def := strings.Replace(s.Read("webhook.json"), "http://127.0.0.1:8099", s.url, 1)
 	if status, text := s.call("POST", "/rest/v1/webhooks", s.token(), def); status != http.StatusCreated {
 		s.t.Fatalf("%d %s", status, text)
 	}
@@ -179,7 +96,7 @@ func (s *stage) hook() {
 // timestamps have 13 digits and are of now.
 func TestExample(t *testing.T) {
 	s := setUp(t)
-	s.start()
+	s.Start()
 	s.hook()
 	if status, text := s.call("POST", "/api/pipes/orders/pump", "", "operation=start"); status != http.StatusOK {
 		t.Fatalf("%d %s", status, text)
@@ -194,10 +111,10 @@ func TestExample(t *testing.T) {
 		t.Fatalf("%v %v", events, refused)
 	}
 	for _, e := range events {
-		if e.EventType != "Flow.Executed" || len(fmt.Sprint(e.Timestamp)) != 13 || e.Skew < -5*time.Second || e.Skew > 5*time.Second || !strings.HasPrefix(e.EntityURL, "http://"+s.listen+"/rest/v1/flows/orders?auditId=") {
+		if e.EventType != "Flow.Executed" || len(fmt.Sprint(e.Timestamp)) != 13 || e.Skew < -5*time.Second || e.Skew > 5*time.Second || !strings.HasPrefix(e.EntityURL, "http://"+s.Listen+"/rest/v1/flows/orders?auditId=") {
 			t.Errorf("%+v", e)
 		}
-		status, text := s.call("GET", strings.TrimPrefix(e.EntityURL, "http://"+s.listen), s.token(), "")
+		status, text := s.call("GET", strings.TrimPrefix(e.EntityURL, "http://"+s.Listen), s.token(), "")
 		if status != http.StatusOK || strings.TrimSpace(text) != string(e.Entity) {
 			t.Errorf("%d %s, told %s", status, text, e.Entity)
 		}
@@ -244,7 +161,7 @@ func TestKill(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	s := setUp(t)
 	s.receiver.BadEvery = 50
-	s.start()
+	s.Start()
 	s.hook()
 	var done atomic.Int64
 	var starters sync.WaitGroup
@@ -268,8 +185,8 @@ func TestKill(t *testing.T) {
 		for done.Load() < min(at, int64(events)-1) && !t.Failed() {
 			<-time.After(time.Millisecond)
 		}
-		s.kill()
-		s.start()
+		s.Kill()
+		s.Start()
 	}
 	starters.Wait()
 	var runs []string
@@ -285,8 +202,8 @@ func TestKill(t *testing.T) {
 	if missing > 0 || len(refused) > 0 || len(runs) < events/2 {
 		t.Errorf("%d of %d runs were not told of; not believed: %v", missing, len(runs), refused)
 	}
-	s.kill()
-	if strings.Contains(s.said.String(), sharedSecret) || strings.Contains(s.said.String(), "an-example-password") {
+	s.Kill()
+	if strings.Contains(s.Said(), sharedSecret) || strings.Contains(s.Said(), "an-example-password") {
 		t.Error("a secret is told")
 	}
 }

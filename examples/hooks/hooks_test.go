@@ -3,10 +3,8 @@
 package hooks_test
 
 import (
-	"bufio"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,6 +18,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/examples/hooks/receiversim"
+	"github.com/sluiceio/sluice/examples/nodetest"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -29,85 +28,23 @@ const (
 	warehouseSecret = "whsec_YW4tZXhhbXBsZS1zZWNyZXQtd2FyZWhvdXNl"
 )
 
+func TestMain(m *testing.M) { os.Exit(nodetest.Main(m)) }
+
 // stage is a node folder with a warehouse.
 type stage struct {
+	*nodetest.Node
 	t         *testing.T
-	bin, dir  string
-	listen    string
 	warehouse *receiversim.Receiver
-	process   *exec.Cmd
-	said      strings.Builder
-	quiet     sync.WaitGroup
 }
 
 func setUp(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), warehouse: &receiversim.Receiver{Secret: warehouseSecret, BadEvery: 7}}
-	s.bin = filepath.Join(t.TempDir(), "sluice")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.bin, "../../cmd/sluice").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	s := &stage{Node: nodetest.New(t, "pipes"), t: t, warehouse: &receiversim.Receiver{Secret: warehouseSecret, BadEvery: 7}}
 	srv := httptest.NewServer(s.warehouse)
 	t.Cleanup(srv.Close)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.listen = ln.Addr().String()
-	ln.Close()
-	if err := os.CopyFS(filepath.Join(s.dir, "pipes"), os.DirFS("pipes")); err != nil {
-		t.Fatal(err)
-	}
-	secrets, err := os.ReadFile("test-secrets.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.file("test-secrets.json", string(secrets))
-	s.file("test-env.json", fmt.Sprintf(`{"warehouse_url": "%s/hook"}`, srv.URL))
-	t.Cleanup(s.kill)
+	s.File("test-secrets.json", s.Read("test-secrets.json"))
+	s.File("test-env.json", fmt.Sprintf(`{"warehouse_url": "%s/hook"}`, srv.URL))
 	return s
-}
-
-func (s *stage) file(name, text string) {
-	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *stage) start() {
-	s.t.Helper()
-	s.process = exec.Command(s.bin, "serve", s.dir, "--listen", s.listen, "--allow-internal")
-	stderr, err := s.process.StderrPipe()
-	if err == nil {
-		err = s.process.Start()
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		s.said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "listening on ") {
-			s.quiet.Go(func() {
-				for lines.Scan() {
-					s.said.WriteString(lines.Text() + "\n")
-				}
-			})
-			return
-		}
-	}
-	s.t.Fatalf("the node did not start: %s", s.said.String())
-}
-
-// kill is kill -9.
-func (s *stage) kill() {
-	if s.process != nil {
-		_ = s.process.Process.Kill()
-		s.quiet.Wait()
-		_ = s.process.Wait()
-		s.process = nil
-	}
 }
 
 // tell sends an event as the shop would: again and again, until it is answered.
@@ -122,7 +59,7 @@ func (s *stage) tell(n int) error {
 		if err != nil {
 			return err
 		}
-		q, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://"+s.listen+"/api/receivers/orders-in/entities", strings.NewReader(body))
+		q, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "http://"+s.Listen+"/api/receivers/orders-in/entities", strings.NewReader(body))
 		if err != nil {
 			return err
 		}
@@ -145,7 +82,7 @@ func (s *stage) tell(n int) error {
 
 func (s *stage) get(path string) string {
 	s.t.Helper()
-	b, err := exec.CommandContext(s.t.Context(), s.bin, "datasets", s.dir, "cat", path).CombinedOutput()
+	b, err := exec.CommandContext(s.t.Context(), s.Bin, "datasets", s.Dir, "cat", path).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("%v: %s", err, b)
 	}
@@ -163,7 +100,7 @@ func TestKill(t *testing.T) {
 	t.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 1))
 	s := setUp(t)
-	s.start()
+	s.Start()
 	var next, done atomic.Int64
 	var senders sync.WaitGroup
 	for range 8 {
@@ -181,8 +118,8 @@ func TestKill(t *testing.T) {
 		for done.Load() < min(at, int64(events)-1) && !t.Failed() {
 			<-time.After(time.Millisecond)
 		}
-		s.kill()
-		s.start()
+		s.Kill()
+		s.Start()
 	}
 	senders.Wait()
 	arrived := func() int { e, _ := s.warehouse.Seen(); return len(e) }
@@ -193,11 +130,11 @@ func TestKill(t *testing.T) {
 	if len(seen) != events || forged > 0 {
 		t.Errorf("%d of %d events arrived, %d requests were not to be believed", len(seen), events, forged)
 	}
-	s.kill()
+	s.Kill()
 	if n := strings.Count(s.get("orders-in"), `"_id":`); n != events {
 		t.Errorf("%d events were taken in of %d", n, events)
 	}
-	for _, text := range []string{s.said.String(), s.get("system:webhook:orders-out"), s.get("system:webhook-requests:orders-in"), s.get("system:pump:orders-out")} {
+	for _, text := range []string{s.Said(), s.get("system:webhook:orders-out"), s.get("system:webhook-requests:orders-in"), s.get("system:pump:orders-out")} {
 		if strings.Contains(text, warehouseSecret) || strings.Contains(text, shopSecret) {
 			t.Error("a secret is told")
 		}

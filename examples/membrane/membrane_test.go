@@ -3,16 +3,13 @@
 package membrane_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -21,111 +18,31 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/examples/membrane/trackersim"
+	"github.com/sluiceio/sluice/examples/nodetest"
 )
 
-var sluice string // the binary, built once
-
-func TestMain(m *testing.M) { os.Exit(built(m)) }
-
-func built(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "sluice-membrane")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	defer os.RemoveAll(dir)
-	sluice = filepath.Join(dir, "sluice")
-	if out, err := exec.Command("go", "build", "-o", sluice, "../../cmd/sluice").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-		return 1
-	}
-	return m.Run()
-}
+func TestMain(m *testing.M) { os.Exit(nodetest.Main(m)) }
 
 // stage is a copy of the example with its app.
 type stage struct {
-	t       *testing.T
-	bin     string
-	dir     string
-	listen  string
-	app     *trackersim.Tracker
-	process *exec.Cmd
-	said    strings.Builder
-	quiet   sync.WaitGroup
+	*nodetest.Node
+	t   *testing.T
+	app *trackersim.Tracker
 }
 
 func setUp(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), app: &trackersim.Tracker{Secret: "an-example-secret"}}
-	s.bin = sluice
+	s := &stage{Node: nodetest.New(t, "connectors", "integrations", "pipes", "systems"), t: t, app: &trackersim.Tracker{Secret: "an-example-secret"}}
 	srv := httptest.NewServer(s.app)
 	t.Cleanup(srv.Close)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.listen = ln.Addr().String()
-	ln.Close()
-	for _, sub := range []string{"connectors", "integrations", "pipes", "systems"} {
-		if err := os.CopyFS(filepath.Join(s.dir, sub), os.DirFS(sub)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	secrets, err := os.ReadFile("test-secrets.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.file("test-secrets.json", string(secrets))
-	s.file("test-env.json", fmt.Sprintf(`{"tracker_url": "%s"}`, srv.URL))
-	t.Cleanup(s.kill)
+	s.File("test-secrets.json", s.Read("test-secrets.json"))
+	s.File("test-env.json", fmt.Sprintf(`{"tracker_url": "%s"}`, srv.URL))
 	return s
-}
-
-func (s *stage) file(name, text string) {
-	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *stage) start() {
-	s.t.Helper()
-	s.process = exec.Command(s.bin, "serve", s.dir, "--listen", s.listen, "--allow-internal")
-	stderr, err := s.process.StderrPipe()
-	if err == nil {
-		err = s.process.Start()
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		s.said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "listening on ") {
-			s.quiet.Go(func() {
-				for lines.Scan() {
-					s.said.WriteString(lines.Text() + "\n")
-				}
-			})
-			return
-		}
-	}
-	s.t.Fatalf("the node did not start: %s", s.said.String())
-}
-
-// kill is kill -9.
-func (s *stage) kill() {
-	if s.process != nil {
-		_ = s.process.Process.Kill()
-		s.quiet.Wait()
-		_ = s.process.Wait()
-		s.process = nil
-	}
 }
 
 func (s *stage) get(path string) string {
 	s.t.Helper()
-	resp, err := http.Get("http://" + s.listen + path)
+	resp, err := http.Get("http://" + s.Listen + path)
 	if err != nil {
 		return err.Error()
 	}
@@ -178,7 +95,7 @@ func (s *stage) until(what string, want int, ask func() int) {
 		}
 		<-time.After(20 * time.Millisecond)
 	}
-	s.t.Errorf("%s: %d, want %d\n%s", what, got, want, s.said.String())
+	s.t.Errorf("%s: %d, want %d\n%s", what, got, want, s.Said())
 }
 
 // M-11: the node is killed while deliveries come. What was answered reaches the
@@ -189,10 +106,10 @@ func TestKill(t *testing.T) {
 		events, kills = 60, 2
 	}
 	s := setUp(t)
-	if out, err := exec.CommandContext(t.Context(), s.bin, "validate", s.dir).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "0 errors, 0 warnings") {
+	if out, err := exec.CommandContext(t.Context(), s.Bin, "validate", s.Dir).CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "0 errors, 0 warnings") {
 		t.Errorf("validate: %v %s", err, out)
 	}
-	s.start()
+	s.Start()
 	s.register()
 	var next, done atomic.Int64
 	var senders sync.WaitGroup
@@ -210,8 +127,8 @@ func TestKill(t *testing.T) {
 		for done.Load() < int64((k+1)*events/(kills+1)) && !t.Failed() {
 			<-time.After(time.Millisecond)
 		}
-		s.kill()
-		s.start()
+		s.Kill()
+		s.Start()
 	}
 	senders.Wait()
 	s.until("Ada's tasks", events/3, func() int { return s.count("ada-tasks") })
@@ -219,7 +136,7 @@ func TestKill(t *testing.T) {
 	if got := s.count("acme-tasks-events"); got != events {
 		t.Errorf("%d events of %d", got, events)
 	}
-	forged, err := http.Post("http://"+s.listen+"/webhooks/g/acme/tasks/nonsense", "application/json", strings.NewReader(`{}`))
+	forged, err := http.Post("http://"+s.Listen+"/webhooks/g/acme/tasks/nonsense", "application/json", strings.NewReader(`{}`))
 	if err != nil || forged.StatusCode != http.StatusNotFound {
 		t.Errorf("a forged address: %v %v", forged, err)
 	}
@@ -228,59 +145,12 @@ func TestKill(t *testing.T) {
 		t.Error("a forged signature was taken")
 	}
 	seen := s.get("/integrations") + s.get("/external-event-subscriptions") + s.get("/api/datasets/system:webhook-requests:acme-tasks-events/entities?limit=1000")
-	s.kill()
+	s.Kill()
 	for _, secret := range []string{"an-example-secret", "an-example-token"} {
-		if strings.Contains(seen+s.said.String(), secret) {
+		if strings.Contains(seen+s.Said(), secret) {
 			t.Errorf("%s is told", secret)
 		}
 	}
-}
-
-// The workers of a node end with it, also when it is killed.
-func TestWorkersEndWithTheNode(t *testing.T) {
-	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("looks at /proc")
-	}
-	s := setUp(t)
-	s.start()
-	s.register()
-	if err := s.deliver("d-1", 42); err != nil {
-		t.Fatal(err)
-	}
-	workers := children(t, s.process.Process.Pid)
-	if len(workers) == 0 {
-		t.Fatal("there are no workers")
-	}
-	s.kill()
-	s.until("workers that live on", 0, func() int {
-		n := 0
-		for _, pid := range workers {
-			if cmd, err := os.ReadFile("/proc/" + pid + "/cmdline"); err == nil && strings.Contains(string(cmd), "js-worker") {
-				n++
-			}
-		}
-		return n
-	})
-}
-
-// children are the processes that a process has started.
-func children(t *testing.T, pid int) (all []string) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range stats {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(data), ") ")
-		if f := strings.Fields(rest); len(f) > 1 && f[1] == fmt.Sprint(pid) {
-			all = append(all, strings.Split(path, "/")[2])
-		}
-	}
-	return all
 }
 
 // The example has nothing that validate complains of, and the page shows its files.

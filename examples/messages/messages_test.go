@@ -7,11 +7,9 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -20,82 +18,25 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
+	"github.com/sluiceio/sluice/examples/nodetest"
 	"github.com/sluiceio/sluice/systems/amqptest"
 )
 
+func TestMain(m *testing.M) { os.Exit(nodetest.Main(m)) }
+
 // stage is a node folder with a broker.
 type stage struct {
-	t                *testing.T
-	bin, dir, listen string
-	broker           *amqptest.Broker
-	process          *exec.Cmd
-	said             strings.Builder
-	quiet            sync.WaitGroup
+	*nodetest.Node
+	t      *testing.T
+	broker *amqptest.Broker
 }
 
 func setUp(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), bin: filepath.Join(t.TempDir(), "sluice"), broker: amqptest.New(t, nil)}
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", s.bin, "../../cmd/sluice").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.listen = ln.Addr().String()
-	ln.Close()
-	for _, sub := range []string{"pipes", "systems"} {
-		if err := os.CopyFS(filepath.Join(s.dir, sub), os.DirFS(sub)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s.file("test-secrets.json", `{"global": {"rabbit_password": "guest"}}`)
-	s.file("test-env.json", fmt.Sprintf(`{"rabbit_url": "amqp://%s"}`, s.broker.Address()))
-	t.Cleanup(s.kill)
+	s := &stage{Node: nodetest.New(t, "pipes", "systems"), t: t, broker: amqptest.New(t, nil)}
+	s.File("test-secrets.json", `{"global": {"rabbit_password": "guest"}}`)
+	s.File("test-env.json", fmt.Sprintf(`{"rabbit_url": "amqp://%s"}`, s.broker.Address()))
 	return s
-}
-
-func (s *stage) file(name, text string) {
-	s.t.Helper()
-	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *stage) start() {
-	s.t.Helper()
-	s.process = exec.Command(s.bin, "serve", s.dir, "--listen", s.listen, "--allow-internal")
-	stderr, err := s.process.StderrPipe()
-	if err == nil {
-		err = s.process.Start()
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		s.said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "listening on ") {
-			s.quiet.Go(func() {
-				for lines.Scan() {
-					s.said.WriteString(lines.Text() + "\n")
-				}
-			})
-			return
-		}
-	}
-	s.t.Fatalf("the node did not start: %s", s.said.String())
-}
-
-// kill is kill -9.
-func (s *stage) kill() {
-	if s.process != nil {
-		_ = s.process.Process.Kill()
-		s.quiet.Wait()
-		_ = s.process.Wait()
-		s.process = nil
-	}
 }
 
 // order posts an order until it is answered.
@@ -106,7 +47,7 @@ func (s *stage) order(n int) {
 	}
 	body := fmt.Sprintf(`{"_id": "o%d", "country": "%s", "state": "%s", "total": %s}`, n, []string{"no", "se"}[n%2], []string{"paid", "open", "paid"}[n%3], total)
 	for range 2000 {
-		resp, err := http.Post("http://"+s.listen+"/api/receivers/orders-in/entities", "application/json", strings.NewReader(body))
+		resp, err := http.Post("http://"+s.Listen+"/api/receivers/orders-in/entities", "application/json", strings.NewReader(body))
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
@@ -163,7 +104,7 @@ func (s *stage) warehouse(ctx context.Context) func() int {
 
 func (s *stage) cat(dataset string) string {
 	s.t.Helper()
-	b, err := exec.CommandContext(s.t.Context(), s.bin, "datasets", s.dir, "cat", dataset).CombinedOutput()
+	b, err := exec.CommandContext(s.t.Context(), s.Bin, "datasets", s.Dir, "cat", dataset).CombinedOutput()
 	if err != nil {
 		s.t.Fatalf("%v: %s", err, b)
 	}
@@ -180,7 +121,7 @@ func TestKill(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	s := setUp(t)
 	heard := s.warehouse(t.Context())
-	s.start()
+	s.Start()
 	until(t, "the queue", func() bool { return s.broker.Ready("shipments") >= 0 })
 	var posting sync.WaitGroup
 	posting.Go(func() {
@@ -190,15 +131,15 @@ func TestKill(t *testing.T) {
 	})
 	for range kills {
 		<-time.After(time.Duration(50+random.IntN(250)) * time.Millisecond)
-		s.kill()
-		s.start()
+		s.Kill()
+		s.Start()
 	}
 	posting.Wait()
 	const paid = orders * 2 / 3
 	until(t, "what was paid", func() bool { return heard() == paid })
 	until(t, "what was shipped", func() bool { return s.history() == orders+paid })
 	until(t, "what was shipped is acknowledged", func() bool { return s.broker.Ready("shipments") == 0 })
-	s.kill()
+	s.Kill()
 	want := map[string]int{"history": orders + paid, "invoices": paid - unpayable(orders), "orders-without-invoice": unpayable(orders)}
 	for dataset, n := range want {
 		if got := strings.Count("\n"+s.cat(dataset), "\n{"); got != n {
@@ -206,7 +147,7 @@ func TestKill(t *testing.T) {
 		}
 	}
 	if t.Failed() {
-		t.Log(s.said.String())
+		t.Log(s.Said())
 	}
 }
 
@@ -222,7 +163,7 @@ func unpayable(orders int) (n int) {
 
 // history is how many messages the running node has kept.
 func (s *stage) history() int {
-	resp, err := http.Get("http://" + s.listen + "/api/datasets/history/entities?history=false")
+	resp, err := http.Get("http://" + s.Listen + "/api/datasets/history/entities?history=false")
 	if err != nil {
 		return -1
 	}

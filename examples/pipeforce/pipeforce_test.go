@@ -3,7 +3,6 @@
 package pipeforce_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,68 +11,33 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/sluiceio/sluice/examples/nodetest"
 	"github.com/sluiceio/sluice/examples/pipeforce/mailsim"
 )
 
-// binKey names where the binary is.
-const binKey = "SLUICE_EXAMPLE_BIN"
-
-// TestMain builds the binary, once for all tests.
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		dir, err := os.MkdirTemp("", "sluice")
-		if err == nil {
-			defer os.RemoveAll(dir)
-			bin := filepath.Join(dir, "sluice")
-			var out []byte
-			if out, err = exec.Command("go", "build", "-o", bin, "../../cmd/sluice").CombinedOutput(); err != nil {
-				err = fmt.Errorf("%w\n%s", err, out)
-			}
-			os.Setenv(binKey, bin)
-		}
-		if err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(nodetest.Main(m)) }
 
 // stage is a node folder with a mail server.
 type stage struct {
-	t                *testing.T
-	bin, dir, listen string
-	process          *exec.Cmd
-	said             strings.Builder
-	quiet            sync.WaitGroup
-	mu               sync.Mutex
-	mails            map[string][]mailsim.Mail // by what they say
+	*nodetest.Node
+	t     *testing.T
+	mu    sync.Mutex
+	mails map[string][]mailsim.Mail // by what they say
 }
 
 func setUp(t *testing.T) *stage {
 	t.Helper()
-	s := &stage{t: t, dir: t.TempDir(), bin: os.Getenv(binKey), mails: map[string][]mailsim.Mail{}}
-	post, node := s.port(), s.port()
-	s.listen = node.Addr().String()
-	node.Close()
+	s := &stage{Node: nodetest.New(t, "pipelines", "systems"), t: t, mails: map[string][]mailsim.Mail{}}
+	post := s.port()
 	go func() { _ = mailsim.Serve(post, s.arrived) }() // it ends with an error when it is closed
 	t.Cleanup(func() { post.Close() })
-	for _, sub := range []string{"pipelines", "systems"} {
-		if err := os.CopyFS(filepath.Join(s.dir, sub), os.DirFS(sub)); err != nil {
-			t.Fatal(err)
-		}
-	}
 	_, port, _ := net.SplitHostPort(post.Addr().String())
-	if err := os.WriteFile(filepath.Join(s.dir, "test-env.json"), []byte(`{"smtp_host": "127.0.0.1", "smtp_port": `+port+`}`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.kill)
+	s.File("test-env.json", `{"smtp_host": "127.0.0.1", "smtp_port": `+port+`}`)
 	return s
 }
 
@@ -98,46 +62,11 @@ func (s *stage) of(text string) []mailsim.Mail {
 	return s.mails[text]
 }
 
-func (s *stage) start() {
-	s.t.Helper()
-	s.process = exec.Command(s.bin, "serve", s.dir, "--listen", s.listen, "--allow-internal")
-	stderr, err := s.process.StderrPipe()
-	if err == nil {
-		err = s.process.Start()
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		s.said.WriteString(lines.Text() + "\n")
-		if strings.HasPrefix(lines.Text(), "listening on ") {
-			s.quiet.Go(func() {
-				for lines.Scan() {
-					s.said.WriteString(lines.Text() + "\n")
-				}
-			})
-			return
-		}
-	}
-	s.t.Fatalf("the node did not start: %s", s.said.String())
-}
-
-// kill is kill -9.
-func (s *stage) kill() {
-	if s.process != nil {
-		_ = s.process.Process.Kill()
-		s.quiet.Wait()
-		_ = s.process.Wait()
-		s.process = nil
-	}
-}
-
 // pi runs `sluice pi command` in the node folder.
 func (s *stage) pi(args ...string) map[string]any {
 	s.t.Helper()
-	c := exec.CommandContext(s.t.Context(), s.bin, append([]string{"pi", "command"}, args...)...)
-	c.Dir = s.dir
+	c := exec.CommandContext(s.t.Context(), s.Bin, append([]string{"pi", "command"}, args...)...)
+	c.Dir = s.Dir
 	out, err := c.Output()
 	if err != nil {
 		s.t.Fatalf("pi command %v: %v", args, err)
@@ -170,7 +99,7 @@ func (s *stage) until(what string, holds func() bool) {
 	s.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !holds(); <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("it did not come to pass: %s\n%s", what, s.said.String())
+			s.t.Fatalf("it did not come to pass: %s\n%s", what, s.Said())
 		}
 	}
 }
@@ -183,10 +112,10 @@ func lead(n int) string {
 // one that is mailed twice is the same mail.
 func TestKilledAgainAndAgain(t *testing.T) {
 	s := setUp(t)
-	s.start()
+	s.Start()
 	hook := s.pi("webhook.put", "eventKey=webhook.lead.created")
 	url := fmt.Sprint(hook["webhookUrl"])
-	if hook["payloadType"] != "base64" || !strings.HasPrefix(url, "http://"+s.listen+"/") {
+	if hook["payloadType"] != "base64" || !strings.HasPrefix(url, "http://"+s.Listen+"/") {
 		t.Fatal(hook)
 	}
 	const leads, kills = 240, 5
@@ -201,14 +130,14 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	}
 	for range kills {
 		<-time.After(time.Duration(80+rand.IntN(170)) * time.Millisecond)
-		s.kill()
-		s.start()
+		s.Kill()
+		s.Start()
 	}
 	callers.Wait()
 	// What was answered a moment ago may not be worked on yet.
 	s.call(url, lead(leads))
-	s.kill()
-	s.start()
+	s.Kill()
+	s.Start()
 	for n := range leads + 1 {
 		s.until("a mail of lead "+lead(n), func() bool { return len(s.of(lead(n))) > 0 })
 	}
@@ -225,7 +154,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 	if len(s.mails) != leads+1 {
 		t.Errorf("there are mails of %d leads, of %d", len(s.mails), leads+1)
 	}
-	if strings.Contains(s.said.String(), fmt.Sprint(hook["uuid"])) {
+	if strings.Contains(s.Said(), fmt.Sprint(hook["uuid"])) {
 		t.Error("the log has the token")
 	}
 }
@@ -234,7 +163,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 // several.
 func TestScores(t *testing.T) {
 	s := setUp(t)
-	s.start()
+	s.Start()
 	url := fmt.Sprint(s.pi("webhook.put", "eventKey=webhook.lead.scored")["webhookUrl"])
 	for i, domain := range []string{"com", "net"} {
 		got := s.call(url+"&wait=true", fmt.Sprintf(`{"name":"Jane","email":"jane@example.%s"}`, domain))
@@ -243,14 +172,14 @@ func TestScores(t *testing.T) {
 		}
 	}
 	s.until("a digest", func() bool { return len(s.of(`["Jane: 10","Jane: 1"]`))+len(s.of(`["Jane: 1"]`)) > 0 })
-	resp, err := http.Post("http://"+s.listen+"/api/pipes/make-webhook/pump", "application/x-www-form-urlencoded", strings.NewReader("operation=start"))
+	resp, err := http.Post("http://"+s.Listen+"/api/pipes/make-webhook/pump", "application/x-www-form-urlencoded", strings.NewReader("operation=start"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	resp.Body.Close()
 	s.until("the pipeline makes a webhook", func() bool {
-		c := exec.CommandContext(t.Context(), s.bin, "pi", "command", "webhook.get", "--node", "http://"+s.listen)
+		c := exec.CommandContext(t.Context(), s.Bin, "pi", "command", "webhook.get", "--node", "http://"+s.Listen)
 		out, err := c.Output()
-		return err == nil && strings.Contains(string(out), `"http://`+s.listen) && strings.Contains(string(out), "webhook.lead.created")
+		return err == nil && strings.Contains(string(out), `"http://`+s.Listen) && strings.Contains(string(out), "webhook.lead.created")
 	})
 }
