@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"math"
 	"slices"
+	"strconv"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/transforms"
 )
 
@@ -44,7 +48,19 @@ type Asked struct {
 	Params entity.Value
 	// Form is the publisher of another form of the document; nil is the pipe's own.
 	Form sinks.Publisher
+	// From leaves out source entities that were written before it, in microseconds
+	// since 1970; those whose time nobody knows stay.
+	From int64
+	// Of is the source entity that is wanted alone. Sources that cannot look up
+	// entities are read whole.
+	Of string
+	// Origins gives what the transforms make the _ts of the source entity it comes
+	// of, and its id as OriginKey, where that is known.
+	Origins bool
 }
+
+// OriginKey is the property that names the source entity, see Asked.Origins.
+const OriginKey = "_origin"
 
 // Publish reads the source, transforms, and writes the document of a publisher
 // to w as it is made. An error leaves it without its end.
@@ -59,7 +75,7 @@ func (p *Pipe) Publish(ctx context.Context, q Asked, w io.Writer) error {
 	if q.Form != nil {
 		s = q.Form
 	}
-	r := &edition{p: p, doc: s.Document(), w: w, left: q.Limit}
+	r := &edition{p: p, doc: s.Document(), w: w, left: q.Limit, asked: q}
 	if p.transform != nil {
 		r.step = p.transform.Start(transforms.Run{Host: p.host(), Params: q.Params})
 	}
@@ -86,13 +102,52 @@ type edition struct {
 	order  bool // the source is chronological
 	at     entity.Value
 	one    entity.Batch
+	asked  Asked
+}
+
+// parent is what is known of the source entity that something comes of.
+type parent struct{ updated, ts, id entity.Value }
+
+func parentOf(e entity.Value) (o parent) {
+	o.updated, _ = e.Get(entity.UpdatedKey)
+	o.ts, _ = e.Get(entity.TSKey)
+	o.id, _ = e.Get(entity.IDKey)
+	return o
+}
+
+// latest is behind every offset.
+var latest = strconv.FormatInt(math.MaxInt64, 10)
+
+// entities reads what was asked for.
+func (r *edition) entities(ctx context.Context) iter.Seq2[*entity.Batch, error] {
+	t, ok := r.p.source.(sources.Tracked)
+	if r.asked.Of == "" || !ok {
+		return r.p.source.Read(ctx, r.since, r.p.batchSize())
+	}
+	return func(yield func(*entity.Batch, error) bool) {
+		b := &entity.Batch{Arena: entity.NewArena()}
+		yield(b, t.Again(ctx, []string{r.asked.Of}, latest, b))
+	}
+}
+
+// Old tells whether an entity is from before the time asked for.
+func (q Asked) Old(e entity.Value) bool {
+	ts, _ := e.Get(entity.TSKey)
+	micros, ok := ts.Int64()
+	return ok && micros < q.From
+}
+
+// InOrder tells whether readers of a publisher can go on from any entity.
+func (p *Pipe) InOrder() bool {
+	s := p.source.Since()
+	return s.Supports && s.Chronological
 }
 
 func (r *edition) publish(ctx context.Context) (err error) {
 	if r.buf, err = r.doc.Begin(nil); err != nil {
 		return err
 	}
-	for b, err := range r.p.source.Read(ctx, r.since, r.p.batchSize()) {
+	for b, err := range r.entities(ctx) {
 		if err == nil {
 			err = ctx.Err()
 		}
@@ -118,6 +173,9 @@ func (r *edition) publish(ctx context.Context) (err error) {
 
 // batch writes what comes of a batch of the source.
 func (r *edition) batch(ctx context.Context, b *entity.Batch) error {
+	if r.asked.From != 0 {
+		b.Entities = slices.DeleteFunc(b.Entities, r.asked.Old)
+	}
 	if !r.single {
 		return r.deliver(ctx, b)
 	}
@@ -138,9 +196,9 @@ func (r *edition) batch(ctx context.Context, b *entity.Batch) error {
 }
 
 func (r *edition) deliver(ctx context.Context, b *entity.Batch) error {
-	var updated entity.Value
+	var from parent
 	if r.single {
-		updated, _ = b.Entities[0].Get(entity.UpdatedKey)
+		from = parentOf(b.Entities[0])
 	}
 	if r.step != nil {
 		if err := r.step.Apply(ctx, b); err != nil {
@@ -153,7 +211,7 @@ func (r *edition) deliver(ctx context.Context, b *entity.Batch) error {
 			break
 		}
 		if r.single {
-			e = r.stamped(b.Arena, e, i == len(b.Entities)-1, updated)
+			e = r.stamped(b.Arena, e, i == len(b.Entities)-1, from)
 		}
 		if err := r.write(e); err != nil {
 			return err
@@ -166,18 +224,28 @@ func (r *edition) deliver(ctx context.Context, b *entity.Batch) error {
 // those that come of one source entity leads past it: whoever has not got that
 // one gets all of them again. Where entities come in no order readers can go on
 // from a whole document only, and all have that of their source entity.
-func (r *edition) stamped(a *entity.Arena, e entity.Value, last bool, updated entity.Value) entity.Value {
+func (r *edition) stamped(a *entity.Arena, e entity.Value, last bool, from parent) entity.Value {
+	updated := from.updated
 	if !last && r.order {
 		updated = r.at
 	}
-	o := a.NewObject(e.Len() + 1)
+	o := a.NewObject(e.Len() + 3)
 	o.AddFrom(e.Object())
-	if updated.IsNull() {
-		o.Delete(entity.UpdatedKey)
-	} else {
-		o.Set(entity.UpdatedKey, updated)
+	set(o, entity.UpdatedKey, updated)
+	if r.asked.Origins {
+		set(o, entity.TSKey, from.ts)
+		set(o, OriginKey, from.id)
 	}
 	return o.Value()
+}
+
+// set gives a property its value; one that is not known is left out.
+func set(o *entity.Object, key string, v entity.Value) {
+	if v.IsNull() {
+		o.Delete(key)
+		return
+	}
+	o.Set(key, v)
 }
 
 // write writes an entity.

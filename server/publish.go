@@ -1,9 +1,9 @@
 package server
 
 import (
-	"bufio"
 	"cmp"
 	"errors"
+	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -33,11 +33,6 @@ func (s *server) publish(mux *http.ServeMux) {
 		mux.HandleFunc("OPTIONS "+path+"/", publisherOptions)
 	}
 	s.shares(mux)
-	for _, route := range []string{"sdshare-collection", "sdshare-fragments"} {
-		mux.HandleFunc("GET /api/publishers/{pipe}/"+route, func(w http.ResponseWriter, _ *http.Request) {
-			fail(w, http.StatusNotImplemented, "publishers have no feeds of SDShare; entities, csv, xml and excel are there")
-		})
-	}
 }
 
 // publisherOptions tells office programs that they may read and nothing else.
@@ -72,6 +67,11 @@ func (s *server) edition(w http.ResponseWriter, r *http.Request, route string) {
 		s.linked(w, r, sink)
 		return
 	}
+	s.printed(w, r, p, asked)
+}
+
+// printed makes the document if there are not too many at once.
+func (s *server) printed(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, asked pipes.Asked) {
 	select {
 	case s.editions <- struct{}{}:
 		defer func() { <-s.editions }()
@@ -80,7 +80,7 @@ func (s *server) edition(w http.ResponseWriter, r *http.Request, route string) {
 		fail(w, http.StatusServiceUnavailable, "too many documents are being read at once")
 		return
 	}
-	if s.head(w, r, p, sink) && r.Method != http.MethodHead {
+	if s.head(w, r, p, asked.Form) && r.Method != http.MethodHead {
 		s.print(w, r, p, asked)
 	}
 }
@@ -137,6 +137,7 @@ func askedOf(r *http.Request) (pipes.Asked, error) {
 	}
 	var members []entity.Member
 	all.Del(shareParam)
+	all.Del(originParam)
 	for name, values := range all {
 		v := entity.NewString(values[0])
 		if len(values) > 1 {
@@ -184,26 +185,9 @@ func (s *server) head(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, sin
 	return true
 }
 
-// print writes the document. Nothing is sent before the first bytes are many
-// enough, so that what fails soon is answered as an error.
+// print writes the document.
 func (s *server) print(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, q pipes.Asked) {
-	sent := &patient{w: w, control: http.NewResponseController(w)}
-	out := bufio.NewWriterSize(sent, 64<<10)
-	err := p.Publish(r.Context(), q, out)
-	if err == nil {
-		err = out.Flush()
-	}
-	switch {
-	case err == nil || sent.gone != nil:
-	case sent.begun:
-		if r.Context().Err() == nil { // nobody is left to miss the rest else
-			s.o.Log.Error("document ended early", "pipe", p.ID(), "error", err)
-		}
-		s.breakOff(w, r)
-	default:
-		clear(w.Header()) // they were the document's
-		s.notPublished(w, r, err)
-	}
+	s.send(w, r, p.ID(), func(out io.Writer) error { return p.Publish(r.Context(), q, out) })
 }
 
 // notPublished answers a document that could not be begun.

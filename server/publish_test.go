@@ -86,7 +86,7 @@ func TestPublish(t *testing.T) {
 		{api + "early/excel", "", "500 "},
 		{api + "table/csv?linked_excel_file=x.xlsx&limit=3", "", "200 PK"},
 		{api + "plain/entities?linked_excel_file=x.xlsx", "", "400 "},
-		{api + "table/sdshare-collection", "", "501 "},
+		{api + "table/sdshare-collection", "", `404 {"error":{"message":"the pipe publishes /api/publishers/table/csv, and no feeds of SDShare`},
 	})
 	if err := e.SetEnabled(t.Context(), "plain", false, engine.Switch{}); err != nil {
 		t.Fatal(err)

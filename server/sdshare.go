@@ -3,169 +3,253 @@ package server
 import (
 	"bufio"
 	"context"
-	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/transforms"
 )
 
-// The names of SDShare, by which a dataset is followed as RDF: a collection tells
-// where its fragments are, the feed of fragments which resources have changed, and a
-// fragment what is so of one.
-const (
-	atomNS        = "http://www.w3.org/2005/Atom"
-	sdshareNS     = "http://www.sdshare.org/2012/core/"
-	fragmentsFeed = sdshareNS + "fragmentsfeed"
-	atomType      = "application/atom+xml"
-	triplesType   = "application/n-triples"
-)
-
-// sdshare routes the feeds of datasets.
+// sdshare routes the feeds of datasets and publishers.
 func (s *server) sdshare(mux *http.ServeMux) {
-	const path = "/api/datasets/{dataset}/sdshare-"
-	mux.HandleFunc("GET "+path+"collection", s.collection)
-	mux.HandleFunc("GET "+path+"fragments", s.fragments)
-	mux.HandleFunc("GET "+path+"fragments/{entity...}", s.fragment)
+	const datasets, publishers = "GET /api/datasets/{dataset}/sdshare-", "GET /api/publishers/{pipe}/sdshare-"
+	mux.HandleFunc(datasets+"collection", s.collection)
+	mux.HandleFunc(datasets+"fragments", s.fragments)
+	mux.HandleFunc(datasets+"fragments/{entity...}", s.fragment)
+	mux.HandleFunc(publishers+"collection", s.publishedCollection)
+	mux.HandleFunc(publishers+"fragments", s.publishedFragments)
+	mux.HandleFunc(publishers+"fragments/{entity...}", s.publishedFragment)
 }
 
 func (s *server) triples() *transforms.Triples { return transforms.NewTriples(s.engine.Namespaces()) }
 
-// feedURL is the address of something of a dataset's feeds.
-func feedURL(r *http.Request, dataset, what string) string {
-	return scheme(r) + "://" + r.Host + "/api/datasets/" + url.PathEscape(dataset) + "/sdshare-" + what
+// feedForm is a feed or a fragment as another form of a publisher.
+type feedForm struct {
+	route, contentType string
+	continues          bool
+	document           sinks.Document
 }
 
-type atomLink struct {
-	Rel  string `xml:"rel,attr"`
-	Type string `xml:"type,attr"`
-	Href string `xml:"href,attr"`
+// Route implements Publisher.
+func (f feedForm) Route() string { return f.route }
+
+// ContentType implements Publisher.
+func (f feedForm) ContentType() string { return f.contentType }
+
+// Disposition implements Publisher.
+func (feedForm) Disposition(string) string { return "" }
+
+// Continues implements Publisher.
+func (f feedForm) Continues() bool { return f.continues }
+
+// Document implements Publisher.
+func (f feedForm) Document() sinks.Document { return f.document }
+
+// since reads where a feed goes on: a time, from which on it tells of what was
+// written, or else the offset behind which it begins.
+func since(q *pipes.Asked) {
+	if at, err := time.Parse(time.RFC3339Nano, q.Since); err == nil {
+		// Entries tell microseconds: what is less was left out there.
+		q.Since, q.From = "", at.UnixMicro()
+	}
 }
 
-// collection tells where the fragments are.
+// feedPublisher is the pipe whose feeds were asked for; false if it has answered
+// that it has none.
+func (s *server) feedPublisher(w http.ResponseWriter, r *http.Request) (*pipes.Pipe, bool) {
+	if !s.shared(w, r) {
+		return nil, false
+	}
+	p, err := s.engine.Publisher(r.PathValue("pipe"))
+	if err != nil {
+		s.failFor(w, r, err)
+		return nil, false
+	}
+	if sink, _ := p.Publisher(); !hasFeeds(sink) {
+		fail(w, http.StatusNotFound, "the pipe publishes /api/publishers/"+p.ID()+"/"+sink.Route()+", and no feeds of SDShare, which are those of an http_endpoint")
+		return nil, false
+	}
+	return p, true
+}
+
+// hasFeeds tells whether there are feeds of what a sink publishes: entities, which
+// tables and the like are not.
+func hasFeeds(sink sinks.Publisher) bool { return sink.Route() == "entities" }
+
+func (s *server) publishedCollection(w http.ResponseWriter, r *http.Request) {
+	if p, ok := s.feedPublisher(w, r); ok {
+		s.collectionOf(w, r, placeOf(r, "publishers", p.ID()))
+	}
+}
+
+func (s *server) publishedFragments(w http.ResponseWriter, r *http.Request) {
+	p, ok := s.feedPublisher(w, r)
+	if !ok {
+		return
+	}
+	q, err := askedOf(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	q.Origins = true
+	if len(p.Inputs()) > 0 { // its offsets are numbers; elsewhere a time may be one
+		since(&q)
+	}
+	f := newFeed(placeOf(r, "publishers", p.ID()), "fragments", 0, s.triples())
+	if p.InOrder() {
+		f.limit = q.Limit
+	}
+	q.Form = feedForm{"sdshare-fragments", atomType, true, f}
+	s.printed(w, r, p, q)
+}
+
+func (s *server) publishedFragment(w http.ResponseWriter, r *http.Request) {
+	p, ok := s.feedPublisher(w, r)
+	if !ok {
+		return
+	}
+	q, err := askedOf(r)
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	id := r.PathValue("entity")
+	q.Since, q.Limit, q.Of = "", 1, id
+	if origin := r.URL.Query().Get(originParam); origin != "" {
+		q.Of = origin
+	}
+	q.Form = feedForm{"sdshare-fragments", triplesType, false, fragment{id, s.triples()}}
+	s.printed(w, r, p, q)
+}
+
+// collection tells where the fragments of a dataset are.
 func (s *server) collection(w http.ResponseWriter, r *http.Request) {
 	name := datasetOf(r)
 	if _, err := s.engine.Store().Info(r.Context(), name); err != nil {
 		s.failFor(w, r, err)
 		return
 	}
-	s.feed(w, r, name, "collection", func(x *xml.Encoder) error {
-		return element(x, "link", atomLink{Rel: fragmentsFeed, Type: atomType, Href: feedURL(r, name, "fragments")})
+	s.collectionOf(w, r, placeOf(r, "datasets", name))
+}
+
+func (s *server) collectionOf(w http.ResponseWriter, r *http.Request, at place) {
+	f := newFeed(at, "collection", 0, s.triples())
+	feedHeaders(w, atomType)
+	s.send(w, r, at.title, func(out io.Writer) error {
+		b, err := f.Begin(nil)
+		if err == nil {
+			b, err = f.take(b, f.pointer(fragmentsFeed, at.link("fragments")))
+		}
+		return ended(out, f, b, err)
 	})
 }
 
-// fragments lists the resources that have changed at or after since.
+// ended writes what is left of a document.
+func ended(out io.Writer, d sinks.Document, b []byte, err error) error {
+	if err == nil {
+		b, err = d.End(b)
+	}
+	if err == nil {
+		_, err = out.Write(b)
+	}
+	return err
+}
+
+func feedHeaders(w http.ResponseWriter, kind string) {
+	h := w.Header()
+	h.Set("Content-Type", kind)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+}
+
+// fragments lists the resources of a dataset that have changed.
 func (s *server) fragments(w http.ResponseWriter, r *http.Request) {
-	name := datasetOf(r)
-	var since time.Time
-	if text := r.URL.Query().Get("since"); text != "" {
-		var err error
-		if since, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			fail(w, http.StatusBadRequest, "since is the updated of an entry, such as 2025-01-02T03:04:05Z")
-			return
+	name, q := datasetOf(r), pipes.Asked{}
+	l := store.Query{Since: store.Start, Limit: 500}
+	q, err := askedOf(r)
+	if since(&q); err == nil && q.Since != "" {
+		var n int64
+		if n, err = strconv.ParseInt(q.Since, 10, 64); err != nil {
+			err = errors.New("since is the updated of an entry, such as 2025-01-02T03:04:05Z, or the _updated of an entity")
 		}
+		l.Since = max(store.Offset(n), store.Start)
+	}
+	if err != nil {
+		fail(w, http.StatusBadRequest, err.Error())
+		return
 	}
 	if _, err := s.engine.Store().Info(r.Context(), name); err != nil {
 		s.failFor(w, r, err)
 		return
 	}
-	t := s.triples()
-	s.feed(w, r, name, "fragments", func(x *xml.Encoder) error {
-		return s.eachLatest(r.Context(), name, func(e entity.Value) error {
-			ts, _ := e.Get(entity.TSKey)
-			micros, _ := ts.Int64()
-			if at := time.UnixMicro(micros).UTC(); !at.Before(since) {
-				return entry(x, r, name, t, e, at)
-			}
-			return nil
-		})
-	})
+	f := newFeed(placeOf(r, "datasets", name), "fragments", q.Limit, s.triples())
+	feedHeaders(w, atomType)
+	s.send(w, r, name, func(out io.Writer) error { return s.latest(r.Context(), out, name, l, q, f) })
 }
 
-func (s *server) eachLatest(ctx context.Context, name string, do func(e entity.Value) error) error {
-	a := entity.NewArena()
-	for q := (store.Query{Since: store.Start, Limit: 500}); ; {
+// latest writes a document of what a dataset has.
+func (s *server) latest(ctx context.Context, out io.Writer, name string, l store.Query, q pipes.Asked, d sinks.Document) error {
+	a, left := entity.NewArena(), q.Limit
+	b, err := d.Begin(nil)
+	for err == nil && left != 0 {
 		a.Reset()
-		page, err := s.engine.Store().Read(ctx, name, q, a)
-		if err != nil {
-			return err
+		var page store.Page
+		if page, err = s.engine.Store().Read(ctx, name, l, a); err != nil {
+			break
 		}
 		for _, e := range page.Entities {
-			if err := do(e); err != nil {
+			if left == 0 || q.Old(e) {
+				continue
+			}
+			if b, _, err = d.Append(b, e); err != nil {
 				return err
 			}
+			left--
 		}
-		if page.End {
-			return nil
+		if _, err = out.Write(b); err != nil || page.End {
+			b = b[:0]
+			break
 		}
-		q.Since = page.Next
+		b, l.Since = b[:0], page.Next
 	}
+	return ended(out, d, b, err)
 }
 
-// entry tells of one resource that has changed.
-func entry(x *xml.Encoder, r *http.Request, dataset string, t *transforms.Triples, e entity.Value, at time.Time) error {
-	id, _ := entity.ID(e)
-	resource, err := t.Resource(e)
-	if err != nil {
-		return fmt.Errorf("entity %q: %w", id, err)
-	}
-	href := feedURL(r, dataset, "fragments") + "/" + url.PathEscape(id)
-	return element(x, "entry", struct {
-		Title    string   `xml:"title"`
-		ID       string   `xml:"id"`
-		Updated  string   `xml:"updated"`
-		Link     atomLink `xml:"link"`
-		Resource string   `xml:"http://www.sdshare.org/2012/core/ resource"`
-	}{id, href, at.Format(time.RFC3339Nano), atomLink{"alternate", triplesType, href}, resource})
-}
-
-func element(x *xml.Encoder, name string, v any) error {
-	return x.EncodeElement(v, xml.StartElement{Name: xml.Name{Local: name}})
-}
-
-// feed writes an Atom feed. One that fails after its beginning breaks off.
-func (s *server) feed(w http.ResponseWriter, r *http.Request, dataset, what string, body func(*xml.Encoder) error) {
-	w.Header().Set("Content-Type", atomType)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
+// send writes a document. One that fails after its beginning breaks off; nothing is
+// sent before the first bytes are many enough, so that what fails soon is answered as
+// an error.
+func (s *server) send(w http.ResponseWriter, r *http.Request, name string, write func(out io.Writer) error) {
 	sent := &patient{w: w, control: http.NewResponseController(w)}
 	out := bufio.NewWriterSize(sent, 64<<10)
-	x := xml.NewEncoder(struct{ io.Writer }{out}) // which hides that it has a buffer: else each element would be sent
-	start := xml.StartElement{Name: xml.Name{Local: "feed"}, Attr: []xml.Attr{{Name: xml.Name{Local: "xmlns"}, Value: atomNS}}}
-	out.WriteString(xml.Header)
-	err := x.EncodeToken(start)
-	for _, m := range [][2]string{{"title", dataset}, {"id", feedURL(r, dataset, what)}, {"updated", time.Now().UTC().Format(time.RFC3339Nano)}} {
-		err = errors.Join(err, element(x, m[0], m[1]))
-	}
-	err = errors.Join(err, element(x, "author", struct {
-		Name string `xml:"name"`
-	}{"Sluice"}))
+	err := write(out)
 	if err == nil {
-		err = body(x)
-	}
-	if err == nil {
-		err = errors.Join(x.EncodeToken(start.End()), x.Flush(), out.Flush())
+		err = out.Flush()
 	}
 	switch {
 	case err == nil || sent.gone != nil:
 	case sent.begun:
-		s.o.Log.Error("feed ended early", "dataset", dataset, "error", err)
+		if r.Context().Err() == nil { // nobody is left to miss the rest else
+			s.o.Log.Error("document ended early", "of", name, "error", err)
+		}
 		s.breakOff(w, r)
 	default:
-		clear(w.Header())
-		s.failFor(w, r, err)
+		clear(w.Header()) // they were the document's
+		s.notPublished(w, r, err)
 	}
 }
 
-// fragment answers what is so of one resource; of one that is deleted, nothing.
+// fragment answers what is so of one resource of a dataset; of one that is deleted,
+// nothing.
 func (s *server) fragment(w http.ResponseWriter, r *http.Request) {
-	found, err := s.engine.Store().Get(r.Context(), datasetOf(r), []string{r.PathValue("entity")}, nil)
+	id := r.PathValue("entity")
+	found, err := s.engine.Store().Get(r.Context(), datasetOf(r), []string{id}, nil)
 	if err != nil {
 		s.failFor(w, r, err)
 		return
@@ -174,15 +258,11 @@ func (s *server) fragment(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "the dataset has no such entity")
 		return
 	}
-	text := ""
-	if !entity.Deleted(found[0]) {
-		if text, err = s.triples().Of(found[0]); err != nil {
-			fail(w, http.StatusInternalServerError, "the entity cannot be written as RDF: "+err.Error())
-			return
-		}
+	text, _, err := fragment{id, s.triples()}.Append(nil, found[0])
+	if err != nil {
+		s.notPublished(w, r, err)
+		return
 	}
-	w.Header().Set("Content-Type", triplesType)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte(text))
+	feedHeaders(w, triplesType)
+	_, _ = w.Write(text)
 }

@@ -93,6 +93,9 @@ func (s *server) shown(r *http.Request, pipe string, l engine.Share) (any, error
 	if f, ok := sink.(sinks.Forms); ok && f.Form("excel") != nil {
 		routes = append(routes, "excel")
 	}
+	if hasFeeds(sink) {
+		routes = append(routes, "sdshare-collection", "sdshare-fragments")
+	}
 	urls := make([]string, len(routes))
 	for i, route := range routes {
 		u := url.URL{Scheme: scheme(r), Host: r.Host, Path: "/api/publishers/" + pipe + "/" + route, RawQuery: url.Values{shareParam: {token}}.Encode()}
