@@ -27,16 +27,20 @@ func node(t *testing.T, st *local.Store, conf string) (*engine.Engine, *httptest
 	return nodeOf(t, st, c)
 }
 
-func nodeOf(t *testing.T, st *local.Store, c *config.Config) (*engine.Engine, *httptest.Server) {
+func nodeOf(t *testing.T, st *local.Store, c *config.Config, change ...func(o *engine.Options)) (*engine.Engine, *httptest.Server) {
 	t.Helper()
 	lib, err := stdlib.Lib()
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: st, Sets: engine.Sets{
+	o := engine.Options{Config: c, Store: st, Sets: engine.Sets{
 		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
 		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}})
+	}}
+	for _, c := range change {
+		c(&o)
+	}
+	e, err := engine.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	s.publish(mux)
 	s.sdshare(mux)
 	s.hooks(mux)
+	s.hookPages(mux)
 	if o.More != nil {
 		o.More(mux)
 	}

@@ -43,27 +43,54 @@ func (s *server) webhook(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, about)
 }
 
-// describeWebhook is a webhook as the API shows it.
-func (s *server) describeWebhook(r *http.Request, id string) (map[string]any, error) {
+// hookState is how a webhook stands.
+type hookState struct {
+	ID, Method            string
+	Address, AddressError string // where it goes, or why that is not known
+	Health                webhooks.Health
+	Standing              webhooks.Standing
+	Pending               int
+	Delivered, Failed     int // as many as are kept
+}
+
+func (s *server) hookState(r *http.Request, id string) (h hookState, err error) {
 	q, err := s.engine.Webhook(id)
 	if err != nil {
-		return nil, err
+		return h, err
 	}
-	h, err := q.Health(r.Context())
-	if err != nil {
-		return nil, err
+	h = hookState{ID: id, Method: q.Method, Standing: q.Standing()}
+	if h.Health, err = q.Health(r.Context()); err != nil {
+		return h, err
+	}
+	var bad error
+	if h.Address, bad = q.Address(time.Now()); bad != nil {
+		h.AddressError = bad.Error()
 	}
 	counts, err := q.Counts(r.Context())
+	h.Pending, h.Delivered, h.Failed = counts[webhooks.Pending], counts[webhooks.Delivered], counts[webhooks.Failed]
+	return h, err
+}
+
+// describeWebhook is a webhook as the API shows it.
+func (s *server) describeWebhook(r *http.Request, id string) (map[string]any, error) {
+	h, err := s.hookState(r, id)
 	if err != nil {
 		return nil, err
 	}
-	about := map[string]any{"_id": id, "enabled": !h.Disabled, "dataset": webhooks.Dataset(id),
-		"deliveries": map[string]int{"pending": counts[webhooks.Pending], "delivered": counts[webhooks.Delivered], "failed": counts[webhooks.Failed]}}
-	if h.Disabled {
-		about["disabled"] = map[string]any{"by": h.By, "why": h.Why, "at": h.At.Format(time.RFC3339)}
+	about := map[string]any{"_id": id, "enabled": !h.Health.Disabled, "dataset": webhooks.Dataset(id), "under-way": h.Standing.UnderWay,
+		"deliveries": map[string]int{"pending": h.Pending, "delivered": h.Delivered, "failed": h.Failed}}
+	for name, text := range map[string]string{"address": h.Address, "address-error": h.AddressError} {
+		if text != "" {
+			about[name] = text
+		}
 	}
-	if !h.FailingSince.IsZero() {
-		about["failing-since"] = h.FailingSince.Format(time.RFC3339)
+	for name, at := range map[string]time.Time{"failing-since": h.Health.FailingSince, "next-attempt": h.Standing.Next} {
+		if !at.IsZero() {
+			about[name] = at.UTC().Format(time.RFC3339)
+		}
+	}
+	if h.Health.Disabled {
+		about["disabled"] = map[string]any{"by": h.Health.By, "why": h.Health.Why, "at": h.Health.At.Format(time.RFC3339)}
 	}
 	return about, nil
 }
@@ -212,17 +239,33 @@ func (s *server) recoverWebhook(r *http.Request, id string) (int, error) {
 	return q.Recover(r.Context(), bounds[0], bounds[1], time.Now())
 }
 
+// badRequest is what a caller asks for that there is not.
+type badRequest string
+
+// Error says what.
+func (b badRequest) Error() string { return string(b) }
+
+// statusForWebhook is the status that goes with an error of a webhook.
+func statusForWebhook(err error) int {
+	var bad badTime
+	var wrong badRequest
+	switch {
+	case errors.Is(err, engine.ErrNoWebhook), errors.Is(err, webhooks.ErrNoDelivery), errors.Is(err, engine.ErrNoPipe):
+		return http.StatusNotFound
+	case errors.Is(err, webhooks.ErrPending):
+		return http.StatusConflict
+	case errors.As(err, &bad), errors.As(err, &wrong):
+		return http.StatusBadRequest
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
 // failForWebhook answers an error of a webhook.
 func (s *server) failForWebhook(w http.ResponseWriter, r *http.Request, err error) {
-	var bad badTime
-	switch {
-	case errors.Is(err, engine.ErrNoWebhook), errors.Is(err, webhooks.ErrNoDelivery):
-		fail(w, http.StatusNotFound, err.Error())
-	case errors.Is(err, webhooks.ErrPending):
-		fail(w, http.StatusConflict, err.Error())
-	case errors.As(err, &bad):
-		fail(w, http.StatusBadRequest, err.Error())
-	default:
-		s.failFor(w, r, err)
+	if status := statusForWebhook(err); status != http.StatusInternalServerError {
+		fail(w, status, err.Error())
+		return
 	}
+	s.failFor(w, r, err)
 }

@@ -51,6 +51,7 @@ func TestWebhooksOverAPI(t *testing.T) {
 	for _, step := range []struct{ got, want string }{
 		{get(""), `"_id":"a"`},
 		{get("/a"), `"deliveries":{"delivered":0,"failed":1,"pending":0}`},
+		{get("/meta"), `"address":"http://169.254.169.254/latest?token=***"`},
 		{get("/c"), `404 {"error":{"message":"the pipe feeds no webhook"`},
 		{get("/none"), `404 `},
 		{get("/a/deliveries"), `127.0.0.1 is an internal address`},

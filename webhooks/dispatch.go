@@ -88,6 +88,7 @@ func (d *Dispatcher) begin(ctx context.Context) *shift {
 // loop works until the run's context ends, or if once until nothing is due.
 func (s *shift) loop(once bool) {
 	defer s.end()
+	defer s.Queue.stand(Standing{})
 	timer := time.NewTimer(s.step())
 	defer timer.Stop()
 	for {
@@ -129,7 +130,12 @@ func (s *shift) step() time.Duration {
 		}
 		s.behind = false
 	}
-	return s.start()
+	wait, standing := s.start(), Standing{UnderWay: s.busy}
+	if it := s.lanes.next(s.off); it != nil {
+		standing.Next = it.due
+	}
+	s.Queue.stand(standing)
+	return wait
 }
 
 // follow reads what has changed in the queue since the last time: at first all

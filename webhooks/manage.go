@@ -55,6 +55,34 @@ func (q *Queue) Counts(ctx context.Context) (map[Status]int, error) {
 	return map[Status]int{Pending: max(int(info.Live)-delivered-failed, 0), Delivered: min(delivered, q.KeepDelivered), Failed: failed}, err
 }
 
+// Standing is what whoever delivers is about.
+type Standing struct {
+	Next     time.Time // when the next try is due, zero if none waits
+	UnderWay int       // tries that are
+}
+
+// Standing tells what whoever delivers is about; nothing while nobody does.
+func (q *Queue) Standing() Standing {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.mu.standing
+}
+
+func (q *Queue) stand(s Standing) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.mu.standing = s
+}
+
+// Address is where deliveries go now, as anybody may see it.
+func (q *Queue) Address(now time.Time) (string, error) {
+	t, err := q.Target(now)
+	if err != nil {
+		return "", err
+	}
+	return t.Address(t.URL), nil
+}
+
 // Redeliver asks for one more try of a delivery, whatever became of it. It is
 // made also while the endpoint is disabled.
 func (q *Queue) Redeliver(ctx context.Context, id string, now time.Time) error {

@@ -41,10 +41,11 @@ type Queue struct {
 	hand  sync.Mutex // held by who puts deliveries back that came to their end
 	mu    struct {
 		sync.Mutex
-		loaded bool
-		health Health
-		seq    int64
-		ended  map[Status]int // deliveries that came to their end, and are kept
+		loaded   bool
+		health   Health
+		seq      int64
+		ended    map[Status]int // deliveries that came to their end, and are kept
+		standing Standing
 	}
 }
 

@@ -1,15 +1,14 @@
 package etlworks
 
 import (
-	"bytes"
-	"crypto/rand"
 	"embed"
 	"errors"
-	"html/template"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/page"
 )
 
 //go:embed pages/*.html
@@ -20,10 +19,10 @@ const (
 	cookieName = "sluice_etlworks"
 )
 
-// pages adds the pages of deliveries. They use nothing from outside, run no
-// script, and can do what the API can.
+// pages adds the pages of deliveries. They use nothing from outside, and can do what
+// the API can.
 func (a *api) pages(mux *http.ServeMux) {
-	t, err := template.New("").ParseFS(pageFiles, "pages/*.html")
+	t, err := page.Parse(pageFiles, "pages")
 	if err != nil {
 		a.n.Log().Error("the pages of webhooks cannot be read", "error", err)
 		return
@@ -40,7 +39,7 @@ func (a *api) pages(mux *http.ServeMux) {
 
 type pages struct {
 	*api
-	templates *template.Template
+	templates *page.Set
 }
 
 // pageData is what every page is made of.
@@ -54,22 +53,11 @@ type pageData struct {
 
 // show writes a page.
 func (p *pages) show(w http.ResponseWriter, r *http.Request, status int, name string, d pageData) {
-	d.Nonce = rand.Text()
-	var page bytes.Buffer
-	if err := p.templates.ExecuteTemplate(&page, name, d); err != nil {
+	err := p.templates.Show(w, status, name, func(nonce string) any { d.Nonce = nonce; return d })
+	if err != nil {
 		p.n.Log().Error("a page cannot be made", "path", r.URL.Path, "error", err)
 		http.Error(w, "the page cannot be made; the node's log says why", http.StatusInternalServerError)
-		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+d.Nonce+"'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cache-Control", "no-store")
-	w.WriteHeader(status)
-	// A reader that has gone away is nobody's error.
-	_, _ = page.WriteTo(w)
 }
 
 // inside lets only administrators through; others are asked for a token.

@@ -169,11 +169,20 @@ func TestFiftyWebhooks(t *testing.T) {
 		w.pass(time.Second)
 		begun := time.Now()
 		say(t, w, 0, events)
-		w.pass(time.Minute)
+		w.pass(10 * time.Second)
+		if n := queue(t, w, "slow").Standing().UnderWay; n != 4 {
+			t.Errorf("to the slow one there are %d tries under way", n)
+		}
+		w.pass(50 * time.Second)
 		for _, h := range hosts[len(ill):] {
 			all := r.of(h)
 			if len(all) != events || all[events-1].at.Sub(begun) > time.Second {
 				t.Errorf("%s got %d events, the last after %s", h, len(all), all[len(all)-1].at.Sub(begun))
+			}
+		}
+		for id, want := range map[string]webhooks.Standing{"slow": {Next: nextTry(t, w, "slow")}, "broken": {Next: nextTry(t, w, "broken")}, "gone": {}, "well00": {}} {
+			if got := queue(t, w, id).Standing(); got.UnderWay != want.UnderWay || !got.Next.Equal(want.Next) {
+				t.Errorf("%s: %+v, want %+v", id, got, want)
 			}
 		}
 		w.pass(5 * 24 * time.Hour)
@@ -198,6 +207,21 @@ func TestFiftyWebhooks(t *testing.T) {
 			t.Error("a redirect was followed inward")
 		}
 	})
+}
+
+// nextTry is when, by the queue, the next delivery is due.
+func nextTry(t *testing.T, w *world, id string) (next time.Time) {
+	t.Helper()
+	list, err := queue(t, w, id).List(t.Context(), webhooks.Pending, 100)
+	if err != nil || len(list) == 0 {
+		t.Fatal(len(list), err)
+	}
+	for _, d := range list {
+		if next.IsZero() || d.Due.Before(next) {
+			next = d.Due
+		}
+	}
+	return next
 }
 
 func tries(all []got) map[string][]time.Time {

@@ -21,7 +21,7 @@ const module = "github.com/sluiceio/sluice/"
 var levels = [][]string{
 	{"entity", "internal/jsonpos", "internal/textdist", "schemas", "internal/script", "internal/jsrun", "internal/heap"},
 	{"internal/diag"},
-	{"dtl", "jinja", "dialects/pipeforce/pel", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext", "internal/xlsxtext", "internal/yamlpos"},
+	{"dtl", "jinja", "dialects/pipeforce/pel", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext", "internal/xlsxtext", "internal/page", "internal/yamlpos"},
 	{"dtl/stdlib", "systems", "webhooks", "messages", "store/local", "store/storetest"},
 	{"systems/vendortest", "systems/amqptest"}, // a vendor and a broker for the tests of what calls systems
 	{"sources", "transforms", "sinks"},
