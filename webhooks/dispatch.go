@@ -168,13 +168,14 @@ func (s *shift) follow() error {
 }
 
 // hear takes in one delivery as it stands in the queue. What becomes of one
-// that is under way is known first here.
+// that is under way is known first here, but for what others made of it since.
 func (s *shift) hear(e entity.Value) {
 	d := deliveryOf(e)
 	it := s.lanes.items[d.ID]
 	gone := entity.Deleted(e) || d.Status != Pending
 	switch {
 	case it != nil && it.busy:
+		it.heard = true
 	case it != nil && gone:
 		s.lanes.remove(it)
 	case it != nil:
@@ -294,10 +295,25 @@ func (s *shift) settle(o outcome) {
 		return
 	}
 	s.lanes.remove(o.it)
+	if o.it.heard {
+		s.recall(o.it.id)
+	}
 	if o.status == "" {
 		return
 	}
 	if err := s.trim(o.status, s.Queue.end(o.status, 1)); err != nil && s.ctx.Err() == nil {
 		s.Log.Error("old deliveries are not removed yet", "webhook", s.Queue.ID, "error", err)
+	}
+}
+
+// recall looks again at a delivery that came to its end: somebody may have asked
+// for it once more before that was known here.
+func (s *shift) recall(id string) {
+	found, err := s.Queue.store.Get(s.ctx, Dataset(s.Queue.ID), []string{id}, entity.NewArena())
+	switch {
+	case err != nil: // the whole queue is read anew, when the store answers again
+		s.at, s.behind = store.Start, true
+	case len(found) > 0 && !found[0].IsNull():
+		s.hear(found[0])
 	}
 }

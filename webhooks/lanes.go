@@ -14,6 +14,7 @@ type item struct {
 	due    time.Time
 	manual bool
 	busy   bool
+	heard  bool // something was read of it while it was under way
 	lane   *lane
 	place  int // in the heap
 }
@@ -26,15 +27,15 @@ func (it *item) Place() *int { return &it.place }
 type lane struct {
 	key   string
 	items []*item // by seq
+	busy  int     // of the items
 }
 
 // lanes are all pending deliveries, and in a heap by their time those that may
 // go when it comes.
 type lanes struct {
-	items  map[string]*item
-	byKey  map[string]*lane
-	ready  *heap.Heap[*item]
-	manual int // of the items
+	items map[string]*item
+	byKey map[string]*lane
+	ready *heap.Heap[*item]
 }
 
 func newLanes() *lanes {
@@ -53,19 +54,14 @@ func (l *lanes) add(d *Delivery, key string) {
 	at, _ := slices.BinarySearchFunc(ln.items, it.seq, func(a *item, seq int64) int { return int(a.seq - seq) })
 	ln.items = slices.Insert(ln.items, at, it)
 	l.items[it.id] = it
-	if it.manual {
-		l.manual++
-	}
 	l.fix(ln)
 }
 
 // remove forgets a delivery.
 func (l *lanes) remove(it *item) {
 	delete(l.items, it.id)
-	if it.manual {
-		l.manual--
-	}
 	l.ready.Remove(it)
+	l.idle(it)
 	ln := it.lane
 	ln.items = slices.DeleteFunc(ln.items, func(o *item) bool { return o == it })
 	if len(ln.items) == 0 {
@@ -77,7 +73,8 @@ func (l *lanes) remove(it *item) {
 
 // wait has a delivery wait until due.
 func (l *lanes) wait(it *item, due time.Time) {
-	it.busy, it.due = false, due
+	l.idle(it)
+	it.heard, it.due = false, due
 	l.ready.Remove(it)
 	l.fix(it.lane)
 }
@@ -85,19 +82,28 @@ func (l *lanes) wait(it *item, due time.Time) {
 // take marks a delivery as under way.
 func (l *lanes) take(it *item) {
 	it.busy = true
+	it.lane.busy++
 	l.ready.Remove(it)
 }
 
+// idle marks a delivery as not under way.
+func (l *lanes) idle(it *item) {
+	if it.busy {
+		it.busy = false
+		it.lane.busy--
+	}
+}
+
 // fix has the first of a lane in the heap, and no other; none while one is
-// under way.
+// under way. No other but the second can be there: it was the first until now.
 func (l *lanes) fix(ln *lane) {
-	busy := slices.ContainsFunc(ln.items, func(it *item) bool { return it.busy })
-	for i, it := range ln.items {
-		if i > 0 || busy {
-			l.ready.Remove(it)
-		} else {
-			l.ready.Put(it)
-		}
+	if len(ln.items) > 1 {
+		l.ready.Remove(ln.items[1])
+	}
+	if first := ln.items[0]; ln.busy > 0 {
+		l.ready.Remove(first)
+	} else {
+		l.ready.Put(first)
 	}
 }
 

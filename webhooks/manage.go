@@ -86,8 +86,10 @@ func (q *Queue) Address(now time.Time) (string, error) {
 // Redeliver asks for one more try of a delivery, whatever became of it. It is
 // made also while the endpoint is disabled.
 func (q *Queue) Redeliver(ctx context.Context, id string, now time.Time) error {
-	q.hand.Lock()
-	defer q.hand.Unlock()
+	return q.alone(func() error { return q.redeliver(ctx, id, now) })
+}
+
+func (q *Queue) redeliver(ctx context.Context, id string, now time.Time) error {
 	d, err := q.Get(ctx, id)
 	if err != nil {
 		return err
@@ -119,14 +121,12 @@ func (q *Queue) Recover(ctx context.Context, since, until, now time.Time) (int, 
 		return true
 	})
 	for from := 0; err == nil && from < len(ids); from += recovering {
-		err = q.putBack(ctx, ids[from:min(from+recovering, len(ids))], now)
+		err = q.alone(func() error { return q.putBack(ctx, ids[from:min(from+recovering, len(ids))], now) })
 	}
 	return len(ids), err
 }
 
 func (q *Queue) putBack(ctx context.Context, ids []string, now time.Time) error {
-	q.hand.Lock()
-	defer q.hand.Unlock()
 	found, err := q.store.Get(ctx, Dataset(q.ID), ids, entity.NewArena())
 	if err != nil {
 		return err

@@ -38,8 +38,10 @@ type Queue struct {
 	Tell  func(n Notice) []store.Write
 	store store.Store
 	wake  chan struct{}
-	hand  sync.Mutex // held by who puts deliveries back that came to their end
-	mu    struct {
+	// hand holds one value, which who puts deliveries back that came to their end,
+	// or forgets them, takes meanwhile.
+	hand chan struct{}
+	mu   struct {
 		sync.Mutex
 		loaded   bool
 		health   Health
@@ -64,7 +66,7 @@ type Health struct {
 
 // NewQueue returns the queue of an endpoint, which lives in the store.
 func NewQueue(e Endpoint, st store.Store) *Queue {
-	return &Queue{Endpoint: e, store: st, wake: make(chan struct{}, 1)}
+	return &Queue{Endpoint: e, store: st, wake: make(chan struct{}, 1), hand: make(chan struct{}, 1)}
 }
 
 const statusIndex = "status"
@@ -96,6 +98,13 @@ func (q *Queue) end(status Status, n int) int {
 	}
 	q.mu.ended[status] += n
 	return q.mu.ended[status]
+}
+
+// alone has deliveries that came to their end changed by one at a time.
+func (q *Queue) alone(change func() error) error {
+	q.hand <- struct{}{}
+	defer func() { <-q.hand }()
+	return change()
 }
 
 // Wake has whoever delivers look for what is new.

@@ -96,6 +96,10 @@ func (s *shift) trim(status Status, there int) error {
 	if extra <= keep/10 {
 		return nil
 	}
+	return s.Queue.alone(func() error { return s.forget(status, extra) })
+}
+
+func (s *shift) forget(status Status, extra int) error {
 	var ops []store.Op
 	from, known := s.kept[status]
 	if !known {

@@ -1,0 +1,177 @@
+package webhooks_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
+	"github.com/sluiceio/sluice/webhooks"
+)
+
+// interrupted is a store that has somebody do something just when a batch stands,
+// before whoever wrote it hears of that; or just before one that deletes.
+type interrupted struct {
+	store.Store
+	after  func()
+	before func()
+}
+
+func (s *interrupted) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
+	if before := s.before; before != nil && len(b.Writes) == 1 && b.Writes[0].Ops[0].Kind == store.Delete {
+		s.before = nil
+		before()
+	}
+	p, err := s.Store.Append(ctx, b)
+	return stood{p, s}, err
+}
+
+type stood struct {
+	store.Pending
+	s *interrupted
+}
+
+func (p stood) Wait(ctx context.Context) (store.Result, error) {
+	r, err := p.Pending.Wait(ctx)
+	if after := p.s.after; after != nil {
+		p.s.after = nil
+		after()
+	}
+	return r, err
+}
+
+// asked counts the requests that came, by the ids of their events.
+type asked struct {
+	mu sync.Mutex
+	of map[string]int
+}
+
+func (a *asked) RoundTrip(q *http.Request) (*http.Response, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.of[q.Header.Get("Webhook-Id")]++
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
+}
+
+func (a *asked) times(id string) int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.of[id]
+}
+
+// inQueue runs f with a queue and its dispatcher at work.
+func inQueue(t *testing.T, e webhooks.Endpoint, f func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked)) {
+	synctest.Test(t, func(t *testing.T) {
+		base, err := local.Open("mem", local.Options{InMemory: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, a := &interrupted{Store: base}, &asked{of: map[string]int{}}
+		e.ID, e.Method, e.IDHeader, e.Transport, e.Timeout, e.Most = "hook", http.MethodPost, "Webhook-Id", a, time.Second, 1000
+		e.Target = func(time.Time) (*webhooks.Target, error) {
+			same := func(s string) string { return s }
+			return &webhooks.Target{URL: "https://example.com/hook", Redact: same, Address: same}, nil
+		}
+		q := webhooks.NewQueue(e, st)
+		if err := q.Load(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { (&webhooks.Dispatcher{Queue: q, Now: time.Now, Log: slog.New(slog.DiscardHandler)}).Run(ctx) })
+		f(t, q, st, a)
+		stop()
+		running.Wait()
+		if err := base.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// offer puts events into the queue, whose ids are a to z.
+func offer(t *testing.T, q *webhooks.Queue, st store.Store, n int) {
+	t.Helper()
+	var events []webhooks.Event
+	for i := range n {
+		events = append(events, webhooks.Event{ID: fmt.Sprintf("e%03d", i), Body: "{}"})
+	}
+	ops, err := q.Offer(t.Context(), events, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := st.Append(t.Context(), &store.Batch{Writes: []store.Write{{Dataset: webhooks.Dataset(q.ID), Ops: ops}}})
+	if err == nil {
+		_, err = p.Wait(t.Context())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Wake()
+}
+
+// Who asks for a delivery once more in the moment in which it arrives gets it.
+func TestRedeliverAtOnce(t *testing.T) {
+	inQueue(t, webhooks.Endpoint{KeepDelivered: 100}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
+		synctest.Wait()
+		offered := make(chan bool)
+		st.after = func() { // what the test itself offers stands
+			st.after = func() { // that it was delivered stands
+				if err := q.Redeliver(t.Context(), "e000", time.Now()); err != nil {
+					t.Error(err)
+				}
+				q.Wake()
+				synctest.Wait() // the dispatcher has read that
+				close(offered)
+			}
+		}
+		offer(t, q, st, 1)
+		<-offered
+		time.Sleep(time.Hour)
+		if n := a.times("e000"); n != 2 {
+			t.Errorf("it was sent %d times, want 2", n)
+		}
+		if d, err := q.Get(t.Context(), "e000"); err != nil || d.Status != webhooks.Delivered || d.Made != 2 {
+			t.Errorf("%+v %v", d, err)
+		}
+	})
+}
+
+// A delivery that is asked for once more while old ones are forgotten is sent, and
+// is forgotten only then.
+func TestRedeliverWhileTrimmed(t *testing.T) {
+	inQueue(t, webhooks.Endpoint{KeepDelivered: 2}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
+		synctest.Wait()
+		var again sync.WaitGroup
+		st.before = func() {
+			again.Go(func() {
+				if err := q.Redeliver(t.Context(), "e000", time.Now()); err != nil && err != webhooks.ErrNoDelivery {
+					t.Error(err)
+				} else if err == nil {
+					a.mu.Lock()
+					a.of["wanted"]++
+					a.mu.Unlock()
+				}
+				q.Wake()
+			})
+			synctest.Wait()
+		}
+		offer(t, q, st, 5)
+		time.Sleep(time.Hour)
+		again.Wait()
+		if sent, wanted := a.times("e000"), 1+a.times("wanted"); sent != wanted {
+			t.Errorf("it was sent %d times, want %d", sent, wanted)
+		}
+		counts, err := q.Counts(t.Context())
+		if err != nil || counts[webhooks.Pending] != 0 {
+			t.Errorf("%v %v", counts, err)
+		}
+	})
+}
