@@ -131,16 +131,19 @@ func (o GuardOptions) Permits(a netip.Addr) bool {
 func reserved() []string {
 	return []string{
 		"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
-		"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4",
-		"64:ff9b:1::/48", "100::/64", "2001::/23", "2001:db8::/32", "fec0::/10", "::/96",
+		"198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "2001::/23", "2001:db8::/32", "3fff::/20",
 	}
 }
+
+// allocated is what the public internet has of IPv6 so far; whatever else there
+// is means something to a network of its own.
+const allocated = "2000::/3"
 
 func isPublic(a netip.Addr) bool {
 	if inner, ok := embedded(a); ok {
 		return isPublic(inner)
 	}
-	if !a.IsGlobalUnicast() || a.IsPrivate() {
+	if !a.IsGlobalUnicast() || a.IsPrivate() || a.Is6() && !netip.MustParsePrefix(allocated).Contains(a) {
 		return false
 	}
 	for _, p := range reserved() {

@@ -17,6 +17,8 @@ func TestGuardPermits(t *testing.T) {
 		"::": false, "::1": false, "fe80::1": false, "fd00::1": false, "fec0::1": false, "ff02::1": false,
 		"::ffff:127.0.0.1": false, "::127.0.0.1": false, "64:ff9b::7f00:1": false, "2002:7f00:1::": false,
 		"2001:0:7f00:1::": false, "2001:db8::1": false, "192.0.2.1": false, "240.0.0.1": false,
+		"::ffff:0:127.0.0.1": false, "64:ff9b:1::7f00:1": false, "100::1": false, "3fff::1": false, "5f00::1": false, "4000::1": false,
+		"2002:808:808::": true, "2a00:1450:4001::1": true, "2001:4860:4860::8888": true,
 	}
 	for addr, want := range cases {
 		if got := (GuardOptions{}).Permits(netip.MustParseAddr(addr)); got != want {

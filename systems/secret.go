@@ -2,10 +2,14 @@ package systems
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
+	"html"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/sluiceio/sluice/entity"
 )
 
 const secretMark = "$SECRET("
@@ -78,16 +82,42 @@ func (k *keyring) expand(s string) (string, error) {
 const hidden = "***"
 
 // redact takes every secret seen out of s, also where it is written as part of
-// an address. The longest goes first, since one secret may contain another.
+// an address, of JSON or of a page: answers repeat what they were sent. The longest
+// goes first, since one secret may contain another.
 func (k *keyring) redact(s string) string {
 	texts := slices.Clone(k.seen)
 	slices.SortFunc(texts, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	for _, v := range texts {
-		s = strings.ReplaceAll(s, v, hidden)
-		s = strings.ReplaceAll(s, url.QueryEscape(v), hidden)
-		s = strings.ReplaceAll(s, url.PathEscape(v), hidden)
+		for _, form := range written(v) {
+			s = strings.ReplaceAll(s, form, hidden)
+		}
 	}
 	return s
+}
+
+// written are the ways to write a text.
+func written(v string) []string {
+	plain, query, path := string(entity.AppendJSON(nil, entity.NewString(v))), url.QueryEscape(v), url.PathEscape(v)
+	all := []string{v, query, path, smallHex(query), smallHex(path), html.EscapeString(v), strings.ReplaceAll(v, "/", `\/`)}
+	if marshaled, err := json.Marshal(v); err == nil {
+		for _, text := range []string{plain, string(marshaled)} {
+			text = text[1 : len(text)-1]
+			all = append(all, text, strings.ReplaceAll(text, "/", `\/`))
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// smallHex writes the escapes of an address in small letters.
+func smallHex(s string) string {
+	b := []byte(s)
+	for i := 0; i+2 < len(b); i++ {
+		if b[i] == '%' {
+			copy(b[i+1:i+3], strings.ToLower(string(b[i+1:i+3])))
+		}
+	}
+	return string(b)
 }
 
 // knows tells whether one of the texts holds a secret.

@@ -116,6 +116,21 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+// What a receiver echoes is hidden however it writes it.
+func TestRedactEchoes(t *testing.T) {
+	const secret = `a/b+"c\d&e'f`
+	for _, in := range []string{
+		`<a/b+"c\d&e'f>`, `<a/b+\"c\\d&e'f>`, `<a\/b+\"c\\d&e'f>`, `<a/b+\"c\\d\u0026e'f>`,
+		`<a/b+&#34;c\d&amp;e&#39;f>`, `<a%2Fb%2B%22c%5Cd%26e%27f>`, `<a%2fb%2b%22c%5cd%26e%27f>`,
+	} {
+		k := &keyring{find: func(string) (string, bool) { return secret, true }}
+		k.get("x")
+		if got := k.redact(in); got != "<***>" {
+			t.Errorf("%s: %s", in, got)
+		}
+	}
+}
+
 func FuzzParseLinks(f *testing.F) {
 	f.Add(`<a>; rel="next", <b>; rel=prev; x="\""`)
 	f.Fuzz(func(t *testing.T, s string) {
