@@ -130,15 +130,19 @@ func (rt *runtime) completions(ctx context.Context) (*messages.Consumer, error) 
 	return messages.OpenConsumer(ctx, messages.ConsumerOptions{Topic: rt.topic(""), Name: "pipeforce-async", Pattern: pattern, FromNow: true, MaxItems: 100})
 }
 
-// consume ends results as messages say.
+// storeWait is how long a store is left alone that did not answer.
+const storeWait = 5 * time.Second
+
+// consume ends results as messages say, until the context ends.
 func (s *service) consume(ctx context.Context, c *messages.Consumer) {
-	for {
+	for ctx.Err() == nil {
 		batch, err := c.Next(ctx)
 		if err != nil {
-			if !errors.Is(err, context.Canceled) {
-				s.log.Error("messages that complete results are not read any more", "error", err)
+			if ctx.Err() == nil {
+				s.log.Error("messages that complete results cannot be read; it is tried again", "error", err)
 			}
-			return
+			_ = pause(ctx, storeWait) // whose end the loop sees
+			continue
 		}
 		for _, d := range batch {
 			err := s.rt.byMessage(ctx, d.Message)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sluiceio/sluice/dialects/pipeforce/pel"
 	"github.com/sluiceio/sluice/entity"
@@ -23,19 +24,19 @@ const (
 
 // exec is a pipeline under way: it serves one goroutine.
 type exec struct {
-	rt       *runtime
-	program  *program // nil for a command that was called over HTTP
-	user     *user
-	body     entity.Value
-	vars     entity.Value
-	headers  entity.Value
-	request  entity.Value
-	ids      ids
-	verdict  verdict
-	done     bool   // the pipeline was left
-	step     int    // the number of the command under way
-	logged   []note // what log says
-	passable int    // bytes that may still be kept of it
+	rt      *runtime
+	program *program // nil for a command that was called over HTTP
+	user    *user
+	body    entity.Value
+	vars    entity.Value
+	headers entity.Value
+	request entity.Value
+	ids     ids
+	verdict verdict
+	done    bool   // the pipeline was left
+	step    int    // the number of the command under way
+	logged  []note // what log says
+	noted   int    // bytes of it
 }
 
 // ids are by what a run is found again.
@@ -259,9 +260,9 @@ func with(in entity.Value, path []string, v entity.Value) entity.Value {
 const mostNoted = 64 << 10
 
 func (x *exec) note(level, text string) {
-	text = text[:min(len(text), mostNoted-x.passable)]
-	if x.passable += len(text); text != "" {
-		x.logged = append(x.logged, note{level, string([]byte(text))})
+	text = strings.ToValidUTF8(text[:min(len(text), mostNoted-x.noted)], "")
+	if x.noted += len(text); text != "" {
+		x.logged = append(x.logged, note{level, strings.Clone(text)})
 	}
 }
 

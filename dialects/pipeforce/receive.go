@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,8 +128,9 @@ func (s *service) readCall(w http.ResponseWriter, r *http.Request) (*call, error
 func (c *call) keep(r *http.Request, now time.Time) {
 	hide := systems.NewSecrets(nil)
 	hide.Hide(c.token)
+	address := url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawQuery: without(r.URL.RawQuery, "token", "uuid")}
 	c.kept = &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: r.RemoteAddr, Method: r.Method,
-		URL: hide.Redact(hide.Address("http://" + r.Host + r.URL.RequestURI())), Headers: http.Header{}, Body: c.body}
+		URL: hide.Redact(hide.Address(address.String())), Headers: http.Header{}, Body: c.body}
 	for name, values := range r.Header {
 		for _, v := range values {
 			if webhooks.SecretHeader(name) {
@@ -145,13 +147,20 @@ func formOf(data []byte) (url.Values, []byte, error) {
 	if err != nil {
 		return nil, data, problemf(http.StatusBadRequest, "PayloadException", "the body is no form, which its content type says")
 	}
+	return form, []byte(without(string(data), "token")), nil
+}
+
+// without is a form's text without some of its fields, however their names are
+// written.
+func without(form string, names ...string) string {
 	var rest []string
-	for pair := range strings.SplitSeq(string(data), "&") {
-		if name, _, _ := strings.Cut(pair, "="); name != "token" {
+	for pair := range strings.SplitSeq(form, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err != nil || !slices.Contains(names, plain) {
 			rest = append(rest, pair)
 		}
 	}
-	return form, []byte(strings.Join(rest, "&")), nil
+	return strings.Join(rest, "&")
 }
 
 // refusal is a request that is not taken in, on its way to the store.

@@ -3,6 +3,7 @@ package pipeforce
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -10,10 +11,14 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dialects"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
@@ -43,6 +48,12 @@ func newBareNode(t *testing.T) (*bareNode, *http.ServeMux) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return nodeOn(t, st)
+}
+
+// nodeOn is a node on a store, which ends with the test.
+func nodeOn(t *testing.T, st store.Store) (*bareNode, *http.ServeMux) {
+	t.Helper()
 	c, finds := config.Parse("n.conf.json", []byte("[]"), config.Options{})
 	if finds.HasErrors() {
 		t.Fatal(finds)
@@ -136,5 +147,60 @@ func TestForgotten(t *testing.T) {
 		if info, err := n.store.Info(t.Context(), d); err != nil || info.Live != 0 {
 			t.Errorf("%s has %d entities still, %v", d, info.Live, err)
 		}
+	}
+}
+
+// shaky is a store of which a dataset cannot be read for a while.
+type shaky struct {
+	store.Store
+	away atomic.Pointer[string]
+}
+
+func (s *shaky) Read(ctx context.Context, dataset string, q store.Query, a *entity.Arena) (store.Page, error) {
+	if away := s.away.Load(); away != nil && *away == dataset {
+		return store.Page{}, errors.New("the disk is away")
+	}
+	return s.Store.Read(ctx, dataset, q, a)
+}
+
+// A store that does not answer for a while leaves no message unread that completes
+// a result.
+func TestCompletionsGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base, err := local.Open("mem", local.Options{InMemory: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		st := &shaky{Store: base}
+		_, mux := nodeOn(t, st)
+		_, hook := ask(mux, "POST", "/api/v3/command/webhook.put", url.Values{"eventKey": {"webhook.x"}})
+		token, _ := hook["uuid"].(string)
+		_, answer := ask(mux, "POST", "/api/v3/webhook.receive?token="+token, nil)
+		id, _ := answer["correlationId"].(string)
+		topic := messages.Dataset(messages.DefaultExchange)
+		st.away.Store(&topic)
+		ask(mux, "POST", "/api/v3/command/message.send", url.Values{"key": {"async.complete." + id}, "payload": {"done"}})
+		time.Sleep(time.Minute)
+		st.away.Store(nil)
+		time.Sleep(time.Minute)
+		if w, answer := ask(mux, "GET", "/api/v3/result?correlationId="+id, nil); w.Code != 200 || answer["value"] != "done" {
+			t.Error(w.Code, w.Body)
+		}
+	})
+}
+
+// What a run logs is kept up to a bound, in whole characters.
+func TestNotes(t *testing.T) {
+	x := &exec{}
+	x.note("INFO", "a"+strings.Repeat("å", mostNoted))
+	x.note("INFO", "more")
+	kept := 0
+	for _, n := range x.logged {
+		if kept += len(n.text); !utf8.ValidString(n.text) {
+			t.Errorf("a note of %d bytes is no text", len(n.text))
+		}
+	}
+	if kept != mostNoted {
+		t.Errorf("%d bytes are kept, want %d", kept, mostNoted)
 	}
 }
