@@ -153,6 +153,9 @@ func (c *Consumer) Close() {
 func (c *Consumer) Next(ctx context.Context) ([]Delivery, error) {
 	for {
 		got, err := c.Fetch(ctx)
+		if len(got) > 0 {
+			c.wake() // there may be more, for others that wait
+		}
 		if err != nil || len(got) > 0 {
 			return got, err
 		}
@@ -190,16 +193,21 @@ func (c *Consumer) Fetch(ctx context.Context) ([]Delivery, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := batch{c: c}
-	if err := b.again(ctx); err != nil {
-		return nil, err
+	err := b.again(ctx)
+	if err == nil {
+		err = b.more(ctx)
 	}
-	if err := b.more(ctx); err != nil {
+	if err == nil {
+		err = c.saveIdleLocked(ctx)
+	}
+	if err != nil {
+		c.takeLocked(c.copyLocked()) // what was gathered waits again
 		return nil, err
 	}
 	for _, d := range b.got {
 		c.mu.open[store.Offset(d.At)].busy = true
 	}
-	return b.got, c.saveIdleLocked(ctx)
+	return b.got, nil
 }
 
 // batch is one being made.

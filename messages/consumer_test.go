@@ -315,3 +315,99 @@ func TestTwice(t *testing.T) {
 	}
 	must(t, b.Ack(t.Context(), expect(t, b, "k.1/0")...))
 }
+
+// shaky is a store that fails once at what is named.
+type shaky struct {
+	store.Store
+	fail atomic.Pointer[string]
+}
+
+var errShaky = errors.New("the disk is away")
+
+func (s *shaky) fails(what string) bool {
+	f := s.fail.Load()
+	return f != nil && *f == what && s.fail.CompareAndSwap(f, nil)
+}
+
+func (s *shaky) GetAt(ctx context.Context, d string, at store.Offset, a *entity.Arena) (entity.Value, error) {
+	if s.fails("look up") {
+		return entity.Value{}, errShaky
+	}
+	return s.Store.GetAt(ctx, d, at, a)
+}
+
+func (s *shaky) Read(ctx context.Context, d string, q store.Query, a *entity.Arena) (store.Page, error) {
+	if s.fails("read") {
+		return store.Page{}, errShaky
+	}
+	return s.Store.Read(ctx, d, q, a)
+}
+
+func (s *shaky) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
+	if s.fails("save") {
+		return nil, errShaky
+	}
+	return s.Store.Append(ctx, b)
+}
+
+// A store that fails once costs no message: the next batch has all of them.
+func TestStoreFailsOnce(t *testing.T) {
+	for _, what := range []string{"look up", "read", "save"} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				st := &shaky{Store: open(t)}
+				topic := messages.Topic{Name: "x", Store: st}
+				c := consumer(t, messages.ConsumerOptions{Topic: topic, MaxItems: 5000, MaxBytes: 1 << 30, MaxOpen: 5000}, "#")
+				defer c.Close()
+				publish(t, topic, "a", "b", "c")
+				got, err := c.Fetch(t.Context())
+				if err != nil || len(got) != 3 {
+					t.Fatal(got, err)
+				}
+				if err := c.Nack(t.Context(), "again", got...); err != nil {
+					t.Fatal(err)
+				}
+				var more []string
+				for i := range 1100 { // so many that the place is saved
+					more = append(more, fmt.Sprintf("k%d", i))
+				}
+				publish(t, topic, more...)
+				time.Sleep(time.Minute)
+				st.fail.Store(&what)
+				if got, err := c.Fetch(t.Context()); !errors.Is(err, errShaky) || len(got) > 0 {
+					t.Errorf("%s: %d messages, %v", what, len(got), err)
+				}
+				if got, err := c.Fetch(t.Context()); err != nil || len(got) != 1103 {
+					t.Errorf("%s: afterwards %d messages, %v", what, len(got), err)
+				}
+			})
+		})
+	}
+}
+
+// Of many that wait, as many go on as there are messages.
+func TestManyWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		topic := messages.Topic{Name: "x", Store: open(t)}
+		c := consumer(t, messages.ConsumerOptions{Topic: topic}, "#")
+		defer c.Close()
+		got := make(chan string, 10)
+		for range 3 {
+			go func() {
+				all, err := c.Next(t.Context())
+				if err != nil || len(all) != 1 {
+					t.Error(all, err)
+					return
+				}
+				got <- all[0].Key
+			}()
+		}
+		synctest.Wait()
+		publish(t, topic, "a", "b", "c")
+		synctest.Wait() // and no time passes
+		if len(got) != 3 {
+			t.Errorf("%d of 3 went on", len(got))
+		}
+		time.Sleep(time.Hour) // so that all end
+	})
+}
