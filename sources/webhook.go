@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
@@ -235,9 +234,6 @@ func (s *webhookSource) Event(q Request, kept *webhooks.Request, a *entity.Arena
 	return o.Value(), id, nil
 }
 
-// longestEventID bounds what is remembered of an event; a longer id is none.
-const longestEventID = 512
-
 func (s *webhookSource) eventID(q Request, body entity.Value) string {
 	var id string
 	switch {
@@ -256,10 +252,7 @@ func (s *webhookSource) eventID(q Request, body entity.Value) string {
 	default:
 		id = q.Header.Get("Webhook-Id")
 	}
-	if len(id) > longestEventID || !utf8.ValidString(id) || strings.HasPrefix(id, "~") { // which read from a dataset would be no text
-		return ""
-	}
-	return id
+	return webhooks.EventID(id)
 }
 
 // paramsOf are the parameters of an address that nothing secret stands in any

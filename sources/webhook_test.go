@@ -77,7 +77,7 @@ func FuzzWebhookEvent(f *testing.F) {
 		s := hookSource(path, header)
 		q := Request{Body: []byte(body), Header: http.Header{"Content-Type": {kind}, "Webhook-Id": {body}}}
 		_, id, err := s.Event(q, &webhooks.Request{ID: "r"}, entity.NewArena())
-		if err == nil && len(id) > longestEventID {
+		if err == nil && len(id) > 512 {
 			t.Errorf("an id of %d bytes", len(id))
 		}
 	})

@@ -56,7 +56,8 @@ type Inbox struct {
 	// MostRequests is how many requests are kept.
 	Window                   time.Duration
 	MostRequests, MostEvents int
-	// MostBytes is how many bytes of bodies are kept; 0 does not bound them.
+	// MostBytes is how many bytes of bodies are kept; 0 does not bound them,
+	// UsualBytes is what has proved useful.
 	MostBytes int64
 	bytes     atomic.Int64 // of the bodies that are kept, once they were counted
 	fresh     atomic.Int64 // of those that came since it was looked for too much
@@ -66,6 +67,20 @@ type Inbox struct {
 	kept      map[string]store.Offset // where what is kept begins; for who tidies
 	busy      sync.Map                // channels that close, by the id of the event under way
 	refused   ring
+}
+
+// UsualBytes is how many bytes of bodies an inbox keeps unless somebody says
+// otherwise.
+const UsualBytes = 256 << 20
+
+// EventID is the id of an event as an inbox can remember it. What is too long, or
+// read from a dataset would be no text, is none: "".
+func EventID(id string) string {
+	const longest = 512
+	if len(id) > longest || !utf8.ValidString(id) || strings.HasPrefix(id, "~") {
+		return ""
+	}
+	return id
 }
 
 // Load readies the inbox's datasets.
@@ -112,9 +127,12 @@ func LowerHeaders(h http.Header) entity.Value {
 // Keep hands a request over as it came, before anything is made of it. The pending
 // commit is waited for before it is answered.
 func (b *Inbox) Keep(ctx context.Context, r *Request) (store.Pending, error) {
-	b.bytes.Add(int64(len(r.Body)))
-	b.fresh.Add(int64(len(r.Body)))
-	return b.Store.Append(ctx, &store.Batch{Writes: []store.Write{b.Mark(r, Received, "", "")}})
+	p, err := b.Store.Append(ctx, &store.Batch{Writes: []store.Write{b.Mark(r, Received, "", "")}})
+	if err == nil {
+		b.bytes.Add(int64(len(r.Body)))
+		b.fresh.Add(int64(len(r.Body)))
+	}
+	return p, err
 }
 
 // Commit has a change of the inbox alone stand.

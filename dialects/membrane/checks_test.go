@@ -138,6 +138,13 @@ func TestEvents(t *testing.T) {
 	if got := n.last("system:webhook-requests:acme-all-events"); !strings.Contains(got, `"outcome":"duplicate"`) {
 		t.Errorf("the request says %s", got)
 	}
+	// A key that read from a dataset would be no text is none.
+	for range 2 {
+		n.post(at+"?do=dedup", `{"id":"~rhttp://x"}`)
+	}
+	if got := n.payloads("acme-all-events"); got != `1 2 3 {"id":"e1"} {"id":"http://x"} {"id":"http://x"}` {
+		t.Errorf("events %s", got)
+	}
 }
 
 // M-6 and vector 1.10: the body is what came, byte by byte.
@@ -198,6 +205,10 @@ func TestArguments(t *testing.T) {
 	}
 	if status, _ := n.call("POST", at, strings.Repeat("x", 4<<20+1), "Content-Type", "text/plain"); status != 413 {
 		t.Errorf("too large: %d", status)
+	}
+	// What is small as it came, but not as JSON, is no smaller when it is sent again.
+	if status, text := n.call("POST", at, strings.Repeat("\x01", 4<<20), "Content-Type", "text/plain"); status != 413 || !strings.Contains(text, `"type":"input_limit"`) {
+		t.Errorf("too large for a script: %d %s", status, text)
 	}
 	if status, _ := n.call("POST", at, "x", "X-Long", strings.Repeat("x", 40<<10)); status != 431 {
 		t.Errorf("long header: %d", status)

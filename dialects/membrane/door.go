@@ -134,11 +134,14 @@ func kindOf(err error) string {
 // statusOf is the answer to an error.
 func statusOf(err error) int {
 	var thrown *jsrun.Thrown
+	var over *jsrun.ExceededError
 	var result *resultError
 	var bad *badRequest
 	switch {
 	case errors.As(err, &bad):
 		return http.StatusBadRequest
+	case errors.As(err, &over) && over.What == jsrun.Input:
+		return http.StatusRequestEntityTooLarge
 	case errors.As(err, &thrown):
 		switch thrown.Name {
 		case "BadRequestError":

@@ -40,7 +40,7 @@ func webhookType(pool *jsrun.Pool) sources.Type {
 		Build: func(c any, env sources.Env) (sources.Source, diag.List) {
 			cfg := c.(*webhookConfig)
 			return &webhook{cfg: cfg, env: env, pool: pool, inbox: &webhooks.Inbox{Pipe: env.PipeID, Store: env.Store,
-				Window: 24 * time.Hour, MostRequests: cfg.RequestLimit, MostEvents: 1000000}}, nil
+				Window: 24 * time.Hour, MostRequests: cfg.RequestLimit, MostBytes: webhooks.UsualBytes, MostEvents: 1000000}}, nil
 		},
 	}
 }
@@ -289,18 +289,14 @@ func payloadOf(data json.RawMessage, a *entity.Arena) (entity.Value, error) {
 	return entity.Decode(a, data, entity.DecodeOptions{Plain: true, FloatAsDecimal: true})
 }
 
-// longestDedup bounds what is remembered of an event; a longer key is none.
-const longestDedup = 512
-
+// dedupID is the key of an event as it is remembered; one that is no text, or too
+// long, is none.
 func dedupID(key any) string {
-	if key == nil {
-		return ""
-	}
 	text, err := plain(key)
-	if err != nil || len(text) > longestDedup {
+	if err != nil {
 		return ""
 	}
-	return text
+	return webhooks.EventID(text)
 }
 
 // consoleOf is what was written to the console, without secrets.

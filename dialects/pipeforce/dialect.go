@@ -53,7 +53,7 @@ type listener struct {
 func serve(ctx context.Context, n dialects.Node, mux *http.ServeMux) (func(), error) {
 	s := &service{node: n, log: n.Log(), news: newNews(), polls: polls{last: map[string]time.Time{}}, counted: calls{of: map[string]*called{}}, refusals: make(chan refusal, mostRefusals)}
 	s.rt = &runtime{store: n.Store(), now: n.Now, hub: hubOf(n), address: n.Address()}
-	s.inbox = &webhooks.Inbox{Pipe: inboxID, Store: n.Store(), Window: 24 * time.Hour, MostRequests: s.rt.hub.cfg.RequestLimit, MostEvents: 1}
+	s.inbox = &webhooks.Inbox{Pipe: inboxID, Store: n.Store(), Window: 24 * time.Hour, MostRequests: s.rt.hub.cfg.RequestLimit, MostBytes: webhooks.UsualBytes, MostEvents: 1}
 	err := s.rt.load(ctx)
 	if err == nil {
 		err = s.inbox.Load(ctx)
