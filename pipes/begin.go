@@ -149,10 +149,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if r.kind == sinks.Full && !full && !r.state.Full.On && r.toBackground() {
 		r.kind = sinks.Incremental
 	}
-	r.anew = again || r.rewound
-	if r.rewound && r.kind != sinks.Full {
-		r.kind, r.state.Offset = sinks.Incremental, ""
-	}
+	r.anew = again || r.remade
 	if !continues(since) {
 		r.state.Offset = ""
 	}

@@ -38,7 +38,8 @@ func (r *run) whole(ctx context.Context) (f sinks.Finish, err error) {
 		}
 	}
 	if f.SourcePopulated, err = r.sourcePopulated(ctx); err == nil {
-		f.Incomplete, err = r.incomplete(ctx)
+		r.kept, err = r.incomplete(ctx)
+		f.Incomplete = r.kept != ""
 	}
 	return f, err
 }
@@ -97,23 +98,41 @@ func (r *run) saveEnd(next state) []store.StateWrite {
 	return save
 }
 
-// incomplete tells whether a full run could not deliver all there is, when it
-// has seen all of it: then absence says nothing.
-func (r *run) incomplete(ctx context.Context) (bool, error) {
-	if r.kind != sinks.Full || r.origin.Unpopulated {
-		return r.kind == sinks.Full, nil
+// incomplete tells why a full run could not deliver all there is, when it has seen
+// all of it: then absence says nothing. "" if it could.
+func (r *run) incomplete(ctx context.Context) (why string, err error) {
+	if r.kind != sinks.Full {
+		return "", nil
+	}
+	if r.origin.Unpopulated {
+		return "what the source reads is not populated yet", nil
+	}
+	if gone, err := r.p.inputsGone(ctx); err != nil || gone {
+		return "what the source reads does not exist", err
 	}
 	if !r.careful() {
-		return false, nil
+		return "", nil
 	}
 	if !r.resumed && !r.beside {
 		if err := r.forgetUnread(ctx); err != nil {
-			return false, err
+			return "", err
 		}
 	}
 	info, err := r.p.env.Store.Info(ctx, RetryDataset(r.p.ID()))
-	if errors.Is(err, store.ErrNoDataset) {
-		return false, nil
+	if errors.Is(err, store.ErrNoDataset) || err == nil && info.Live == 0 {
+		return "", nil
 	}
-	return info.Live > 0, err
+	return "some entities could not be delivered, see " + RetryDataset(r.p.ID()), err
+}
+
+// inputsGone tells whether none of the datasets that the source reads exists: most
+// likely their names are misspelt.
+func (p *Pipe) inputsGone(ctx context.Context) (bool, error) {
+	in := p.Inputs()
+	for _, d := range in {
+		if _, _, err := p.env.Store.Head(ctx, d); !errors.Is(err, store.ErrNoDataset) {
+			return false, err
+		}
+	}
+	return len(in) > 0, nil
 }

@@ -155,20 +155,37 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 }
 
 // rewind has what was made anew among the source's datasets read from its
-// beginning.
+// beginning. That is no full run: what is not there yet may come.
 func (r *run) rewind(was *basis) {
 	in := r.p.Inputs()
 	remade := slices.DeleteFunc(slices.Clone(in), func(d string) bool {
 		now, there := r.basis.Datasets[d]
 		return !there || now == was.Datasets[d]
 	})
-	if parts, several := composite(r.state.Offset); several && len(remade) < len(in) {
+	parts, several := composite(r.state.Offset)
+	switch {
+	case len(remade) == 0 || r.state.Offset == "":
+	case several:
 		for _, d := range remade {
 			delete(parts, d)
 		}
-		r.state.Offset = compose(parts)
+		if r.state.Offset = compose(parts); r.state.Offset == "" {
+			r.state.Offset = beginningOfSeveral
+		}
+	case len(in) == 1:
+		r.state.Offset = beginning
+	case len(remade) == len(in):
+		r.state.Offset = beginningOfSeveral
 	}
-	r.rewound = len(remade) > 0 && (len(remade) == len(in) || r.state.Offset == "")
+}
+
+// Offsets of runs that read everything and delete nothing for its absence, unlike
+// those that begin with "".
+const beginning, beginningOfSeveral = "-1", "{}"
+
+// fromBeginning tells whether the run reads its source from the beginning.
+func (r *run) fromBeginning() bool {
+	return slices.Contains([]string{"", beginning, beginningOfSeveral}, r.position())
 }
 
 // source tells which incarnation of its source the run reads, for sinks that keep
@@ -179,7 +196,7 @@ func (r *run) source() (id string, whole bool) {
 			id += r.basis.Datasets[d]
 		}
 	}
-	return id, r.position() == ""
+	return id, r.fromBeginning()
 }
 
 // toBackground has a rescan that is due run in the background, if that is

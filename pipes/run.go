@@ -34,7 +34,6 @@ type run struct {
 	heard   *hearing       // of completeness
 	basis   *basis         // what the run works from
 	origin  sources.Origin // what a distant source is
-	rewound bool           // the source is another than that of the offset
 	moved   bool           // changes of hopped datasets were followed
 	jobs    [2]job         // the batch in hand, and the one before it
 	ahead   sinks.Ahead    // nil if each batch waits for the one before
@@ -54,6 +53,7 @@ type run struct {
 	inARow  int  // failures
 	culprit entity.Value
 	started store.Pending // the record of the start
+	kept    string        // why nothing is deleted for its absence
 	stopped string        // what ended it early, if it was a person or the node's end
 	remade  bool          // an input was
 	beside  bool          // it is a rescan beside incremental runs

@@ -37,7 +37,7 @@ type Stats struct {
 	// Rescan tells that a rescan in the background is due.
 	Rescan bool
 	// Kept tells that nothing was deleted for absence, since entities failed or
-	// what the source reads is no complete view yet.
+	// what the source reads is no complete view.
 	Kept bool
 	// Memory is what the largest batch took, in bytes.
 	Memory int64
@@ -146,11 +146,8 @@ func (r *run) logEnd(ctx context.Context, err error) {
 	if next, ok := r.p.nextInterval(); ok {
 		members = append(members, entity.Member{Key: "next_interval", Value: entity.NewFloat(next)})
 	}
-	switch {
-	case s.Kept && r.origin.Unpopulated:
-		members = append(members, text("deletion_tracking", "left out: what the source reads is not populated yet"))
-	case s.Kept:
-		members = append(members, text("deletion_tracking", "left out: some entities could not be delivered, see system:retry:"+r.p.ID()))
+	if s.Kept {
+		members = append(members, text("deletion_tracking", "left out: "+r.kept))
 	}
 	if err == nil {
 		r.p.record(ctx, "pump-completed", members...)

@@ -145,6 +145,11 @@ func (r *mergeRun) oldest(ctx context.Context) (*cursor, error) {
 	return first, nil
 }
 
+// comesPast tells whether a version is among those the cursor reads.
+func (c *cursor) comesPast(at store.Offset) bool {
+	return at > c.start && (!c.end || at <= c.query.Since)
+}
+
 func (c *cursor) head() version { return c.versions[c.next][c.rank] }
 
 // fill reads pages until the cursor has something, or its dataset ends. Each
@@ -208,9 +213,11 @@ func (m *mergeDatasets) others(rank int) []int {
 // version of the id comes later in this run.
 //
 // A newer version that this run does not come past has been emitted by an
-// earlier one. Then the clock went backwards between the two, and the newest
+// earlier one, or was written when the end of its dataset had been read already.
+// In the first case the clock went backwards between the two, and the newest
 // version is emitted again, since what that run said may be this dataset's
-// version before.
+// version before. In the second the next run comes past it: what a full run had
+// not emitted until then would be taken for deleted.
 func (r *mergeRun) take(c *cursor, a *entity.Arena) entity.Value {
 	versions := c.versions[c.next]
 	own := versions[c.rank]
@@ -225,7 +232,7 @@ func (r *mergeRun) take(c *cursor, a *entity.Arena) entity.Value {
 			newest = v
 		}
 	}
-	if newest.rank != own.rank && newest.offset > r.cursors[newest.rank].start {
+	if newest.rank != own.rank && r.cursors[newest.rank].comesPast(newest.offset) {
 		return entity.Value{}
 	}
 	return r.m.join(versions, newest, r.full, a)

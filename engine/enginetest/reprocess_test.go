@@ -71,3 +71,69 @@ func TestReprocessing(t *testing.T) {
 		}
 	}
 }
+
+// With the policy to go on, a dataset that was made anew and is not full again yet
+// deletes nothing, also where the other ones have nothing to go on from.
+func TestRemadeAmongSeveralDeletesNothing(t *testing.T) {
+	for _, source := range []string{`"union_datasets", "prefix_ids": false`, `"merge_datasets"`} {
+		st := memory(t)
+		put(t, st, "a", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
+		put(t, st, "b", nil, true)
+		e := open(t, st, parse(t, `[{"_id": "out", "type": "pipe", "source": {"type": `+source+`, "datasets": ["a", "b"]}}]`))
+		runPipe(t, e, false)
+		if err := st.Drop(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		put(t, st, "a", entities(t, `{"_id": "3"}`), false)
+		p, _ := e.Pipe("out")
+		stats, err := p.Run(t.Context(), false)
+		if err != nil || stats.Kind != "incremental" || stats.Deleted != 0 || stats.Read != 1 {
+			t.Errorf("%s: %+v: %v", source, stats, err)
+		}
+	}
+}
+
+// Nor does one that is empty for a while.
+func TestRemadeAndEmptyDeletesNothing(t *testing.T) {
+	for _, source := range []string{`"dataset", "dataset": "a"`, `"union_datasets", "prefix_ids": false, "datasets": ["a", "b"]`, `"merge_datasets", "datasets": ["a", "b"]`} {
+		st := memory(t)
+		put(t, st, "a", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
+		put(t, st, "b", nil, true)
+		e := open(t, st, parse(t, `[{"_id": "out", "type": "pipe", "source": {"type": `+source+`}}]`))
+		runPipe(t, e, false)
+		if err := st.Drop(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+		put(t, st, "a", nil, false)
+		p, _ := e.Pipe("out")
+		for run, fill := range []string{``, ``, `{"_id": "3"}`, ``} {
+			if fill != "" {
+				put(t, st, "a", entities(t, fill), false)
+			}
+			if stats, err := p.Run(t.Context(), false); err != nil || stats.Kind != "incremental" || stats.Deleted != 0 {
+				t.Errorf("%s, run %d: %+v: %v", source, run, stats, err)
+			}
+		}
+		if got := live(t, st, "out"); strings.Count(got, "_id") != 3 {
+			t.Errorf("%s: %s", source, got)
+		}
+	}
+}
+
+// A source whose name is misspelt is no source that lost all it had.
+func TestMisspeltSourceDeletesNothing(t *testing.T) {
+	st := memory(t)
+	put(t, st, "in", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
+	conf := `[{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}}]`
+	e := open(t, st, parse(t, conf))
+	runPipe(t, e, false)
+	e = open(t, st, parse(t, strings.Replace(conf, `"in"`, `"inn"`, 1)))
+	p, _ := e.Pipe("out")
+	if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 0 || !stats.Kept {
+		t.Errorf("%+v: %v", stats, err)
+	}
+	put(t, st, "inn", entities(t, `{"_id": "1"}`), true)
+	if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 1 {
+		t.Errorf("%+v: %v", stats, err)
+	}
+}
