@@ -197,7 +197,7 @@ func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) (*pumpState, error) {
 func (e *Engine) remember(s *pumpState) {
 	e.mu.agenda.join(s, e.workers)
 	if before := e.before(s.pipe.ID()); before != nil {
-		s.kept, s.fresh, s.due, s.rescan = true, before.fresh, before.due, before.rescan
+		s.kept, s.fresh, s.due, s.rescan, s.full = true, before.fresh, before.due, before.rescan, before.full
 		s.last, s.lastErr, s.failed = before.last, before.lastErr, before.failed
 		if before.wait != nil {
 			e.mu.waiters.add(s, before.wait)

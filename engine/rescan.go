@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/sluiceio/sluice/pipes"
 )
@@ -14,6 +15,7 @@ type rescan struct {
 	stopped bool
 	last    pipes.Stats
 	lastErr error
+	failed  time.Time // when it did, zero if it is not to be made again
 }
 
 // rescanLocked starts a rescan beside the runs of a pump, unless one is under
@@ -41,12 +43,21 @@ func (e *Engine) rescanned(s *pumpState, stats pipes.Stats, err error) {
 	if s.beside.stopped && errors.Is(err, context.Canceled) {
 		err = ErrStopped
 	}
-	s.beside.cancel, s.beside.last, s.beside.lastErr = nil, stats, err
-	closing := e.ctx.Err() != nil
+	s.beside.cancel, s.beside.last, s.beside.lastErr, s.beside.failed = nil, stats, err, time.Time{}
+	failed := err != nil && e.ctx.Err() == nil && !errors.Is(err, ErrStopped)
+	if failed {
+		s.beside.failed = e.now()
+	}
 	e.mu.Unlock()
-	if err != nil && !closing && !errors.Is(err, ErrStopped) {
+	if failed {
 		e.o.Log.Error("rescan failed", "pipe", s.pipe.ID(), "error", err)
 	}
+}
+
+// owesRescan tells whether a rescan has failed that is to be tried again now, after
+// an incremental run that has not failed.
+func (e *Engine) owesRescan(s *pumpState) bool {
+	return s.scheduled() && !s.beside.failed.IsZero() && e.now().Sub(s.beside.failed) >= s.pipe.Interval()/2
 }
 
 // takesBackground turns a full run that is due into a rescan in the background,

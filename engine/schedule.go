@@ -33,6 +33,7 @@ type pumpState struct {
 	byHand   bool // somebody asked for the run
 	stopped  bool // … or for its end
 	full     bool // the next run is a full one
+	whole    bool // the one under way was to be
 	due      time.Time
 	rescan   time.Time
 	// rescanSaved is what the store has for rescan.
@@ -162,13 +163,15 @@ func dueKey(id string) string    { return "due/" + id }
 func rescanKey(id string) string { return "rescan-due/" + id }
 
 // saveRescan keeps when the next rescan is due, so that one that the node slept
-// through is made up for. It is called when a run has ended: the rescan before
-// is owed by the pipe's own state by then, or done.
+// through is made up for. It is called when a run has ended, and does nothing as
+// long as the rescan before is not done.
 func (e *Engine) saveRescan(s *pumpState) {
 	e.mu.Lock()
 	due := s.rescan
-	changed := !due.IsZero() && !due.Equal(s.rescanSaved)
-	s.rescanSaved = due
+	changed := !due.IsZero() && !due.Equal(s.rescanSaved) && !s.full
+	if changed {
+		s.rescanSaved = due
+	}
 	e.mu.Unlock()
 	if changed {
 		e.save(rescanKey(s.pipe.ID()), due.UTC().Format(time.RFC3339))
@@ -276,7 +279,7 @@ func (e *Engine) launchLocked(s *pumpState) {
 	s.running, s.again, s.byHand, s.due = true, false, false, time.Time{}
 	s.started, s.begun = e.now(), e.mu.heard
 	full := s.full && !e.takesBackground(s)
-	s.full = false
+	s.full, s.whole = false, full
 	ctx, cancel := context.WithCancelCause(e.ctx)
 	s.cancel = func() { cancel(ErrStopped) }
 	e.tasks.Go(func() {
@@ -316,6 +319,7 @@ func (e *Engine) noteLocked(s *pumpState, stats pipes.Stats, err error) *pipes.W
 		err = ErrStopped
 	}
 	s.running, s.stopped, s.cancel, s.last, s.lastErr = false, false, nil, stats, err
+	s.full = s.full || s.whole && err != nil // it was due, and is not done
 	var wait *pipes.WaitError
 	switch {
 	case errors.As(err, &wait):
@@ -325,7 +329,7 @@ func (e *Engine) noteLocked(s *pumpState, stats pipes.Stats, err error) *pipes.W
 		s.again = s.again || e.mu.changes[wait.Dataset] > s.begun
 	case err == nil:
 		s.fresh = false
-		if stats.Rescan {
+		if stats.Rescan || e.owesRescan(s) {
 			e.rescanLocked(s)
 		}
 	default:

@@ -206,7 +206,10 @@ func (r *run) toBackground() bool {
 	if !p.Background() || r.state.Offset == "" || r.remade {
 		return false
 	}
-	r.moved, r.stats.Rescan, r.state.Rescan = true, true, rescanWanted
+	r.moved, r.stats.Rescan = true, true
+	if r.state.Rescan == "" { // else one is under way
+		r.state.Rescan = rescanWanted
+	}
 	return true
 }
 
@@ -214,7 +217,7 @@ func (r *run) toBackground() bool {
 func (r *run) synced(next *state) {
 	next.Basis = r.basis
 	if r.kind == sinks.Full {
-		next.OutOfSync = nil
+		next.OutOfSync, next.Rescan = nil, ""
 	}
 }
 

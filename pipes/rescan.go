@@ -170,7 +170,7 @@ func (r *run) rest(ctx context.Context, began string) error {
 			s.Offset = r.largest
 		}
 	}
-	s.Rescan, s.OutOfSync, s.Completed = "", nil, true
+	s.Rescan, s.OutOfSync, s.Completed, s.Basis = "", nil, true, r.basis
 	forgotten, err := r.p.forgetBeside(ctx)
 	if err != nil {
 		return err
