@@ -10,6 +10,7 @@ import (
 	"github.com/sluiceio/sluice/internal/heap"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 )
 
 const (
@@ -185,7 +186,7 @@ func nextDue(p *pipes.Pipe, now time.Time) time.Time {
 		return nextTick(p.Def.Pump.Cron, now)
 	}
 	interval := max(p.Interval(), shortestInterval)
-	return now.Add(time.Duration(float64(interval) * (0.95 + 0.1*rand.Float64())))
+	return now.Add(systems.Duration(0.95+0.1*rand.Float64(), interval))
 }
 
 func nextTick(cron string, now time.Time) time.Time {

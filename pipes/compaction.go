@@ -13,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -97,8 +98,8 @@ func (p *Pipe) logRetention() store.Retention {
 	return store.Retention{MinAge: ofHours(max(minPumpHours, p.compacts("time_threshold_hours_pump", minPumpHours)))}
 }
 
-func ofHours(n float64) time.Duration   { return time.Duration(n * float64(time.Hour)) }
-func ofSeconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
+func ofHours(n float64) time.Duration   { return systems.Duration(n, time.Hour) }
+func ofSeconds(n float64) time.Duration { return systems.Duration(n, time.Second) }
 
 // unlessWait returns an error that is no reason to wait.
 func unlessWait(err error) error {

@@ -250,7 +250,7 @@ func (p *Pipe) Signalled() bool {
 // Interval is the time between scheduled runs, before jitter.
 func (p *Pipe) Interval() time.Duration {
 	if p.Def.Pump.Node.Get("schedule_interval") != nil {
-		return time.Duration(p.Def.Pump.Interval * float64(time.Second))
+		return ofSeconds(p.Def.Pump.Interval)
 	}
 	if p.Internal() || p.passing() {
 		return 30 * time.Second

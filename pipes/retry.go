@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
@@ -222,5 +221,5 @@ func (p *Pipe) pause(ctx context.Context, seconds float64) error {
 	if seconds <= 0 {
 		return ctx.Err()
 	}
-	return p.env.Sleep(ctx, time.Duration(seconds*float64(time.Second)))
+	return p.env.Sleep(ctx, ofSeconds(seconds))
 }

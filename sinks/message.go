@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 )
 
 type messageConfig struct {
@@ -67,7 +68,7 @@ func buildMessage(c any, env Env) (Sink, diag.List) {
 
 // Publishes implements Publishing.
 func (s *messageSink) Publishes() (string, messages.Limits) {
-	return s.cfg.Exchange, messages.Limits{Age: time.Duration(s.cfg.RetentionHours * float64(time.Hour)), Most: int64(s.cfg.RetentionMost)}
+	return s.cfg.Exchange, messages.Limits{Age: systems.Duration(s.cfg.RetentionHours, time.Hour), Most: int64(s.cfg.RetentionMost)}
 }
 
 // BatchSize implements Sink.

@@ -94,7 +94,7 @@ func buildWebhook(c any, env Env) (Sink, diag.List) {
 		Consent: consent, IDHeader: cfg.IDHeader, AttemptHeader: cfg.AttemptHeader,
 		Transport: env.Transport, Timeout: time.Duration(cfg.Timeout) * time.Second, Concurrency: cfg.Concurrency,
 		Rate: cfg.RateLimit, Ordered: cfg.Ordered, Schedule: schedule,
-		DisableAfter: time.Duration(cfg.DisableAfter * float64(time.Hour)), SkipDisabled: cfg.WhileDisabled == "skip",
+		DisableAfter: systems.Duration(cfg.DisableAfter, time.Hour), SkipDisabled: cfg.WhileDisabled == "skip",
 		KeepDelivered: cfg.LogLimit, KeepFailed: cfg.FailedLimit, Most: cfg.QueueLimit, KeepBytes: cfg.LogBytes,
 	}, env.Store)
 	return s, diags
@@ -117,7 +117,7 @@ func webhookSchedule(cfg *webhookConfig) ([]time.Duration, diag.List) {
 			return nil, diag.List{{Rule: "webhook/retry", Severity: diag.Error, Span: e.Span,
 				Message: fmt.Sprintf("a wait between two tries is a number of seconds from 1 to %d", longest)}}
 		}
-		all = append(all, time.Duration(seconds*float64(time.Second)))
+		all = append(all, systems.Duration(seconds, time.Second))
 	}
 	if len(all) > mostTries {
 		return nil, diag.List{{Rule: "webhook/retry", Severity: diag.Error, Span: n.Span, Message: fmt.Sprintf("retry has more than %d waits", mostTries)}}

@@ -121,7 +121,7 @@ func (s *amqpSource) Memory() string {
 
 // Forgets implements Forgetting.
 func (s *amqpSource) Forgets() time.Duration {
-	return time.Duration(s.cfg.Window * float64(time.Hour))
+	return systems.Duration(s.cfg.Window, time.Hour)
 }
 
 // Load makes the dataset of what is remembered.

@@ -36,7 +36,7 @@ func (t *csvRun) run(body io.Reader, yield func(*entity.Batch, error) bool) erro
 	}
 	for more := true; more; {
 		t.arena.Reset()
-		b := &entity.Batch{Arena: t.arena, Entities: t.arena.Values(t.size)}
+		b := &entity.Batch{Arena: t.arena, Entities: t.arena.Values(min(t.size, 1000))}
 		var err error
 		if more, err = t.fill(b); err != nil {
 			return err

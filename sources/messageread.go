@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 )
 
 // Read implements Source.
@@ -114,7 +115,7 @@ func (r *messageReader) waits(ctx context.Context) bool {
 		return false
 	}
 	if r.end.IsZero() {
-		r.end = time.Now().Add(time.Duration(r.s.cfg.Wait * float64(time.Second)))
+		r.end = time.Now().Add(systems.Duration(r.s.cfg.Wait, time.Second))
 	}
 	if r.watch == nil {
 		r.watch = r.s.topic.Store.Watch()

@@ -97,7 +97,7 @@ type webhookSource struct {
 func buildWebhook(c any, env Env) (Source, diag.List) {
 	cfg := c.(*webhookConfig)
 	s := &webhookSource{cfg: cfg, env: env, names: webhooks.Rotation{Secret: cfg.Secret, Previous: cfg.Previous}}
-	s.inbox = &webhooks.Inbox{Pipe: env.PipeID, Store: env.Store, Window: time.Duration(cfg.Window * float64(time.Hour)),
+	s.inbox = &webhooks.Inbox{Pipe: env.PipeID, Store: env.Store, Window: systems.Duration(cfg.Window, time.Hour),
 		MostRequests: cfg.RequestLimit, MostBytes: int64(cfg.RequestBytes), MostEvents: cfg.EventLimit}
 	return s, append(s.check(), s.checkMethods()...)
 }

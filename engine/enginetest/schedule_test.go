@@ -114,6 +114,16 @@ func TestStartup(t *testing.T) {
 	})
 }
 
+// What is longer than clocks can count is never, not at once.
+func TestScheduleOfCenturies(t *testing.T) {
+	conf := `[{"_id": "p", "type": "pipe", "source": {"type": "probe"}, "pump": {"schedule_interval": 9999999999, "run_at_startup": true}}]`
+	inWorld(t, conf, func(t *testing.T, w *world) {
+		w.e.Start()
+		w.pass(time.Hour)
+		w.want("p", 0)
+	})
+}
+
 // A run that failed has not completed: the pipe runs at the next start.
 func TestStartupAfterFailure(t *testing.T) {
 	conf := `[{"_id": "p", "type": "pipe", "source": {"type": "probe", "fails": 1}, "pump": {"run_at_startup_if_not_populated": true}}]`
