@@ -27,9 +27,8 @@ type indexBuild struct {
 	items []indexItem
 	hints []hint
 	keys  keyRoom
-	arena *entity.Arena    // of what is being read
-	look  *entity.Arena    // of the version that is being looked at
-	left  map[string]entry // entries turned "left" in this slice, by entry key
+	arena *entity.Arena // of what is being read
+	look  *entity.Arena // of the version that is being looked at
 	key   []byte
 	row   []byte
 }
@@ -44,14 +43,13 @@ type indexItem struct {
 }
 
 func newIndexBuild(s *Store, d *dataset, x *secondary, stop func() error) *indexBuild {
-	return &indexBuild{s: s, d: d, x: x, stop: stop, arena: entity.NewArena(), look: entity.NewArena(), left: map[string]entry{}}
+	return &indexBuild{s: s, d: d, x: x, stop: stop, arena: entity.NewArena(), look: entity.NewArena()}
 }
 
 // slice indexes up to the offset in one commit.
 func (b *indexBuild) slice(upTo int64) error {
 	b.items, b.hints = b.items[:0], b.hints[:0]
 	b.keys.reset()
-	clear(b.left)
 	b.batch = b.s.db.NewBatch()
 	defer b.batch.Close()
 	upTo, err := b.load(b.x.upTo.Load()+1, upTo)
@@ -183,7 +181,7 @@ func (b *indexBuild) version(it *indexItem) error {
 	e := entry{state: entryPresent, offset: it.offset, loc: it.at}
 	for k := range b.keys.all(it.now) {
 		if !b.keys.has(it.before, k) {
-			if err := b.gain(it, k, e); err != nil {
+			if err := b.touch(it, k, &e); err != nil {
 				return err
 			}
 		}
@@ -196,55 +194,21 @@ func (b *indexBuild) version(it *indexItem) error {
 		if b.keys.has(it.now, k) {
 			continue
 		}
-		if err := b.lose(it, k, e); err != nil {
+		if err := b.touch(it, k, &e); err != nil {
+			return err
+		}
+		if err := b.order(k, &e); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// gain notes an id with a key that it did not have just before. If it once lost
-// it, that is old news now.
-func (b *indexBuild) gain(it *indexItem, key []byte, e entry) error {
+// touch notes which version an id got a key with, or lost it.
+func (b *indexBuild) touch(it *indexItem, key []byte, e *entry) error {
 	b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), it.id...)
-	if it.prev >= 0 {
-		old, had, err := b.lookUp()
-		if err != nil {
-			return err
-		}
-		if had && old.state == entryLeft {
-			old.state |= entryOld
-			if err := b.order(key, &old); err != nil {
-				return err
-			}
-			b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), it.id...)
-		}
-	}
-	delete(b.left, string(b.key))
-	b.row = appendEntry(b.row[:0], &e)
+	b.row = appendEntry(b.row[:0], e)
 	return b.batch.Set(b.key, b.row, nil)
-}
-
-func (b *indexBuild) lose(it *indexItem, key []byte, e entry) error {
-	b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), it.id...)
-	b.left[string(b.key)] = e
-	b.row = appendEntry(b.row[:0], &e)
-	if err := b.batch.Set(b.key, b.row, nil); err != nil {
-		return err
-	}
-	return b.order(key, &e)
-}
-
-// lookUp returns the entry that stands under b.key, as of this slice.
-func (b *indexBuild) lookUp() (e entry, ok bool, err error) {
-	if e, ok = b.left[string(b.key)]; ok {
-		return e, true, nil
-	}
-	ok, err = value(b.s.db, b.key, func(row []byte) (ok bool) {
-		e, ok = parseEntry(row)
-		return ok
-	})
-	return e, ok, err
 }
 
 func (b *indexBuild) order(key []byte, e *entry) error {

@@ -13,21 +13,17 @@ type follow struct {
 	since map[int64]bool // what they replaced
 }
 
-// outdated tells whether a later version of the id touched the key, as far as
-// the reader's index knows. What replaces a version that has a key always
-// touches that key; a version that lost it is marked once the id has it again.
-func (f *follow) outdated(e *entry) (bool, error) {
-	if e.state&(entryOld|entryLeft) != 0 {
-		return e.state&entryOld != 0, nil
-	}
+// replaced tells whether a version was replaced, as far as the reader's index
+// knows.
+func (f *follow) replaced(offset int64) (bool, error) {
 	f.s.mu.RLock()
-	replaced, last := f.d.replaced.has(e.offset), f.d.last
+	replaced, last := f.d.replaced.has(offset), f.d.last
 	f.s.mu.RUnlock()
 	if !replaced {
 		return false, nil
 	}
 	err := f.look(last)
-	return !f.since[e.offset], err
+	return !f.since[offset], err
 }
 
 // look reads what the versions up to last replaced.

@@ -100,7 +100,7 @@ func parseSection(key, b []byte) (s section, ok bool) {
 
 // indexVersion is the version of the index's rows. An index of another version
 // is made anew from the log.
-const indexVersion = 3
+const indexVersion = 4
 
 // meta is how far the index has come.
 type meta struct {
@@ -163,7 +163,6 @@ type entryState byte
 const (
 	entryPresent entryState = 0
 	entryLeft    entryState = 1
-	entryOld     entryState = 2 // added once a later version touched the key
 )
 
 // entry is the row of an index: which version touched the key, and how.
