@@ -38,6 +38,10 @@ type newestVersion struct {
 	latest
 }
 
+func (s *Store) newEffects() *effects {
+	return &effects{batch: s.db.NewBatch(), byID: map[uint32]*change{}, newest: s.spare[:0]}
+}
+
 // apply brings the index and the datasets in memory to where the frame is.
 func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 	p, err := parsePayload(frame, kind)
@@ -46,13 +50,19 @@ func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 	}
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
-	e := &effects{batch: s.db.NewBatch(), byID: map[uint32]*change{}, newest: s.spare[:0]}
+	if at.seq < s.meta.at.seq {
+		return s.catchUp(at, p)
+	}
+	e := s.newEffects()
 	defer e.batch.Close()
 	if err := s.gather(e, at, p); err != nil {
 		return err
 	}
-	m := meta{lastTS: p.lastTS, lastRev: p.lastRev, nextDS: p.nextDS}
+	m := meta{lastTS: p.lastTS, lastRev: p.lastRev, nextDS: p.nextDS, newest: s.meta.newest}
 	m.at = position{seg: at.seg, pos: at.pos + uint32(frameSize(uint64(len(frame)))), seq: at.seq + 1}
+	if len(s.late.rows) == 0 {
+		m.newest = m.at
+	}
 	if err := e.batch.Set(metaKey(), m.append(nil), nil); err != nil {
 		return err
 	}
@@ -60,6 +70,16 @@ func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 		return fmt.Errorf("index: %w", err)
 	}
 	s.meta = m
+	if err := s.remember(e); err != nil {
+		return fmt.Errorf("index: %w", err)
+	}
+	s.publish(e)
+	return nil
+}
+
+// remember puts newest versions into the table, where those whose rows are late
+// are found from now on.
+func (s *Store) remember(e *effects) error {
 	for i := range e.newest {
 		n := &e.newest[i]
 		s.table.put(n.k, n.d, &n.latest)
@@ -67,8 +87,10 @@ func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 	if s.spare = e.newest; cap(s.spare) > 8*indexSlice {
 		s.spare = nil
 	}
-	s.publish(e)
-	return nil
+	if len(s.late.rows) >= s.late.most {
+		return s.spill()
+	}
+	return s.late.err
 }
 
 func (s *Store) gather(e *effects, at position, p *payload) error {
@@ -142,39 +164,50 @@ func (s *Store) gatherSection(e *effects, c *change, at position, sec *sectionEn
 	if err := e.batch.Set(e.key, e.row, nil); err != nil {
 		return err
 	}
+	c.counts.size += int64(len(sec.records) + 4*len(sec.table))
+	return s.eachVersion(c.d, at, sec, func(r *record, l *latest) error {
+		if c.counts.count(r); r.prev >= 0 {
+			c.replaced = append(c.replaced, r.prev)
+		}
+		return s.addNewest(e, c.d, r, l)
+	})
+}
+
+// eachVersion yields the versions of a section that are there.
+func (s *Store) eachVersion(d *dataset, at position, sec *sectionEntry, yield func(*record, *latest) error) error {
+	records := at.pos + frameHeadSize + uint32(sec.recordAt)
 	for i := range sec.table {
 		b := sec.record(i)
 		if b == nil {
 			continue
 		}
 		r, ok := parseRecord(b, s.log.salt)
-		pos := row.records + sec.table[i]
-		if !ok || r.offset != sec.first+int64(i) || r.ds != c.d.id {
-			return s.damaged(c.d, location{seg: at.seg, pos: pos})
+		pos := records + sec.table[i]
+		if !ok || r.offset != sec.first+int64(i) || r.ds != d.id {
+			return s.damaged(d, location{seg: at.seg, pos: pos})
 		}
 		l := latest{offset: r.offset, loc: location{seg: at.seg, pos: pos, size: uint32(len(b))},
 			hash: half(r.hash), text: textSum(r.body), deleted: r.deleted}
-		if err := e.addVersion(c, &r, &l); err != nil {
+		if err := yield(&r, &l); err != nil {
 			return err
 		}
-		e.newest = append(e.newest, newestVersion{c.d, s.table.key(r.ds, r.id), l})
 	}
-	c.counts.size += int64(len(sec.records) + 4*len(sec.table))
 	return nil
 }
 
-func (e *effects) addVersion(c *change, r *record, l *latest) error {
-	c.counts.count(r)
-	e.key = latestKey(e.key[:0], r.ds, r.id)
-	e.row = appendLatest(e.row[:0], l)
-	if err := e.batch.Set(e.key, e.row, nil); err != nil {
-		return err
-	}
-	if r.prev < 0 {
+// addNewest notes a version as the newest of its id.
+func (s *Store) addNewest(e *effects, d *dataset, r *record, l *latest) error {
+	e.newest = append(e.newest, newestVersion{d, s.table.key(d.id, r.id), *l})
+	if s.late.waits(d, l) {
+		s.late.add(d, r.id, l)
 		return nil
 	}
-	c.replaced = append(c.replaced, r.prev)
-	return nil
+	if err := s.spill(); err != nil { // an older row must not come after this one
+		return err
+	}
+	e.key = latestKey(e.key[:0], d.id, r.id)
+	e.row = appendLatest(e.row[:0], l)
+	return e.batch.Set(e.key, e.row, nil)
 }
 
 func (e *effects) setState(st stateEntry) error {

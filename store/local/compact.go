@@ -98,11 +98,14 @@ const sealShare = 8
 func (s *Store) pastSealed() error {
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
-	if s.failed != nil || s.meta.at.seg == s.log.end.seg {
-		return s.failed
+	if err := errorOr(s.failed, s.spill()); err != nil {
+		return err
 	}
 	m := s.meta
-	m.at = s.log.end
+	if m.at.seg == s.log.end.seg && m.newest.seg == s.log.end.seg {
+		return nil
+	}
+	m.at, m.newest = s.log.end, s.log.end
 	if err := s.db.Set(metaKey(), m.append(nil), pebble.NoSync); err != nil {
 		return err
 	}
@@ -274,6 +277,9 @@ func (s *Store) refreshSection(w *rewrite, base int64, sec *sectionEntry, from, 
 	defer s.applyMu.Unlock()
 	if s.byID[sec.ds] == nil {
 		return nil
+	}
+	if err := s.spill(); err != nil {
+		return err
 	}
 	b := s.db.NewBatch()
 	defer b.Close()

@@ -115,7 +115,7 @@ func (c *crashRun) run(t *testing.T) {
 }
 
 func (c *crashRun) open() (*Store, error) {
-	return Open("data", Options{FS: c.fs, IndexFS: c.index, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheBytes: 1 << 16, CacheEntries: 8 << c.r.IntN(5)})
+	return Open("data", Options{FS: c.fs, IndexFS: c.index, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheBytes: 1 << 16, CacheEntries: 8 << c.r.IntN(5), lateRows: 1 << c.r.IntN(9)})
 }
 
 // start opens the store, settles which of the unacknowledged batches it has,

@@ -85,12 +85,12 @@ func (c *counts) count(r *record) {
 func (s *Store) loadReplaced(d *dataset) error {
 	d.loading.Lock()
 	defer d.loading.Unlock()
-	snap, upTo := s.beginLoading(d)
+	snap, upTo, err := s.beginLoading(d)
 	if snap == nil {
-		return nil
+		return err
 	}
 	newest := &bitset{}
-	err := each(snap, dsKey(nil, keyLatest, d.id), func(_, row []byte) error {
+	err = each(snap, dsKey(nil, keyLatest, d.id), func(_, row []byte) error {
 		l, ok := parseLatest(row)
 		if !ok {
 			return s.indexDamaged("a latest version")
@@ -106,16 +106,19 @@ func (s *Store) loadReplaced(d *dataset) error {
 
 // beginLoading returns the index as it is, and the offset up to which it tells
 // what was replaced; nil if there is nothing to load.
-func (s *Store) beginLoading(d *dataset) (*pebble.Snapshot, int64) {
+func (s *Store) beginLoading(d *dataset) (*pebble.Snapshot, int64, error) {
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
+	if err := s.spill(); err != nil {
+		return nil, 0, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if d.replaced != nil {
-		return nil, 0
+		return nil, 0, nil
 	}
 	d.since = &[]int64{}
-	return s.db.NewSnapshot(), d.last
+	return s.db.NewSnapshot(), d.last, nil
 }
 
 func (s *Store) endLoading(d *dataset, replaced *bitset, err error) error {

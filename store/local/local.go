@@ -42,6 +42,8 @@ type Options struct {
 	// given.
 	FS      FS
 	IndexFS vfs.FS
+
+	lateRows int // that are held back; 0 means lateRows
 }
 
 func (o Options) withDefaults() Options {
@@ -60,6 +62,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.CacheEntries == 0 {
 		o.CacheEntries = 4 << 20
+	}
+	if o.lateRows == 0 {
+		o.lateRows = lateRows
 	}
 	if o.InMemory {
 		o.FS, o.IndexFS = newMemFS(), vfs.NewMem()
@@ -93,6 +98,7 @@ type Store struct {
 	applyMu sync.Mutex
 	meta    meta            // how far they are; the writer's
 	spare   []newestVersion // memory for apply
+	late    late
 
 	mu       sync.RWMutex // guards the table and what it points to
 	datasets map[string]*dataset
@@ -142,7 +148,8 @@ func Open(dir string, o Options) (*Store, error) {
 	s.life.stop = make(chan struct{})
 	s.behind.set = map[*dataset]bool{}
 	s.encoders.New = func() any { return &encoder{} }
-	s.table, s.fills = newTable(s.o.CacheEntries), make(chan *dataset, 1)
+	s.fills = make(chan *dataset, 1)
+	s.remembering()
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, err), s.release())
 	}
@@ -185,7 +192,20 @@ func (s *Store) open() (err error) {
 	if err := s.removeOthers(!s.o.ReadOnly); err != nil {
 		return err
 	}
-	return s.log.scan(s.meta.at, s.apply)
+	if err := s.log.scan(s.meta.newest, s.apply); err != nil {
+		return err
+	}
+	if len(s.late.rows) == 0 {
+		s.meta.newest = s.meta.at
+	}
+	return nil
+}
+
+// remembering makes the table of newest versions. What it forgets must be found in
+// the index from then on.
+func (s *Store) remembering() {
+	s.table, s.late.most = newTable(s.o.CacheEntries), s.o.lateRows
+	s.table.losing = func() { _ = s.spill() } // which remembers that it failed
 }
 
 // release gives up what open took, as far as it came.
@@ -236,7 +256,7 @@ func (s *Store) Close() error {
 	s.watches.close()
 	var err error
 	if !s.reserve.full.Load() {
-		err = s.db.Flush()
+		err = s.flushAll()
 	}
 	err = errors.Join(err, s.db.Close(), s.log.finish(), s.lock.Close())
 	s.db, s.log, s.lock = nil, nil, nil

@@ -39,7 +39,10 @@ func (s *Store) newest(d *dataset, id string) (l latest, ok bool, err error) {
 func (s *Store) newestForWriter(d *dataset, id string) (latest, bool, error) {
 	l, ok, err := s.newest(d, id)
 	if ok && err == nil && d.known.Load() != knownWhole {
+		s.applyMu.Lock()
+		defer s.applyMu.Unlock()
 		s.table.put(s.table.keyOf(d.id, id), d, &l)
+		err = s.late.err
 	}
 	return l, ok, err
 }

@@ -105,13 +105,15 @@ const indexVersion = 4
 // meta is how far the index has come.
 type meta struct {
 	at      position
+	newest  position // the rows of newest versions are known up to here
 	lastTS  int64
 	lastRev uint64
 	nextDS  uint32
 }
 
 func (m *meta) append(dst []byte) []byte {
-	for _, n := range []uint64{uint64(m.at.seg), uint64(m.at.pos), m.at.seq, uint64(m.lastTS), m.lastRev, uint64(m.nextDS), indexVersion} {
+	for _, n := range []uint64{uint64(m.at.seg), uint64(m.at.pos), m.at.seq,
+		uint64(m.newest.seg), uint64(m.newest.pos), m.newest.seq, uint64(m.lastTS), m.lastRev, uint64(m.nextDS), indexVersion} {
 		dst = binary.AppendUvarint(dst, n)
 	}
 	return dst
@@ -120,6 +122,7 @@ func (m *meta) append(dst []byte) []byte {
 func parseMeta(b []byte) (m meta, ok bool) {
 	c := &cursor{b: b}
 	m.at = position{seg: uint32(c.uvarint()), pos: uint32(c.uvarint()), seq: c.uvarint()}
+	m.newest = position{seg: uint32(c.uvarint()), pos: uint32(c.uvarint()), seq: c.uvarint()}
 	m.lastTS, m.lastRev, m.nextDS = int64(c.uvarint()), c.uvarint(), uint32(c.uvarint())
 	return m, c.uvarint() == indexVersion && !c.bad
 }

@@ -96,10 +96,17 @@ func (s *Store) nameDraft(w *rewrite) (File, error) {
 func (s *Store) takeIn(w *rewrite) error {
 	s.applyMu.Lock()
 	defer s.applyMu.Unlock()
+	if err := s.spill(); err != nil {
+		return err
+	}
 	e := &effects{batch: s.db.NewBatch()}
 	defer e.batch.Close()
 	s.tellHoles(w)
 	if err := s.gatherChange(e, w); err != nil {
+		return err
+	}
+	// Nobody must want to go on reading in the old file.
+	if err := e.batch.Set(metaKey(), s.meta.append(nil), nil); err != nil {
 		return err
 	}
 	if err := e.batch.Commit(pebble.NoSync); err != nil {

@@ -16,7 +16,8 @@ import (
 type table struct {
 	seeds  [2]maphash.Seed
 	shards []shard
-	most   int // buckets of a shard
+	most   int    // buckets of a shard
+	losing func() // called before something is forgotten to make room
 
 	owning sync.Mutex
 	owners []*dataset // by their slots; the first one stands for those that got none
@@ -67,6 +68,7 @@ func newTable(most int) *table {
 		shards: make([]shard, shards),
 		most:   max(1, most/shards/bucketSize),
 		owners: make([]*dataset, 1),
+		losing: func() {},
 	}
 }
 
@@ -136,6 +138,7 @@ func (t *table) get(k idKey) (latest, bool) {
 // put remembers a version of a dataset's id.
 func (t *table) put(k idKey, d *dataset, l *latest) {
 	if l.offset > mostOffset {
+		t.losing()
 		d.known.Store(knownPartly)
 		return
 	}
@@ -228,6 +231,7 @@ func (s *shard) place(t *table, fp uint64) (*bucket, int) {
 	if b, i := s.room(t, fp); b != nil {
 		return b, i
 	}
+	t.losing()
 	s.victim++
 	b, i := s.both(fp)[s.victim%2], int(s.victim/2%bucketSize)
 	if d := t.owner(b.rows[i].slot()); d != nil {

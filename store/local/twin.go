@@ -18,10 +18,13 @@ type twin struct {
 	upTo position // of the log, which have has taken in
 	made *Store
 	path string
+
+	newest uint64          // the frame up to which have knows newest versions
+	late   map[string]bool // the keys of those it may not know yet
 }
 
 func openTwin(dir string, l *wlog) (*twin, error) {
-	t := &twin{path: filepath.Join(dir, indexDir)}
+	t := &twin{path: filepath.Join(dir, indexDir), late: map[string]bool{}}
 	var err error
 	if t.have, err = pebble.Open(t.path, &pebble.Options{ReadOnly: true, DisableWAL: true, Logger: quiet{pebble.DefaultLogger}}); err != nil {
 		return nil, err
@@ -33,12 +36,13 @@ func openTwin(dir string, l *wlog) (*twin, error) {
 	}); err != nil {
 		return nil, errors.Join(err, t.have.Close())
 	}
-	t.upTo = known.at
+	t.upTo, t.newest = known.at, known.newest.seq
 	if err := l.settle(t.have, known.at); err != nil {
 		return nil, errors.Join(err, t.have.Close())
 	}
-	t.made = &Store{dir: dir, o: Options{IndexFS: vfs.NewMem()}.withDefaults(), log: l, datasets: map[string]*dataset{}, byID: map[uint32]*dataset{},
-		table: newTable(bucketSize), reserve: &reserve{fs: newMemFS(), dir: dir, stop: make(chan struct{})}}
+	t.made = &Store{dir: dir, o: Options{IndexFS: vfs.NewMem(), CacheEntries: bucketSize}.withDefaults(), log: l, datasets: map[string]*dataset{}, byID: map[uint32]*dataset{},
+		reserve: &reserve{fs: newMemFS(), dir: dir, stop: make(chan struct{})}}
+	t.made.remembering()
 	if err := t.made.openIndex(); err != nil {
 		return nil, errors.Join(err, t.have.Close())
 	}
@@ -51,12 +55,35 @@ func (t *twin) apply(at position, kind frameKind, payload []byte) error {
 	if place > upTo || place == upTo && at.pos >= t.upTo.pos {
 		return nil
 	}
+	if at.seq >= t.newest {
+		t.note(payload, kind)
+	}
 	return t.made.apply(at, kind, payload)
+}
+
+// note keeps the keys of what a frame brings. The next start reads it again, and
+// writes their rows.
+func (t *twin) note(payload []byte, kind frameKind) {
+	p, err := parsePayload(payload, kind)
+	if err != nil {
+		return // apply says so
+	}
+	for i := range p.sections {
+		sec := &p.sections[i]
+		for j := range sec.table {
+			if r, ok := parseRecord(sec.record(j), t.made.log.salt); ok {
+				t.late[string(latestKey(nil, sec.ds, r.id))] = true
+			}
+		}
+	}
 }
 
 // compare reports the rows that are not alike, of those that follow from the
 // log: not of secondary indexes, which come and go with the pipes.
 func (t *twin) compare(report func(string)) (rows int, err error) {
+	t.made.applyMu.Lock()
+	err = t.made.spill()
+	t.made.applyMu.Unlock()
 	for _, kind := range []byte{keyMeta, keyDataset, keyLatest, keySection, keyHole, keyState} {
 		n, kindErr := t.compareKind(kind, report)
 		rows, err = rows+n, errors.Join(err, kindErr)
@@ -74,7 +101,7 @@ func (t *twin) compareKind(kind byte, report func(string)) (rows int, err error)
 	if err != nil {
 		return 0, errors.Join(err, have.Close())
 	}
-	h, m := have.First(), made.First()
+	h, m := t.skip(have, have.First()), t.skip(made, made.First())
 	for h || m {
 		order := 0
 		switch {
@@ -95,20 +122,28 @@ func (t *twin) compareKind(kind byte, report func(string)) (rows int, err error)
 		}
 		if order <= 0 {
 			rows++
-			h = have.Next()
+			h = t.skip(have, have.Next())
 		}
 		if order >= 0 {
-			m = made.Next()
+			m = t.skip(made, made.Next())
 		}
 	}
 	return rows, errors.Join(indexError(have.Error()), made.Error(), have.Close(), made.Close())
+}
+
+// skip moves over the rows that need not be true.
+func (t *twin) skip(it *pebble.Iterator, there bool) bool {
+	for there && t.late[string(it.Key())] {
+		there = it.Next()
+	}
+	return there
 }
 
 // plain leaves out where a version stands if the row tells the place in a file
 // that was rewritten since: readers then look for the version by its offset.
 func (t *twin) plain(kind byte, row []byte) []byte {
 	if m, ok := parseMeta(row); ok && kind == keyMeta {
-		m.at = position{} // between the same frames there are two positions where files meet
+		m.at, m.newest = position{}, position{} // between the same frames there are two positions where files meet
 		return m.append(nil)
 	}
 	l, ok := parseLatest(row)

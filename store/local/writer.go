@@ -1,6 +1,9 @@
 package local
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 const (
 	// groupBytes ends the gathering of a group: more bytes a sync do not make
@@ -101,7 +104,21 @@ func (s *Store) flushIndex() {
 		return
 	}
 	s.log.sinceMark = 0
-	if _, err := s.db.AsyncFlush(); err != nil {
+	s.applyMu.Lock()
+	err := s.spill()
+	s.applyMu.Unlock()
+	if err == nil {
+		_, err = s.db.AsyncFlush()
+	}
+	if err != nil {
 		s.log.sinceMark = flushEvery
 	}
+}
+
+// flushAll makes the index durable up to the last frame. Nobody else uses the
+// store any more.
+func (s *Store) flushAll() error {
+	s.applyMu.Lock()
+	defer s.applyMu.Unlock()
+	return errors.Join(s.spill(), s.db.Flush())
 }
