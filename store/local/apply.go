@@ -235,6 +235,7 @@ func (s *Store) gatherDatasets(e *effects) error {
 }
 
 func (s *Store) gatherDrop(e *effects, d *dataset, key []byte) error {
+	s.late.drop(d)
 	if err := e.batch.Delete(key, nil); err != nil {
 		return err
 	}

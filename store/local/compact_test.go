@@ -59,7 +59,7 @@ func newCompactRun(t *testing.T, seed uint64) *compactRun {
 }
 
 func (c *compactRun) open(t *testing.T) {
-	c.some = open(t, c.dir, Options{Clock: compactClock, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheEntries: 8 << c.r.IntN(5)})
+	c.some = open(t, c.dir, Options{Clock: compactClock, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheEntries: 8 << c.r.IntN(5), lateRows: 1 << c.r.IntN(9)})
 }
 
 func (c *compactRun) run(t *testing.T) {

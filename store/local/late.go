@@ -60,6 +60,11 @@ func (t *late) outdone(i int) bool {
 	return a.d == b.d && bytes.Equal(t.id(a), t.id(b))
 }
 
+// drop leaves out the rows of a dataset that is dropped.
+func (t *late) drop(d *dataset) {
+	t.rows = slices.DeleteFunc(t.rows, func(r lateRow) bool { return r.d == d })
+}
+
 func (t *late) reset() {
 	clear(t.rows)
 	t.rows, t.ids = t.rows[:0], t.ids[:0]
@@ -93,7 +98,7 @@ func (s *Store) writeLate() error {
 	var key, row []byte
 	for i := range s.late.rows {
 		r := &s.late.rows[i]
-		if r.d.dropped || s.late.outdone(i) {
+		if s.late.outdone(i) {
 			continue
 		}
 		key, row = latestKey(key[:0], r.d.id, s.late.id(r)), appendLatest(row[:0], &r.at)
