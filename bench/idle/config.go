@@ -1,10 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/sluiceio/sluice/bench/measure"
 )
 
 // secret is what webhooks are signed with.
@@ -22,12 +23,12 @@ func writeNode(dir string, chains int) error {
 	}
 	for i := range chains {
 		for _, p := range chain(fmt.Sprintf("shop%d-order", i)) {
-			if err := writeJSON(filepath.Join(dir, "pipes", p["_id"].(string)+".conf.json"), p); err != nil {
+			if err := measure.WriteJSON(filepath.Join(dir, "pipes", p["_id"].(string)+".conf.json"), p); err != nil {
 				return err
 			}
 		}
 	}
-	return writeJSON(filepath.Join(dir, "test-secrets.json"), object{"global": object{"webhook_secret": secret}})
+	return measure.WriteJSON(filepath.Join(dir, "test-secrets.json"), object{"global": object{"webhook_secret": secret}})
 }
 
 func chain(name string) []object {
@@ -44,12 +45,4 @@ func chain(name string) []object {
 			"transform": object{"type": "dtl", "rules": object{"default": []any{
 				[]any{"copy", "*"}, []any{"add", "$based_on", "_S._updated"}}}}},
 	}
-}
-
-func writeJSON(name string, v any) error {
-	data, err := json.MarshalIndent(v, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(name, data, 0o600)
 }

@@ -9,12 +9,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/sluiceio/sluice/bench/measure"
 )
 
 type options struct {
@@ -49,7 +49,7 @@ func run(ctx context.Context, o options) (err error) {
 	defer os.RemoveAll(dir)
 	if o.binary == "" {
 		o.binary = filepath.Join(dir, "sluice")
-		if err := build(ctx, o.binary); err != nil {
+		if err := measure.Build(ctx, o.binary); err != nil {
 			return err
 		}
 	}
@@ -67,38 +67,26 @@ func run(ctx context.Context, o options) (err error) {
 	return chains(ctx, n, o)
 }
 
-// build makes the binary in its own module, whose dependencies are not all
-// known here.
-func build(ctx context.Context, binary string) error {
-	dir, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "github.com/sluiceio/sluice").Output()
-	if err != nil {
-		return fmt.Errorf("the module is not found, run this in bench/: %w", err)
-	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-o", binary, "./cmd/sluice")
-	cmd.Dir, cmd.Stderr = strings.TrimSpace(string(dir)), os.Stderr
-	return cmd.Run()
-}
-
 // watch prints memory and processor time of the idle node.
 func watch(ctx context.Context, n *node, o options) error {
-	fmt.Printf("%d pipes: listening after %v\n", o.pipes, n.started.Round(time.Millisecond))
+	fmt.Printf("%d pipes: listening after %v\n", o.pipes, n.Started.Round(time.Millisecond))
 	if err := pause(ctx, o.settle); err != nil {
 		return err
 	}
-	before, err := n.usage()
+	before, err := measure.Process(n.PID())
 	if err != nil {
 		return err
 	}
 	if err := pause(ctx, o.watch); err != nil {
 		return err
 	}
-	after, err := n.usage()
+	after, err := measure.Process(n.PID())
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  memory (VmRSS)          %6.1f MB, at most %.1f MB (VmHWM)\n", float64(after.rss)/1e6, float64(after.peak)/1e6)
-	fmt.Printf("  processor, over %v     %6.2f %% of a core\n", o.watch, 100*(after.cpu-before.cpu).Seconds()/o.watch.Seconds())
-	fmt.Printf("  threads %d\n", after.threads)
+	fmt.Printf("  memory (VmRSS)          %6.1f MB, at most %.1f MB (VmHWM)\n", float64(after.RSS)/1e6, float64(after.Peak)/1e6)
+	fmt.Printf("  processor, over %v     %6.2f %% of a core\n", o.watch, 100*(after.CPU-before.CPU).Seconds()/o.watch.Seconds())
+	fmt.Printf("  threads %d\n", after.Threads)
 	return nil
 }
 
@@ -118,13 +106,9 @@ func chains(ctx context.Context, n *node, o options) error {
 	}
 	slices.Sort(acknowledged)
 	slices.Sort(arrived)
-	fmt.Printf("  a webhook, verified and flushed, is acknowledged after   %6.1f ms (99 %%: %.1f ms)\n", at(acknowledged, 50), at(acknowledged, 99))
-	fmt.Printf("  and is in the fourth dataset of its chain after          %6.1f ms (99 %%: %.1f ms)\n", at(arrived, 50), at(arrived, 99))
+	fmt.Printf("  a webhook, verified and flushed, is acknowledged after   %6.1f ms (99 %%: %.1f ms)\n", measure.Percentile(acknowledged, 50), measure.Percentile(acknowledged, 99))
+	fmt.Printf("  and is in the fourth dataset of its chain after          %6.1f ms (99 %%: %.1f ms)\n", measure.Percentile(arrived, 50), measure.Percentile(arrived, 99))
 	return nil
-}
-
-func at(sorted []time.Duration, percent int) float64 {
-	return float64(sorted[min(len(sorted)*percent/100, len(sorted)-1)]) / float64(time.Millisecond)
 }
 
 func pause(ctx context.Context, d time.Duration) error {

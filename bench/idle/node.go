@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/hmac"
@@ -11,107 +10,26 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
+
+	"github.com/sluiceio/sluice/bench/measure"
 )
 
 // node is the binary at work.
-type node struct {
-	process *exec.Cmd
-	url     string
-	started time.Duration
-	said    chan []string
-}
+type node struct{ *measure.Node }
 
 func start(ctx context.Context, binary, dir string) (*node, error) {
-	n := &node{process: exec.CommandContext(ctx, binary, "serve", dir, "--listen", "127.0.0.1:0"), said: make(chan []string, 1)}
-	stderr, err := n.process.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	begun := time.Now()
-	if err := n.process.Start(); err != nil {
-		return nil, err
-	}
-	lines := bufio.NewScanner(stderr)
-	var said []string
-	for lines.Scan() {
-		if at, ok := strings.CutPrefix(lines.Text(), "listening on "); ok {
-			n.url, n.started = at, time.Since(begun)
-			go func() { n.said <- rest(lines) }()
-			return n, nil
-		}
-		said = append(said, lines.Text())
-	}
-	return nil, errors.Join(fmt.Errorf("the node did not start: %s", strings.Join(said, "\n")), n.process.Wait())
+	n, err := measure.Serve(ctx, binary, dir)
+	return &node{n}, err
 }
 
-func rest(lines *bufio.Scanner) (all []string) {
-	for lines.Scan() {
-		all = append(all, lines.Text())
-	}
-	return all
-}
-
-// end stops the node as an operator would, and tells how long that took.
+// end stops the node and tells how long that took.
 func (n *node) end() error {
-	begun := time.Now()
-	if err := n.process.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+	took, err := n.End()
+	if err == nil {
+		fmt.Printf("  ended in %v\n", took.Round(time.Millisecond))
 	}
-	said := <-n.said
-	if err := n.process.Wait(); err != nil {
-		return fmt.Errorf("%w: %s", err, strings.Join(said, "\n"))
-	}
-	fmt.Printf("  ended in %v\n", time.Since(begun).Round(time.Millisecond))
-	return nil
-}
-
-// usage is what the kernel says of a process.
-type usage struct {
-	rss, peak int64 // bytes
-	cpu       time.Duration
-	threads   int
-}
-
-func (n *node) usage() (u usage, err error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", n.process.Process.Pid))
-	if err != nil {
-		return u, err
-	}
-	for line := range strings.Lines(string(status)) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
-			continue
-		}
-		v, _ := strconv.ParseInt(f[1], 10, 64)
-		switch f[0] {
-		case "VmRSS:":
-			u.rss = v * 1024
-		case "VmHWM:":
-			u.peak = v * 1024
-		case "Threads:":
-			u.threads = int(v)
-		}
-	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", n.process.Process.Pid))
-	if err != nil {
-		return u, err
-	}
-	// The name, in parentheses, may hold anything.
-	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	if len(f) < 13 {
-		return u, errors.New("/proc/PID/stat is too short")
-	}
-	user, errUser := strconv.ParseInt(f[11], 10, 64)
-	system, errSystem := strconv.ParseInt(f[12], 10, 64)
-	const tick = 10 * time.Millisecond // USER_HZ is 100 on every Linux
-	u.cpu = time.Duration(user+system) * tick
-	return u, errors.Join(errUser, errSystem)
+	return err
 }
 
 // webhook posts an order to a chain and waits until it is in the fourth
@@ -121,7 +39,7 @@ func (n *node) webhook(ctx context.Context, chain int, id string) (acknowledged,
 	mac := hmac.New(sha256.New, []byte(secret))
 	mac.Write(body)
 	name := fmt.Sprintf("shop%d-order", chain)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+"/api/receivers/"+name+"-event/entities", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.URL+"/api/receivers/"+name+"-event/entities", bytes.NewReader(body))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -132,7 +50,7 @@ func (n *node) webhook(ctx context.Context, chain int, id string) (acknowledged,
 		return 0, 0, errors.Join(err, fmt.Errorf("the webhook is answered %d: %s", status, said))
 	}
 	acknowledged = time.Since(begun)
-	look := n.url + "/api/datasets/" + name + "-transform/entity?entity_id=" + id
+	look := n.URL + "/api/datasets/" + name + "-transform/entity?entity_id=" + id
 	for time.Since(begun) < time.Minute {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, look, nil)
 		if err != nil {

@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsrun"
@@ -200,7 +201,7 @@ func measureIngest(ctx context.Context, o options, dir string) error {
 	var ratios []float64
 	var plain, scripted []result
 	for round := -1; round < o.rounds; round++ { // the first one warms up
-		bodies := makeBodies(round, o.events)
+		bodies := measure.Events(round, o.events, 9)
 		a, err := n.post(ctx, "/api/receivers/plain/entities", "plain", bodies, o.concurrency)
 		if err != nil {
 			return err
@@ -213,7 +214,7 @@ func measureIngest(ctx context.Context, o options, dir string) error {
 			plain, scripted, ratios = append(plain, a), append(scripted, b), append(ratios, b.rate/a.rate)
 		}
 	}
-	fmt.Printf("taking in, through a handler in JavaScript / without   %s\n", quartiles(ratios))
+	fmt.Printf("taking in, through a handler in JavaScript / without   %s\n", measure.Spread(ratios, 2))
 	fmt.Printf("  without      %6.0f events/s\n  JavaScript   %6.0f events/s\n", middle(plain).rate, middle(scripted).rate)
 	return nil
 }

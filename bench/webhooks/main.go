@@ -25,6 +25,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/internal/jsrun"
 )
 
@@ -49,7 +50,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := measure(ctx, o); err != nil {
+	if err := compare(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "webhooks:", err)
 		os.Exit(1)
 	}
@@ -61,7 +62,7 @@ type result struct {
 	cpu  time.Duration // an event, the receiver's included
 }
 
-func measure(ctx context.Context, o options) error {
+func compare(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp(o.dir, "webhooks")
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func measure(ctx context.Context, o options) error {
 	defer n.close()
 	var plain, ours []result
 	for round := -1; round < o.rounds; round++ { // the first one warms up
-		bodies := makeBodies(round, o.events)
+		bodies := measure.Events(round, o.events, 9)
 		a, err := timed(r, len(bodies), func() error { return plainly(ctx, r.url, bodies, o.concurrency) })
 		if err != nil {
 			return err
@@ -146,8 +147,8 @@ func report(o options, plain, ours []result) {
 		cpus = append(cpus, float64(ours[i].cpu)/float64(plain[i].cpu))
 	}
 	fmt.Printf("%d events a round, %d requests at once, %d rounds\n", o.events, o.concurrency, o.rounds)
-	fmt.Printf("  events a second, sluice / plain Go    %s\n", quartiles(rates))
-	fmt.Printf("  CPU an event, sluice / plain Go       %s\n", quartiles(cpus))
+	fmt.Printf("  events a second, sluice / plain Go    %s\n", measure.Spread(rates, 2))
+	fmt.Printf("  CPU an event, sluice / plain Go       %s\n", measure.Spread(cpus, 2))
 	fmt.Printf("  plain Go     %6.0f events/s   CPU %6.1f µs\n", middle(plain).rate, float64(middle(plain).cpu)/1000)
 	fmt.Printf("  sluice       %6.0f events/s   CPU %6.1f µs\n", middle(ours).rate, float64(middle(ours).cpu)/1000)
 }
@@ -155,11 +156,6 @@ func report(o options, plain, ours []result) {
 func middle(all []result) result {
 	s := slices.SortedFunc(slices.Values(all), func(a, b result) int { return int(a.rate - b.rate) })
 	return s[len(s)/2]
-}
-
-func quartiles(list []float64) string {
-	s := slices.Sorted(slices.Values(list))
-	return fmt.Sprintf("%.2f (%.2f-%.2f)", s[len(s)/2], s[len(s)/4], s[len(s)*3/4])
 }
 
 // cpuTime is the time this process has used all cores.

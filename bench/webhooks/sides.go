@@ -83,22 +83,6 @@ func (r *receiver) close() {
 	<-r.ended
 }
 
-// makeBodies makes events of about 1 KB that nobody has seen before.
-func makeBodies(round, n int) [][]byte {
-	all := make([][]byte, n)
-	for i := range all {
-		b := fmt.Appendf(nil, `{"_id":"evt-%d-%d","type":"order.paid","order":{"number":"SO-%07d","currency":"EUR","total":%d,"lines":[`, round, i, i, i%900)
-		for line := range 9 {
-			if line > 0 {
-				b = append(b, ',')
-			}
-			b = fmt.Appendf(b, `{"sku":"SKU-%05d","title":"A thing that is sold by the piece","quantity":%d,"taxable":true}`, (i*7+line)%90000, 1+line)
-		}
-		all[i] = append(b, `]}}`...)
-	}
-	return all
-}
-
 // plainly signs and posts in a loop, some requests at once.
 func plainly(ctx context.Context, url string, bodies [][]byte, at int) error {
 	scheme, err := webhooks.New("standard", "")
