@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -14,8 +15,8 @@ import (
 	"github.com/sluiceio/sluice/internal/yamlpos"
 )
 
-// suffix is what the files of pipelines end in.
-const suffix = ".pi.yaml"
+// suffix is what the files of pipelines end in, almost what some end in by mistake.
+const suffix, almost = ".pi.yaml", ".pi.yml"
 
 // front makes pipes of pipelines.
 type front struct{}
@@ -23,14 +24,18 @@ type front struct{}
 // Files implements config.Front: pipelines stand in the node folder itself, in
 // pipes/, pipelines/, and in global/ as a property store has them.
 func (front) Files(dir string) []string {
-	files, _ := filepath.Glob(filepath.Join(dir, "*"+suffix)) // the pattern is well formed
+	var files []string
+	for _, end := range []string{suffix, almost} {
+		found, _ := filepath.Glob(filepath.Join(dir, "*"+end)) // the pattern is well formed
+		files = append(files, found...)
+	}
 	for _, sub := range []string{"pipes", "pipelines", "global"} {
 		// What cannot be read has no files; folders of the user are read by others too.
 		_ = filepath.WalkDir(filepath.Join(dir, sub), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				return fs.SkipDir
 			}
-			if !d.IsDir() && strings.HasSuffix(path, suffix) {
+			if ours := strings.HasSuffix(path, suffix) || strings.HasSuffix(path, almost); ours && !d.IsDir() {
 				files = append(files, path)
 			}
 			return nil
@@ -45,9 +50,19 @@ func (front) Compile(dir string, files []string, read func(path string) ([]byte,
 	var pipes []*jsonpos.Node
 	var finds diag.List
 	for _, file := range files {
+		start := jsonpos.Pos{Line: 1, Col: 1}
+		at, id := jsonpos.Span{File: file, Start: start, End: start}, pipeID(dir, file)
+		switch {
+		case strings.HasSuffix(file, almost):
+			finds.Add(caution(at, "file", "rename it", "the file is not read: pipelines end in %s", suffix))
+			continue
+		case id == "":
+			finds.Add(fault(at, "file", "the pipe is called like the file", "the file has no name"))
+			continue
+		}
 		data, err := read(file)
 		if err != nil {
-			finds.Add(fault(jsonpos.Span{File: file}, "file", "", "%s", err))
+			finds.Add(fault(at, "file", "", "%s", err))
 			continue
 		}
 		n, errs := yamlpos.Parse(file, data)
@@ -57,7 +72,7 @@ func (front) Compile(dir string, files []string, read func(path string) ([]byte,
 		if n == nil {
 			continue
 		}
-		pipe, more := document(pipeID(dir, file), n)
+		pipe, more := document(id, n)
 		finds.Add(more...)
 		if pipe != nil {
 			pipes = append(pipes, pipe)
@@ -83,7 +98,7 @@ func pipeID(dir, file string) string {
 		parts = parts[1:]
 	}
 	id := strings.Map(func(c rune) rune {
-		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' {
+		if unicode.In(c, unicode.L, unicode.M, unicode.N) {
 			return c
 		}
 		return '-'

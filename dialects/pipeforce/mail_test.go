@@ -17,7 +17,7 @@ func smtpOf(t *testing.T, box *mailbox, more string) string {
 }
 
 const mailing = "pipeline:\n - event.listen: webhook.x\n - iam.run.as: systemuser\n - mail.send: {to: 'a@company.tld, B <b@company.tld>', subject: \"two\\nlines\", message: 'grüße', " +
-	"attachments: ['text', {name: 'a/b.bin', base64: 'AP8='}], replyTo: c@company.tld, from: me@company.tld, fromName: Me}\n"
+	"attachments: ['text', {name: 'a/b.bin', base64: 'AP8=', contentType: 'image/x-own; a=b'}], replyTo: c@company.tld, from: me@company.tld, fromName: \"My \\\"own\\\"\\r\\nBcc: d@company.tld\"}\n"
 
 // Mails go to servers with a password, to all addresses, with attachments.
 func TestMail(t *testing.T) {
@@ -32,10 +32,10 @@ func TestMail(t *testing.T) {
 	s.serve()
 	s.call(token, "", "")
 	got := box.one(t)
-	if got.to != "a@company.tld,b@company.tld" || got.subject != "two lines" || got.from != "me@company.tld" || !box.known {
+	if got.to != "a@company.tld,b@company.tld" || got.subject != "two lines" || got.from != "me@company.tld" || got.name != `My "own" Bcc: d@company.tld` || got.bcc != "" || !box.known {
 		t.Errorf("%+v", got)
 	}
-	for _, part := range []string{"gr=C3=BC=C3=9Fe", "AP8=", `filename="a-b.bin"`, `filename="attachment-1.txt"`} {
+	for _, part := range []string{"gr=C3=BC=C3=9Fe", "AP8=", `Content-Type: image/x-own; a=b`, `filename="a-b.bin"`, `filename="attachment-1.txt"`} {
 		if !strings.Contains(got.text, part) {
 			t.Errorf("the mail lacks %q: %s", part, got.text)
 		}

@@ -2,12 +2,14 @@ package pipeforce
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/mail"
 	"net/url"
@@ -118,19 +120,11 @@ func (h *hub) smtp(c *smtpConfig) (*gomail.Client, error) {
 // mail composes a mail.
 func (x *exec) mail(c *smtpConfig, a args) (*gomail.Msg, error) {
 	m := gomail.NewMsg()
-	from, name := a.text("from"), a.text("fromName")
-	if from == "" {
-		from = c.From
+	from, err := sender(cmp.Or(a.text("from"), c.From), cmp.Or(a.text("fromName"), c.FromName))
+	if err != nil {
+		return nil, err
 	}
-	if name == "" {
-		name = c.FromName
-	}
-	if from == "" {
-		return nil, errors.New("the mail has no sender: give it from, or the system pipeforce smtp.from")
-	}
-	if err := m.FromFormat(name, from); err != nil {
-		return nil, badParam("from", "is no address: %v", err)
-	}
+	m.FromMailAddress(from)
 	to, err := recipients(a.values["to"])
 	if err != nil {
 		return nil, err
@@ -141,20 +135,34 @@ func (x *exec) mail(c *smtpConfig, a args) (*gomail.Msg, error) {
 			return nil, badParam("replyTo", "is no address: %v", err)
 		}
 	}
-	subject := a.text("subject")
-	if subject == "" {
-		subject = c.Subject
-	}
-	m.Subject(strings.NewReplacer("\r", " ", "\n", " ").Replace(subject))
+	m.Subject(oneLine(cmp.Or(a.text("subject"), c.Subject)))
 	m.SetDateWithValue(x.rt.now())
 	if x.ids.message != "" {
 		// The same mail, should it be sent again after a failure, is known again.
-		m.SetMessageIDWithValue(fmt.Sprintf("%s.%d@%s.sluice", digest(x.ids.message)[:32], x.step, x.program.id))
+		m.SetMessageIDWithValue(fmt.Sprintf("%s.%d@sluice", digest(x.program.id + "\x00" + x.ids.message)[:32], x.step))
 	} else {
 		m.SetMessageIDWithValue(randomName(20) + "@sluice")
 	}
 	m.SetBodyString(gomail.TypeTextPlain, x.mailText(a))
 	return m, attach(m, a.values["attachments"])
+}
+
+// oneLine is a text as a header can have it.
+func oneLine(s string) string {
+	return strings.NewReplacer("\r\n", " ", "\r", " ", "\n", " ").Replace(s)
+}
+
+// sender is who a mail comes from, by a name if one is given.
+func sender(from, name string) (*mail.Address, error) {
+	if from == "" {
+		return nil, errors.New("the mail has no sender: give it from, or the system pipeforce smtp.from")
+	}
+	address, err := mail.ParseAddress(from)
+	if err != nil {
+		return nil, badParam("from", "is no address: %v", err)
+	}
+	address.Name = oneLine(cmp.Or(name, address.Name))
+	return address, nil
 }
 
 // mailText is the mail's text: its parameter, even if that is empty, else the
@@ -220,7 +228,15 @@ func attach(m *gomail.Msg, v entity.Value) error {
 		if strings.HasPrefix(string(data), "uri:") {
 			return badParam("attachments", "has %.60q: files of other services cannot be attached", data)
 		}
-		if err := m.AttachReader(strings.NewReplacer("\r", "", "\n", "", "/", "-", "\\", "-", `"`, "").Replace(name), bytes.NewReader(data)); err != nil {
+		var options []gomail.FileOption
+		if given := str(e, "contentType"); given != "" {
+			kind, attrs, err := mime.ParseMediaType(given)
+			if err != nil {
+				return badParam("attachments", "has the contentType %.60q, which is none", given)
+			}
+			options = append(options, gomail.WithFileContentType(gomail.ContentType(mime.FormatMediaType(kind, attrs))))
+		}
+		if err := m.AttachReader(strings.NewReplacer("\r", "", "\n", "", "/", "-", "\\", "-", `"`, "").Replace(name), bytes.NewReader(data), options...); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -202,5 +205,34 @@ func TestNotes(t *testing.T) {
 	}
 	if kept != mostNoted {
 		t.Errorf("%d bytes are kept, want %d", kept, mostNoted)
+	}
+}
+
+// What a file is called is what its pipe is called, in any script; what can have no
+// name, or is called almost like a pipeline, is told of.
+func TestFileNames(t *testing.T) {
+	dir := t.TempDir()
+	for name, id := range map[string]string{"a b.pi.yaml": "a-b", "pipes/lead.pi.yaml": "lead", "global/app/shop/pipeline/x/lead.pi.yaml": "shop-x-lead",
+		"pipelines/größe.pi.yaml": "größe", "pipelines/ü.pi.yaml": "ü", "pipelines/リード.pi.yaml": "リード", "pipelines/..pi.yaml": "", "pipelines/.pi.yaml": ""} {
+		if got := pipeID(dir, filepath.Join(dir, name)); got != id {
+			t.Errorf("%s is %q, want %q", name, got, id)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "pipelines"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"good.pi.yaml", ".pi.yaml", "almost.pi.yml"} {
+		if err := os.WriteFile(filepath.Join(dir, "pipelines", name), []byte("pipeline:\n - log: x\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pipes, finds := front{}.Compile(dir, front{}.Files(dir), os.ReadFile)
+	var told []string
+	for _, f := range finds {
+		told = append(told, f.Severity.String()+": "+filepath.Base(f.Span.File)+": "+f.Message)
+	}
+	want := []string{"error: .pi.yaml: the file has no name", "warning: almost.pi.yml: the file is not read: pipelines end in .pi.yaml"}
+	if len(pipes) != 1 || !slices.Equal(told, want) {
+		t.Errorf("%d pipes, %q", len(pipes), told)
 	}
 }

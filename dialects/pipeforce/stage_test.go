@@ -33,7 +33,7 @@ type mailbox struct {
 }
 
 type letter struct {
-	from, to, subject, text, id string
+	from, to, subject, text, id, name, bcc string
 }
 
 func newMailbox(t *testing.T) *mailbox {
@@ -93,7 +93,11 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	subject, err := new(mime.WordDecoder).DecodeHeader(m.Header.Get("Subject"))
-	s.box.got <- letter{s.from, s.to, subject, strings.TrimSuffix(string(data), "\r\n"), m.Header.Get("Message-ID")}
+	l := letter{from: s.from, to: s.to, subject: subject, text: strings.TrimSuffix(string(data), "\r\n"), id: m.Header.Get("Message-ID"), bcc: m.Header.Get("Bcc")}
+	if from, err := m.Header.AddressList("From"); err == nil && len(from) == 1 {
+		l.name = from[0].Name
+	}
+	s.box.got <- l
 	return err
 }
 
