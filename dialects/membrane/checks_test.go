@@ -147,6 +147,38 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// However large events are, a list of them is not: what it has no room for comes
+// with the next page.
+func TestRecordsInPages(t *testing.T) {
+	n := newNode(t, "testdata/acme.txtar", asItIs)
+	at, large := n.uri("acme", "all"), strings.Repeat("x", 3<<20)
+	for i := range 8 {
+		if status, text := n.post(at+"?do=dedup", fmt.Sprintf(`{"n":%d,"x":%q}`, i, large)); status != 200 {
+			t.Fatal(status, text)
+		}
+	}
+	pages, seen := 0, 0
+	for cursor := ""; pages == 0 || cursor != ""; pages++ {
+		_, text := n.call("GET", "/external-event-log-records?limit=1000&cursor="+cursor, "")
+		var p struct {
+			Items  []struct{ Payload struct{ N int } }
+			Cursor string
+		}
+		if err := json.Unmarshal([]byte(text), &p); err != nil || len(p.Items) == 0 || len(text) > 20<<20 {
+			t.Fatalf("%d records in %d bytes, %v", len(p.Items), len(text), err)
+		}
+		for _, item := range p.Items {
+			if seen++; item.Payload.N != 8-seen {
+				t.Errorf("record %d is of event %d", seen, item.Payload.N)
+			}
+		}
+		cursor = p.Cursor
+	}
+	if pages != 2 || seen != 8 {
+		t.Errorf("%d records in %d pages", seen, pages)
+	}
+}
+
 // M-6 and vector 1.10: the body is what came, byte by byte.
 func TestRawBody(t *testing.T) {
 	n := newNode(t, "testdata/acme.txtar", asItIs)

@@ -30,10 +30,12 @@ type logRecord struct {
 	Error        string          `json:"error,omitempty"`
 	Logs         []string        `json:"logs"`
 	At           string          `json:"createdAt"`
+	pipe, entity string          // where it is read off
 }
 
-// lookBack is how many of the newest events of a webhook a list looks at.
-const lookBack = 10000
+// lookBack is how many of the newest events of a webhook a list looks at, and
+// mostPayload how many bytes of payloads one has: the rest is on the next page.
+const lookBack, mostPayload = 10000, 16 << 20
 
 // records lists events, newest first.
 func (d *desk) records(w http.ResponseWriter, r *http.Request) {
@@ -56,14 +58,31 @@ func (d *desk) records(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, err)
 		return
 	}
-	out := page{Items: []any{}}
-	for _, l := range all[:min(limit, len(all))] {
+	out, size := page{Items: []any{}}, 0
+	for i, l := range all[:min(limit, len(all))] {
+		if err := d.fill(r.Context(), l); err != nil {
+			d.fail(w, err)
+			return
+		}
 		out.Items = append(out.Items, l)
-		if len(out.Items) == limit && len(all) > limit {
+		size += len(l.Payload)
+		if last := len(out.Items) == limit || size > mostPayload; last && i+1 < len(all) {
 			out.Cursor = l.ID
+			break
 		}
 	}
 	writeJSON(w, http.StatusOK, out)
+}
+
+// fill gives a record its payload.
+func (d *desk) fill(ctx context.Context, l *logRecord) error {
+	found, err := d.node.Store().Get(ctx, l.pipe, []string{l.entity}, entity.NewArena())
+	if err != nil {
+		return err
+	}
+	payload, _ := found[0].Get("payload")
+	l.Payload = entity.AppendPlain(nil, payload)
+	return nil
 }
 
 // gatherRecords returns the newest records of all webhooks that are wanted.
@@ -113,15 +132,16 @@ func (d *desk) recordsOf(ctx context.Context, h *webhook, known map[string]*subs
 	return all, nil
 }
 
-// recordsIn are the records of one event, one for each subscription.
+// recordsIn are the records of one event, one for each subscription, without
+// payloads.
 func (d *desk) recordsIn(h *webhook, e entity.Value, known map[string]*subscription) []*logRecord {
 	if entity.Deleted(e) {
 		return nil
 	}
-	payload, _ := e.Get("payload")
 	received, _ := e.Get("received")
-	base := logRecord{ID: textOf(e, entity.IDKey), Integration: h.cfg.Integration, Webhook: h.cfg.Key, Selector: textOf(e, "selector"), Status: "unmatched",
-		Payload: entity.AppendPlain(nil, payload), Runs: []string{}, Logs: []string{}, At: received.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")}
+	id := strings.Clone(textOf(e, entity.IDKey)) // which outlives the page
+	base := logRecord{ID: id, pipe: h.env.PipeID, entity: id, Integration: h.cfg.Integration, Webhook: h.cfg.Key, Selector: strings.Clone(textOf(e, "selector")),
+		Status: "unmatched", Runs: []string{}, Logs: []string{}, At: received.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")}
 	ids, _ := e.Get("subscriptions")
 	if ids.Len() == 0 {
 		return []*logRecord{&base}
@@ -129,7 +149,7 @@ func (d *desk) recordsIn(h *webhook, e entity.Value, known map[string]*subscript
 	var all []*logRecord
 	for _, v := range ids.Elems() {
 		l := base
-		l.Subscription, l.Status = v.Text(), "matched"
+		l.Subscription, l.Status = strings.Clone(v.Text()), "matched"
 		l.ID += "@" + l.Subscription
 		if s := known[l.Subscription]; s != nil {
 			l.Event, l.Connection = s.Event, s.Connection
@@ -161,10 +181,15 @@ func (d *desk) record(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		for _, l := range d.recordsIn(h, found[0], known) {
-			if l.ID == id {
-				writeJSON(w, http.StatusOK, l)
+			if l.ID != id {
+				continue
+			}
+			if err := d.fill(r.Context(), l); err != nil {
+				d.fail(w, err)
 				return
 			}
+			writeJSON(w, http.StatusOK, l)
+			return
 		}
 	}
 	tell(w, http.StatusNotFound, "not_found", "there is no such record")
