@@ -1,6 +1,7 @@
 package membrane
 
 import (
+	"bytes"
 	"path"
 	"regexp"
 	"slices"
@@ -257,6 +258,10 @@ func (f *folder) formula(name string) *jsonpos.Node {
 
 // script makes one script of a file and what it imports from its connector.
 func (f *folder) script(base, name string) *jsonpos.Node {
+	if text, err := f.content(name); err == nil && len(bytes.TrimSpace(text)) == 0 {
+		f.fail(f.start(name), "script", "write `export default async function …`", "the file is empty")
+		return nil
+	}
 	script, problems := jsrun.Bundle(strings.TrimPrefix(name, base+"/"), func(file string) ([]byte, error) { return f.content(base + "/" + file) })
 	for _, p := range problems {
 		at := f.start(base + "/" + p.File)

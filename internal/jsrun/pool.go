@@ -105,7 +105,8 @@ func NewPool(o Options) *Pool {
 	return p
 }
 
-// Close ends all workers, also those that are busy, and waits for them.
+// Close ends the workers that are idle, and has those that are busy end with
+// their calls.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.mu.closed = true

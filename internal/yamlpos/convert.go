@@ -118,7 +118,7 @@ func (c *converter) mapping(at ast.Node, values []*ast.MappingValueNode) *jsonpo
 			continue
 		}
 		m := c.member(v)
-		if taken[m.Key] {
+		if taken[m.Key] && c.left > 0 { // else keys are not read any more
 			c.fail(v.Key, "duplicate-key", "remove one of them", "the key %q stands twice in one dict", m.Key)
 		}
 		taken[m.Key] = true
