@@ -224,6 +224,52 @@ func TestCallerGone(t *testing.T) {
 	}
 }
 
+// Calls that wait for a worker hold few bytes together, and leave room when they go
+// on or give up.
+func TestWaitingBytes(t *testing.T) {
+	p := jsrun.NewPool(jsrun.Options{Workers: 1, WaitingBytes: 100, Wait: time.Minute})
+	t.Cleanup(p.Close)
+	script := bundle(t, `export default ({ apiClient }) => apiClient.get('x')`)
+	call := func(ctx context.Context, host func(context.Context, []byte) []byte) error {
+		_, err := p.Call(ctx, jsrun.Call{Script: script, Names: []string{"f"}, Args: []byte(`{"pad": "` + strings.Repeat("x", 50) + `"}`), Time: time.Minute, Host: host})
+		return err
+	}
+	answer := func(context.Context, []byte) []byte { return []byte(`{"data": 1}`) }
+	for range 2 { // the second time nothing is left of the first
+		asked, goOn := make(chan bool), make(chan bool)
+		var calls sync.WaitGroup
+		calls.Go(func() {
+			if err := call(t.Context(), func(context.Context, []byte) []byte {
+				close(asked)
+				<-goOn
+				return []byte(`{"data": 1}`)
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-asked
+		givenUp, giveUp := context.WithCancel(t.Context())
+		errs := make(chan error, 2)
+		for range 2 {
+			go func() { errs <- call(givenUp, answer) }()
+		}
+		if err := <-errs; !errors.Is(err, jsrun.ErrBusy) { // of two there is room for one
+			t.Error(err)
+		}
+		giveUp()
+		if err := <-errs; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		calls.Go(func() {
+			if err := call(t.Context(), answer); err != nil {
+				t.Error(err)
+			}
+		})
+		close(goOn)
+		calls.Wait()
+	}
+}
+
 // TestLibrary runs the lines of testdata/library.txt: an expression, an arrow,
 // and what it is, as JSON.
 func TestLibrary(t *testing.T) {

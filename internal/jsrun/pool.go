@@ -25,10 +25,11 @@ type Options struct {
 	Input, Output int
 	// Time is how long a call may take; by default 5 seconds.
 	Time time.Duration
-	// Wait is how long a call may wait for a worker, and Waiting how many calls
-	// may; by default 5 seconds and 256.
-	Wait    time.Duration
-	Waiting int
+	// Wait is how long a call may wait for a worker, Waiting how many calls may, and
+	// WaitingBytes how many bytes their arguments may have together; by default
+	// 5 seconds, 256 and 256 MiB.
+	Wait                  time.Duration
+	Waiting, WaitingBytes int
 }
 
 func (o Options) orDefault() Options {
@@ -40,7 +41,8 @@ func (o Options) orDefault() Options {
 	}
 	o.Workers = orElse(o.Workers, max(4, 2*runtime.GOMAXPROCS(0)))
 	o.Memory, o.Input, o.Output = orElse(o.Memory, 128<<20), orElse(o.Input, 16<<20), orElse(o.Output, 4<<20)
-	o.Time, o.Wait, o.Waiting = orElse(o.Time, 5*time.Second), orElse(o.Wait, 5*time.Second), orElse(o.Waiting, 256)
+	o.Time, o.Wait = orElse(o.Time, 5*time.Second), orElse(o.Wait, 5*time.Second)
+	o.Waiting, o.WaitingBytes = orElse(o.Waiting, 256), orElse(o.WaitingBytes, 256<<20)
 	return o
 }
 
@@ -86,6 +88,7 @@ type Pool struct {
 		live    int // idle, busy and being started
 		busy    map[string]int
 		waiting []*waiter
+		bytes   int // of the arguments of those that wait
 		// suspects are names whose last call went beyond its bounds.
 		suspects map[string]bool
 	}
@@ -94,8 +97,9 @@ type Pool struct {
 
 // waiter is a call that waits for a worker.
 type waiter struct {
-	name string
-	got  chan *process // a worker, or nil: start one
+	name  string
+	bytes int
+	got   chan *process // a worker, or nil: start one
 }
 
 // NewPool returns a pool.
@@ -160,7 +164,7 @@ func (p *Pool) Call(ctx context.Context, c Call) (Result, error) {
 	if c.Time == 0 {
 		c.Time = p.o.Time
 	}
-	w, err := p.take(ctx, c.For)
+	w, err := p.take(ctx, c.For, len(c.Args))
 	if err != nil {
 		return Result{}, err
 	}
@@ -183,8 +187,8 @@ func (p *Pool) may(name string) bool {
 }
 
 // take waits for a worker, and starts one if it may.
-func (p *Pool) take(ctx context.Context, name string) (*process, error) {
-	w, wait, err := p.begin(name)
+func (p *Pool) take(ctx context.Context, name string, bytes int) (*process, error) {
+	w, wait, err := p.begin(name, bytes)
 	if err == nil && wait != nil {
 		w, err = p.await(ctx, wait)
 	}
@@ -199,7 +203,7 @@ func (p *Pool) take(ctx context.Context, name string) (*process, error) {
 
 // begin returns an idle worker; a waiter if the call must wait; neither if it
 // is to start a worker.
-func (p *Pool) begin(name string) (*process, *waiter, error) {
+func (p *Pool) begin(name string, bytes int) (*process, *waiter, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch n := len(p.mu.idle); {
@@ -214,11 +218,12 @@ func (p *Pool) begin(name string) (*process, *waiter, error) {
 		p.mu.live++
 		p.mu.busy[name]++
 		return nil, nil, nil
-	case len(p.mu.waiting) >= p.o.Waiting:
+	case len(p.mu.waiting) >= p.o.Waiting || p.mu.bytes+bytes > p.o.WaitingBytes:
 		return nil, nil, ErrBusy
 	default:
-		wait := &waiter{name, make(chan *process, 1)}
+		wait := &waiter{name, bytes, make(chan *process, 1)}
 		p.mu.waiting = append(p.mu.waiting, wait)
+		p.mu.bytes += bytes
 		return nil, wait, nil
 	}
 }
@@ -237,7 +242,7 @@ func (p *Pool) await(ctx context.Context, wait *waiter) (*process, error) {
 	p.mu.Lock()
 	i := slices.Index(p.mu.waiting, wait)
 	if i >= 0 {
-		p.mu.waiting = slices.Delete(p.mu.waiting, i, i+1)
+		p.goOn(i)
 	}
 	p.mu.Unlock()
 	if i < 0 { // one came at the last moment
@@ -294,7 +299,13 @@ func (p *Pool) hand() {
 			p.mu.live++
 		}
 		p.mu.busy[wait.name]++
-		p.mu.waiting = slices.Delete(p.mu.waiting, i, i+1)
+		p.goOn(i)
 		wait.got <- w
 	}
+}
+
+// goOn has a call wait no more; the caller holds the lock.
+func (p *Pool) goOn(i int) {
+	p.mu.bytes -= p.mu.waiting[i].bytes
+	p.mu.waiting = slices.Delete(p.mu.waiting, i, i+1)
 }
