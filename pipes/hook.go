@@ -69,6 +69,9 @@ func (in *Inlet) ReceiveHook(ctx context.Context, h sources.Hook, q sources.Requ
 
 // hook takes in a webhook that is proven and kept.
 func (in *Inlet) hook(ctx context.Context, h sources.Hook, q sources.Request, kept *webhooks.Request, a *entity.Arena) error {
+	if err := in.shut(ctx); err != nil {
+		return err
+	}
 	events, err := eventsOf(ctx, h, q, kept, a)
 	if err != nil {
 		return err

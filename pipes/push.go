@@ -2,6 +2,7 @@ package pipes
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -27,7 +28,7 @@ const flowIdle = 15 * time.Minute
 // deleted with its last request, and never before.
 func (in *Inlet) ReceivePush(ctx context.Context, b *entity.Batch, p Push) (Stats, error) {
 	if !p.Full {
-		if err := in.apart(ctx, p); err != nil {
+		if err := errors.Join(in.shut(ctx), in.apart(ctx, p)); err != nil {
 			return Stats{}, err
 		}
 		return in.ReceiveComplete(ctx, b, p.Complete)
@@ -43,6 +44,15 @@ func (in *Inlet) ReceivePush(ctx context.Context, b *entity.Batch, p Push) (Stat
 	err = in.sequence(ctx, b, p, &s)
 	s.End = in.p.env.Now()
 	return s, err
+}
+
+// shut returns why nothing is taken in: what a circuit breaker holds back would be
+// published over what came after it.
+func (in *Inlet) shut(ctx context.Context) error {
+	if s, ok := in.p.sink.(sinks.Sider); !ok || s.Side() != nil {
+		return nil // there is none
+	}
+	return in.p.tripped(ctx)
 }
 
 // apart refuses a request that is no part of a full sync but has its id.

@@ -43,6 +43,9 @@ func (p *Pipe) Repost(ctx context.Context, ids []string) (int, error) {
 	if !p.keepsFailed() {
 		return 0, errors.New("failed entities are kept only with max_write_errors_in_retry_dataset")
 	}
+	if err := p.tripped(ctx); err != nil {
+		return 0, err
+	}
 	s, err := p.loadState(ctx)
 	if err != nil {
 		return 0, err

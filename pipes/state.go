@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -85,6 +86,11 @@ func (p *Pipe) Offset(ctx context.Context) (string, error) {
 func (p *Pipe) SetOffset(ctx context.Context, offset string) error {
 	if p.Def.DisableSetLastSeen {
 		return errors.New(`"disable_set_last_seen" forbids it`)
+	}
+	if c, ok := p.source.(sources.Placed); ok && offset != "" {
+		if err := c.CheckOffset(offset); err != nil {
+			return err
+		}
 	}
 	s, err := p.loadState(ctx)
 	if err != nil {

@@ -6,8 +6,7 @@ import (
 	"github.com/sluiceio/sluice/store"
 )
 
-// backup answers a backup of all data, made while the node goes on. One that
-// breaks off is told by the tar file's missing end.
+// backup answers a backup of all data, made while the node goes on.
 func (s *server) backup(w http.ResponseWriter, r *http.Request) {
 	b, ok := s.engine.Store().(store.Backer)
 	if !ok {
@@ -16,11 +15,15 @@ func (s *server) backup(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/x-tar")
 	w.Header().Set("Content-Disposition", `attachment; filename="backup.tar"`)
-	if err := b.Backup(r.Context(), w); err != nil {
+	sent := &patient{w: w, control: http.NewResponseController(w)}
+	err := b.Backup(r.Context(), sent)
+	switch {
+	case err == nil || sent.gone != nil:
+	case sent.begun:
 		s.o.Log.Error("backup broke off", "error", err)
-		// The status has been sent: only a broken connection tells.
-		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			conn.Close()
-		}
+		s.breakOff(w, r)
+	default:
+		clear(w.Header())
+		s.failFor(w, r, err)
 	}
 }

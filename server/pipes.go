@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -186,10 +188,23 @@ func (s *server) operate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.apply(r, id, p, r.Form.Get("operation")); err != nil {
-		fail(w, http.StatusConflict, err.Error())
+		s.notDone(w, r, err)
 		return
 	}
 	s.pump(w, r)
+}
+
+// notDone answers an operation that was not carried out.
+func (s *server) notDone(w http.ResponseWriter, r *http.Request, err error) {
+	var unknown unknownOperation
+	switch {
+	case errors.As(err, &unknown), sources.IsOffset(err):
+		fail(w, http.StatusBadRequest, err.Error())
+	case slices.ContainsFunc([]error{store.ErrFull, store.ErrClosed, store.ErrCorrupt}, func(of error) bool { return errors.Is(err, of) }):
+		s.failFor(w, r, err)
+	default:
+		fail(w, http.StatusConflict, err.Error())
+	}
 }
 
 func (s *server) apply(r *http.Request, id string, p *pipes.Pipe, operation string) error {

@@ -66,6 +66,13 @@ func (s *server) putEntities(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusConflict, "the dataset is a copy of another one: it takes no posts")
 		return
 	}
+	if trip, err := s.engine.Trip(r.Context(), dataset); err != nil {
+		s.failFor(w, r, err)
+		return
+	} else if trip != nil {
+		fail(w, http.StatusConflict, trip.Why())
+		return
+	}
 	force, err := flag(r.URL.Query(), "force")
 	if full, _ := flag(r.URL.Query(), "is_full"); full {
 		err = errors.New("a full sync is posted to a receiver, /api/receivers/{pipe}/entities, not to a dataset")

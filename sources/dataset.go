@@ -85,6 +85,12 @@ func (d *dataset) compileSubset(o dtl.Options) diag.List {
 // Since implements Source.
 func (d *dataset) Since() Since { return Since{true, true, true} }
 
+// CheckOffset implements Placed.
+func (d *dataset) CheckOffset(since string) error {
+	_, err := parseOffset(since)
+	return err
+}
+
 // Datasets implements Inputs.
 func (d *dataset) Datasets() []string { return []string{d.cfg.Dataset} }
 
@@ -223,7 +229,7 @@ func parseOffset(s string) (store.Offset, error) {
 	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n < int64(store.Start) {
-		return 0, &OffsetError{fmt.Sprintf("the offset %q is no whole number", s)}
+		return 0, &OffsetError{fmt.Sprintf("the offset %q is no place in a dataset, which is the _updated of an entity", s)}
 	}
 	return store.Offset(n), nil
 }

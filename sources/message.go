@@ -76,6 +76,12 @@ func (s *messageSource) Since() Since { return Since{true, true, true} }
 // Passing implements Passing.
 func (s *messageSource) Passing() bool { return true }
 
+// CheckOffset implements Placed.
+func (s *messageSource) CheckOffset(since string) error {
+	_, err := parseOffset(since)
+	return err
+}
+
 // Datasets implements Inputs.
 func (s *messageSource) Datasets() []string { return []string{s.topic.Dataset()} }
 

@@ -76,6 +76,12 @@ func elemSpan(b *spec.Base, key string, i int) jsonpos.Span {
 // Since implements Source.
 func (s *several) Since() Since { return Since{true, true, true} }
 
+// CheckOffset implements Placed.
+func (s *several) CheckOffset(since string) error {
+	_, err := parseOffsets(since, s.ids)
+	return err
+}
+
 // Datasets implements Inputs.
 func (s *several) Datasets() []string { return slices.Clone(s.ids) }
 

@@ -70,6 +70,13 @@ type Completing interface {
 	Incomplete(ctx context.Context) (reason, dataset string, err error)
 }
 
+// Placed is the ability of sources that know a continuation that they cannot have
+// given.
+type Placed interface {
+	// CheckOffset returns an *OffsetError for one.
+	CheckOffset(since string) error
+}
+
 // Remembering is the ability of sources that remember what they have yielded, in
 // a dataset of their own: the Notes of each batch are saved with it. Runs of such
 // a source take turns batch by batch, also a rescan with the runs beside it: each

@@ -350,7 +350,7 @@ func TestMergeAll(t *testing.T) {
 func TestMergeOffsets(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", `{"a":3}`: `{"a":3}`, "1,2": `{"a":1,"b":2}`, `{"b":2,"gone":9}`: `{"b":2}`,
-		"1": `error: the offset "1" has 1 parts for 2 datasets`, "x,1": `error: the offset "x" is no whole number`,
+		"1": `error: the offset "1" has 1 parts for 2 datasets`, "x,1": `error: the offset "x" is no place in a dataset, which is the _updated of an entity`,
 	} {
 		o, err := parseOffsets(in, []string{"a", "b"})
 		got := o.format([]string{"a", "b"})

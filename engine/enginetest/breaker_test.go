@@ -194,3 +194,25 @@ func TestBreakerIsTransparent(t *testing.T) {
 		eo.Close()
 	}
 }
+
+// Nothing is reposted while the breaker is tripped.
+func TestTrippedReposts(t *testing.T) {
+	st := memory(t)
+	conf := strings.Replace(guarded(`"circuit_breaker_threshold_count": 2`), `"batch_size"`, `"pump": {"max_write_errors_in_retry_dataset": 9}, "batch_size"`, 1)
+	put(t, st, "in", numbered(1, 2, 1), true)
+	e := open(t, st, parse(t, conf))
+	runPipe(t, e, false)
+	put(t, st, "in", numbered(3, 9, 1), true)
+	p, _ := e.Pipe("out")
+	if _, err := p.Run(t.Context(), false); !errors.Is(err, sinks.ErrTripped) {
+		t.Fatal(err)
+	}
+	var wait *pipes.WaitError
+	if _, err := e.Repost(t.Context(), "out", nil); !errors.As(err, &wait) {
+		t.Errorf("reposted: %v", err)
+	}
+	check(t, e.ResolveTrip(t.Context(), "out", false))
+	if _, err := e.Repost(t.Context(), "out", nil); err != nil {
+		t.Error(err)
+	}
+}
