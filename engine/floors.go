@@ -33,10 +33,11 @@ func (e *Engine) Floors(ctx context.Context) (map[string]store.Offset, error) {
 		if reads {
 			lower(floors, d, at)
 		}
-		if d, at, err = p.Consumed(ctx); err != nil {
+		consumed, err := p.Consumed(ctx)
+		if err != nil {
 			return nil, err
 		}
-		if d != "" {
+		for d, at := range consumed {
 			lower(floors, d, at)
 		}
 	}

@@ -64,6 +64,10 @@ func (p *Pipe) Compaction(ctx context.Context) (Compaction, bool, error) {
 		Retract:       c.Retract,
 		RetractBudget: ofSeconds(c.RetractTimeout),
 	}
+	if s, ok := p.source.(sources.Retaining); ok {
+		least, most := s.Retains()
+		keep = store.Retention{MinAge: least, MaxAge: most}
+	}
 	return Compaction{Dataset: p.Output(), Keep: keep, AsItGrows: asItGrows,
 		Interval: ofSeconds(p.intervalOfCompaction()), Growth: max(1, p.compacts("growth_threshold", 1))}, true, nil
 }
@@ -228,16 +232,16 @@ func (s *state) place() store.Offset {
 	return store.Offset(n)
 }
 
-// Consumed is the dataset that the source consumes, and how far it has come:
-// what is behind that place must be there. "" if it consumes none.
-func (p *Pipe) Consumed(ctx context.Context) (dataset string, at store.Offset, err error) {
+// Consumed are the datasets that the source consumes, and how far it has come:
+// what is behind those places must be there.
+func (p *Pipe) Consumed(ctx context.Context) (map[string]store.Offset, error) {
 	c, ok := p.source.(sources.Consuming)
 	if !ok {
-		return "", 0, nil
+		return nil, nil
 	}
 	s, err := p.loadState(ctx)
 	if err != nil {
-		return "", 0, err
+		return nil, err
 	}
 	return c.Consumes(ctx, s.Offset)
 }

@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"strconv"
+	"time"
 
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -21,8 +22,16 @@ type Passing interface {
 // Consuming is the ability of sources that need what is behind a place in a
 // dataset, of which all else may be removed.
 type Consuming interface {
-	// Consumes are the dataset and the place, for a pipe that goes on from since.
-	Consumes(ctx context.Context, since string) (dataset string, from store.Offset, err error)
+	// Consumes are the places by their datasets, for a pipe that goes on from since.
+	Consumes(ctx context.Context, since string) (map[string]store.Offset, error)
+}
+
+// Retaining is the ability of sources of whose pipe's dataset only what is new is
+// wanted.
+type Retaining interface {
+	// Retains is how long what came is kept that nobody consumes any more, and how
+	// long at most.
+	Retains() (least, most time.Duration)
 }
 
 type messageConfig struct {
@@ -133,7 +142,7 @@ func (s *messageSource) from(ctx context.Context, since string) (store.Offset, e
 }
 
 // Consumes implements Consuming.
-func (s *messageSource) Consumes(ctx context.Context, since string) (string, store.Offset, error) {
+func (s *messageSource) Consumes(ctx context.Context, since string) (map[string]store.Offset, error) {
 	at, err := s.from(ctx, since)
-	return s.topic.Dataset(), at, err
+	return map[string]store.Offset{s.topic.Dataset(): at}, err
 }

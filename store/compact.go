@@ -38,6 +38,9 @@ type Retention struct {
 	KeepVersions int
 	// MinAge is how old a version must be before it may go.
 	MinAge time.Duration
+	// MaxAge, with no KeepVersions, is the age from which on an id is purged also
+	// behind a floor; 0 is none.
+	MaxAge time.Duration
 	// TTLDeletes purges ids whose latest version is a tombstone of at least
 	// this age; 0 keeps them. TTLBudget bounds the time spent on it in one
 	// call; 0 does not.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/sluiceio/sluice/internal/diag"
@@ -145,6 +146,10 @@ func (f *folder) warn(at jsonpos.Span, rule, help, format string, args ...any) {
 
 func textNode(at jsonpos.Span, s string) *jsonpos.Node {
 	return &jsonpos.Node{Kind: jsonpos.String, Span: at, Text: s}
+}
+
+func intNode(at jsonpos.Span, n int) *jsonpos.Node {
+	return &jsonpos.Node{Kind: jsonpos.Number, Span: at, Text: strconv.Itoa(n)}
 }
 
 func boolNode(at jsonpos.Span, b bool) *jsonpos.Node {

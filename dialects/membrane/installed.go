@@ -24,6 +24,8 @@ type integrationSpec struct {
 	Connections  *jsonpos.Node `spec:"connections" kind:"object" doc:"Connections by their keys."`
 	Archived     bool          `spec:"archived" doc:"Whether its webhooks are refused as gone."`
 	ExposeErrors bool          `spec:"exposeErrors" doc:"Whether senders are told what a handler threw."`
+	KeepDays     int           `spec:"keepEventsDays" default:"30" min:"1" max:"36500" doc:"How many days events are kept that no subscription needs any more."`
+	KeepUnread   int           `spec:"keepUnreadEventsDays" default:"365" min:"1" max:"36500" doc:"How many days events are kept at most, also if a subscription has not had them; never less than keepEventsDays."`
 }
 
 // connectionSpec is one of its connections.
@@ -74,7 +76,7 @@ func (f *folder) integration(name string, connectors map[string]*connector) []*j
 		nodes = append(nodes, f.connection(folder, m)...)
 	}
 	for _, key := range keysOf(c.hooks) {
-		nodes = append(nodes, pipeOf(at, folder, key))
+		nodes = append(nodes, pipeOf(at, folder, key, &s))
 	}
 	return nodes
 }
@@ -86,10 +88,11 @@ func placed(n *jsonpos.Node, at jsonpos.Span) *jsonpos.Node {
 }
 
 // pipeOf is the pipe that receives a webhook.
-func pipeOf(at jsonpos.Span, integration, key string) *jsonpos.Node {
+func pipeOf(at jsonpos.Span, integration, key string, s *integrationSpec) *jsonpos.Node {
 	text := func(s string) *jsonpos.Node { return textNode(at, s) }
 	return dictNode(at, "_id", text(pipeID(integration, key)), "type", text("pipe"),
-		"source", dictNode(at, "type", text("global_webhook"), "integration", text(integration), "key", text(key)),
+		"source", dictNode(at, "type", text("global_webhook"), "integration", text(integration), "key", text(key),
+			"keep_days", intNode(at, s.KeepDays), "keep_unread_days", intNode(at, s.KeepUnread)),
 		"sink", dictNode(at, "type", text("dataset"), "dataset", text(pipeID(integration, key)), "deletion_tracking", boolNode(at, false)))
 }
 

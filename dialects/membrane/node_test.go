@@ -54,6 +54,7 @@ type node struct {
 	dialect dialects.Dialect
 	api     *httptest.Server // the other side
 	broken  atomic.Bool      // it answers with errors
+	ahead   atomic.Int64     // how far the store's clock is ahead, in nanoseconds
 	finds   diag.List
 	log     lockedText
 	engine  *engine.Engine
@@ -109,7 +110,7 @@ func newNode(t *testing.T, archive string, change func(name, text string) string
 	}))
 	t.Cleanup(n.api.Close)
 	unpack(t, n.dir, archive, change)
-	st, err := local.Open("mem", local.Options{InMemory: true})
+	st, err := local.Open("mem", local.Options{InMemory: true, Clock: func() time.Time { return time.Now().Add(time.Duration(n.ahead.Load())) }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,6 +29,8 @@ type webhookConfig struct {
 	Integration  string        `spec:"integration,required" alias:"system" doc:"Key of the integration."`
 	Key          string        `spec:"key,required" doc:"Key of the global webhook."`
 	RequestLimit int           `spec:"request_limit" default:"1000" min:"0" doc:"How many requests are kept to be looked at."`
+	KeepDays     int           `spec:"keep_days" default:"30" min:"1" max:"36500" doc:"How many days events are kept that no subscription needs any more."`
+	KeepUnread   int           `spec:"keep_unread_days" default:"365" min:"1" max:"36500" doc:"How many days events are kept at most, also if a subscription has not had them; never less than keep_days."`
 	MaxBody      int           `spec:"max_body_bytes" default:"4194304" min:"1" max:"16777216" doc:"How many bytes a body may have."`
 }
 
@@ -90,6 +92,12 @@ func (s *webhook) Bare() bool { return true }
 
 // AutoPopulates tells that the dataset counts as populated from the start.
 func (s *webhook) AutoPopulates() bool { return true }
+
+// Retains implements sources.Retaining.
+func (s *webhook) Retains() (least, most time.Duration) {
+	const day = 24 * time.Hour
+	return time.Duration(s.cfg.KeepDays) * day, time.Duration(max(s.cfg.KeepDays, s.cfg.KeepUnread)) * day
+}
 
 // Load readies the inbox and the look-up of subscriptions.
 func (s *webhook) Load(ctx context.Context) error {

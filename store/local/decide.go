@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"context"
+	"math"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -18,6 +19,7 @@ type decision struct {
 	d        *dataset
 	o        store.Retention
 	floor    int64
+	indexed  int64 // up to where the secondary indexes have followed
 	started  time.Time
 	now      func() time.Time
 	ranks    []*bitset // versions to come, by how many newer ones there are
@@ -37,7 +39,8 @@ func (s *Store) decide(ctx context.Context, d *dataset, o store.Retention, floor
 	if err := s.loadReplaced(d); err != nil {
 		return nil, err
 	}
-	x := &decision{d: d, o: o, floor: s.lowest(d, int64(floor)), now: s.o.Clock, started: s.o.Clock()}
+	indexed := s.lowest(d)
+	x := &decision{d: d, o: o, floor: min(int64(floor), indexed), indexed: indexed, now: s.o.Clock, started: s.o.Clock()}
 	a := entity.NewArena()
 	for high := s.highest(d, s.lastOf(d)); high >= 0; high = s.highest(d, high-decideWindow) {
 		a.Reset()
@@ -80,9 +83,9 @@ func (s *Store) highest(d *dataset, high int64) int64 {
 	return d.gone.prevClear(high)
 }
 
-// lowest returns the floor below which nobody asks: secondary indexes follow
-// the log too.
-func (s *Store) lowest(d *dataset, floor int64) int64 {
+// lowest returns the place up to which the secondary indexes have followed the log.
+func (s *Store) lowest(d *dataset) int64 {
+	floor := int64(math.MaxInt64)
 	_ = each(s.db, dsKey(nil, keyIndex, d.id), func(_, row []byte) error {
 		if _, upTo, ok := parseIndexRow(row); ok {
 			floor = min(floor, upTo)
@@ -166,12 +169,17 @@ func (x *decision) follow(offset int64, rank int) {
 // purges tells whether an id is to be forgotten whose newest version is r.
 func (x *decision) purges(r *record) bool {
 	if r.offset > x.floor {
-		return false
+		return x.o.KeepVersions == 0 && r.offset <= x.indexed && x.older(r, x.o.MaxAge)
 	}
-	if x.o.KeepVersions == 0 && x.o.MinAge > 0 && r.ts <= x.started.Add(-x.o.MinAge).UnixMicro() {
+	if x.o.KeepVersions == 0 && x.older(r, x.o.MinAge) {
 		return true
 	}
-	return x.o.TTLDeletes > 0 && r.deleted && r.ts <= x.started.Add(-x.o.TTLDeletes).UnixMicro() && x.within(x.o.TTLBudget)
+	return r.deleted && x.older(r, x.o.TTLDeletes) && x.within(x.o.TTLBudget)
+}
+
+// older tells whether a version has an age; 0 is none.
+func (x *decision) older(r *record, age time.Duration) bool {
+	return age > 0 && r.ts <= x.started.Add(-age).UnixMicro()
 }
 
 func (x *decision) within(budget time.Duration) bool {
