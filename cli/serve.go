@@ -65,7 +65,7 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 	return errors.Join(err, <-failed)
 }
 
-func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener) error {
+func serveUntil(ctx context.Context, srv *server.Door, ln net.Listener) error {
 	ended := make(chan error, 1)
 	go func() { ended <- srv.Serve(ln) }()
 	select {

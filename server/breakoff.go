@@ -1,9 +1,6 @@
 package server
 
-import (
-	"net"
-	"net/http"
-)
+import "net/http"
 
 // breakOff ends an answer that cannot be completed so that nobody takes it for
 // whole: the connection ends before the answer does. HTTP 1.0 says the end of
@@ -11,7 +8,7 @@ import (
 func (s *server) breakOff(w http.ResponseWriter, r *http.Request) {
 	if !r.ProtoAtLeast(1, 1) {
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
-			if tcp, ok := conn.(*net.TCPConn); ok {
+			if tcp, ok := conn.(lingering); ok {
 				tcp.SetLinger(0)
 			}
 			conn.Close()

@@ -11,8 +11,9 @@ const (
 	bodyTimeout   = 5 * time.Minute
 )
 
-// HTTP returns the server of a node's handler, with bounds on what callers may
-// take of it.
-func HTTP(h http.Handler) *http.Server {
-	return &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: 64 << 10}
+// HTTP returns the door of a node's handler, with bounds on what callers may take
+// of it.
+func HTTP(h http.Handler) *Door {
+	return &Door{handler: h, conns: map[*conn]bool{}, handed: newHanded(),
+		rest: &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: 64 << 10}}
 }

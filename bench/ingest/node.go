@@ -41,7 +41,7 @@ const pipes = `[
 type node struct {
 	store   *local.Store
 	engine  *engine.Engine
-	server  *http.Server
+	server  *server.Door
 	address string
 	flushes flushes
 	ended   chan error
