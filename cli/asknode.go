@@ -39,19 +39,6 @@ func serving(data string) (string, error) {
 	return strings.TrimSpace(string(address)), nil
 }
 
-// askServing asks the node that holds the data folder.
-func askServing(ctx context.Context, data string) ([]told, error) {
-	address, err := serving(data)
-	if err != nil {
-		return nil, err
-	}
-	all, err := askNode(ctx, address)
-	if err != nil {
-		return nil, fmt.Errorf("another sluice is using %s: %w", data, err)
-	}
-	return all, nil
-}
-
 const (
 	// longestAnswer is how long a node may take to answer.
 	longestAnswer = 30 * time.Second
@@ -59,15 +46,13 @@ const (
 	mostAnswer = 64 << 20
 )
 
-// callNode calls a served node. A path begins behind /api/; a form is posted, without
-// one it is asked.
-func callNode(ctx context.Context, node, path string, form url.Values) (status int, body []byte, err error) {
+// call calls a served node. A path begins behind /api/; a form is posted, without one
+// it is asked.
+func call(ctx context.Context, node, path string, form url.Values) (*http.Response, error) {
 	u, err := url.Parse(node)
 	if err != nil || u.Host == "" {
-		return 0, nil, usage("--node %q is no address such as http://127.0.0.1:9042", node)
+		return nil, usage("--node %q is no address such as http://127.0.0.1:9042", node)
 	}
-	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
-	defer cancel()
 	method := http.MethodGet
 	if form != nil {
 		method = http.MethodPost
@@ -75,39 +60,74 @@ func callNode(ctx context.Context, node, path string, form url.Values) (status i
 	base := strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api")
 	req, err := http.NewRequestWithContext(ctx, method, base+"/api/"+path, strings.NewReader(form.Encode()))
 	if err != nil {
-		return 0, nil, usage("--node %q: %w", node, err)
+		return nil, usage("--node %q: %w", node, err)
 	}
 	if form != nil {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, nil, failed(fmt.Errorf("the node does not answer: %w", err))
+		return nil, silent(err)
 	}
-	defer resp.Body.Close()
-	if body, err = io.ReadAll(io.LimitReader(resp.Body, mostAnswer)); err != nil {
-		err = failed(fmt.Errorf("the node does not answer: %w", err))
-	}
-	return resp.StatusCode, body, err
+	return resp, nil
 }
 
-// errNoNode is an answer that no node gives.
-func errNoNode(err error) error {
-	return failed(errors.New("what answers is no node of Sluice: " + err.Error()))
+func silent(err error) error { return failed(fmt.Errorf("the node does not answer: %w", err)) }
+
+// refusal is an answer that is an error.
+func refusal(resp *http.Response) error {
+	var said struct {
+		Error struct {
+			Message string `json:"message"`
+		} `json:"error"`
+	}
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, mostAnswer)) // what can be read of it
+	if json.Unmarshal(body, &said) != nil || said.Error.Message == "" {
+		return failed(fmt.Errorf("the node answers %s", resp.Status))
+	}
+	return failed(errors.New(said.Error.Message))
+}
+
+// answer calls a served node and reads what it says.
+func answer(ctx context.Context, node, path string, form url.Values, said any) error {
+	ctx, cancel := context.WithTimeout(ctx, longestAnswer)
+	defer cancel()
+	resp, err := call(ctx, node, path, form)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refusal(resp)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
+	if err != nil {
+		return silent(err)
+	}
+	if err := json.Unmarshal(body, said); err != nil {
+		return failed(fmt.Errorf("what answers is no node of Sluice: %w", err))
+	}
+	return nil
+}
+
+// answered calls a served node whose answer may be long, and hands it over.
+func answered(ctx context.Context, node, path string, take func(io.Reader) error) error {
+	resp, err := call(ctx, node, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refusal(resp)
+	}
+	return take(resp.Body)
 }
 
 // askNode asks a served node for its pipes.
 func askNode(ctx context.Context, node string) ([]told, error) {
-	status, body, err := callNode(ctx, node, "pipes?fields=runtime", nil)
-	if err != nil {
-		return nil, err
-	}
-	if status != http.StatusOK {
-		return nil, failed(fmt.Errorf("the node answers %d %s", status, http.StatusText(status)))
-	}
 	var pipes []nodePipe
-	if err := json.Unmarshal(body, &pipes); err != nil {
-		return nil, errNoNode(err)
+	if err := answer(ctx, node, "pipes?fields=runtime", nil, &pipes); err != nil {
+		return nil, err
 	}
 	all := make([]told, len(pipes))
 	for i, p := range pipes {

@@ -2,16 +2,13 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"time"
 
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
-	"github.com/sluiceio/sluice/store/local"
 )
 
 type breakerCmd struct {
@@ -36,20 +33,13 @@ func (c *breakerCmd) Run(ctx context.Context, s *stdio) error {
 	if c.Node != "" {
 		return askBreaker(ctx, s, c.Node, do, dataset)
 	}
-	data := c.Data
-	if data == "" {
-		data = filepath.Join(dir, ".data")
-	}
-	st, err := local.Open(data, local.Options{ReadOnly: do == "show"})
-	if errors.Is(err, store.ErrLocked) {
-		address, err := serving(data)
-		if err != nil {
-			return err
-		}
-		return askBreaker(ctx, s, address, do, dataset)
-	}
-	if err != nil {
-		return usage("cannot open the data folder: %w", err)
+	flags := nodeFlags{Dir: dir, Data: c.Data}
+	st, node, err := openFolder(flags.dataDir(), do == "show")
+	switch {
+	case err != nil:
+		return err
+	case st == nil:
+		return askBreaker(ctx, s, node, do, dataset)
 	}
 	defer st.Close()
 	return resolve(ctx, s, st, do, dataset)
@@ -61,29 +51,19 @@ func resolve(ctx context.Context, s *stdio, st store.Store, do, dataset string) 
 		return failed(err)
 	}
 	t, err := sinks.FindTrip(ctx, st, dataset)
-	if err == nil && t == nil {
-		err = fmt.Errorf("dataset %q: %w", dataset, sinks.ErrNotTripped)
-	}
 	if err != nil {
 		return failed(err)
 	}
-	if do == "show" {
-		_, err := fmt.Fprintln(s.out, t.Why())
-		return err
+	why := ""
+	if t != nil {
+		why = t.Why()
 	}
-	if err := pipes.ResolveTrip(ctx, st, dataset, do == "commit", time.Now()); err != nil {
-		return failed(err)
+	if t != nil && do != "show" {
+		if err := pipes.ResolveTrip(ctx, st, dataset, do == "commit", time.Now()); err != nil {
+			return failed(err)
+		}
 	}
-	return tellResolved(s, do, dataset)
-}
-
-func tellResolved(s *stdio, do, dataset string) error {
-	what := "what was held back is in the dataset"
-	if do == "rollback" {
-		what = "what was held back is dropped"
-	}
-	_, err := fmt.Fprintf(s.out, "%s: %s; the pipe may run again\n", dataset, what)
-	return err
+	return tellBreaker(s, do, dataset, why)
 }
 
 // askBreaker has a served node do it.
@@ -92,9 +72,32 @@ func askBreaker(ctx context.Context, s *stdio, node, do, dataset string) error {
 	if do == "show" {
 		form = nil
 	}
-	status, answer, err := callNode(ctx, node, "datasets/"+url.PathEscape(dataset), form)
-	if err != nil {
+	var said struct {
+		Breaker struct {
+			Why string `json:"why"`
+		} `json:"circuit-breaker"`
+	}
+	if err := answer(ctx, node, "datasets/"+url.PathEscape(dataset), form, &said); err != nil {
 		return err
 	}
-	return tellAnswer(s, do, dataset, status, answer)
+	if do != "show" {
+		said.Breaker.Why = "it had"
+	}
+	return tellBreaker(s, do, dataset, said.Breaker.Why)
+}
+
+// tellBreaker prints what was done; why is why the breaker had tripped, "" if it had
+// not.
+func tellBreaker(s *stdio, do, dataset, why string) error {
+	if why == "" {
+		return failed(fmt.Errorf("dataset %q: %w", dataset, sinks.ErrNotTripped))
+	}
+	switch do {
+	case "commit":
+		why = dataset + ": what was held back is in the dataset; the pipe may run again"
+	case "rollback":
+		why = dataset + ": what was held back is dropped; the pipe may run again"
+	}
+	_, err := fmt.Fprintln(s.out, why)
+	return err
 }

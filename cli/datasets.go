@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
 )
 
 type datasetsCmd struct {
@@ -20,56 +23,78 @@ type datasetsCmd struct {
 
 const datasetsWords = "ls, cat NAME, get NAME ID, check, compact, backup FILE, or restore FILE"
 
-// Run looks into a store that no node is using, or looks after it.
+// datasetsArgs are the words there are, each with how many follow.
+func datasetsArgs() map[string]int {
+	return map[string]int{"ls": 0, "cat": 1, "get": 2, "check": 0, "compact": 0, "backup": 1, "restore": 1}
+}
+
+// Run looks into a store, or looks after it.
 func (c *datasetsCmd) Run(ctx context.Context, s *stdio) error {
-	dir, args := c.Data, c.Args
-	if dir == "" {
-		dir, args = filepath.Join(args[0], ".data"), args[1:]
-	}
+	dir, args := c.where()
 	if len(args) == 0 {
 		return usage("what to do is missing: %s", datasetsWords)
 	}
-	switch {
-	case args[0] == "check" && len(args) == 1:
-		return checkStore(ctx, s, dir)
-	case args[0] == "compact" && len(args) == 1:
-		return c.compact(ctx, s, dir)
-	case args[0] == "restore" && len(args) == 2:
-		return restoreStore(ctx, s, dir, args[1])
-	}
-	st, err := openStore(dir, true)
-	if err != nil {
-		return err
-	}
-	defer st.Close()
-	switch {
-	case args[0] == "ls" && len(args) == 1:
-		err = c.list(ctx, s, st)
-	case args[0] == "cat" && len(args) == 2:
-		err = c.cat(ctx, s, st, args[1])
-	case args[0] == "get" && len(args) == 3:
-		err = c.get(ctx, s, st, args[1], args[2])
-	case args[0] == "backup" && len(args) == 2:
-		err = backupStore(ctx, s, st, args[1])
-	default:
+	if more, known := datasetsArgs()[args[0]]; !known || len(args) != more+1 {
 		return usage("unknown words %q: %s", args, datasetsWords)
 	}
-	if errors.Is(err, store.ErrNoDataset) {
+	switch args[0] {
+	case "check":
+		return checkStore(ctx, s, dir)
+	case "restore":
+		return restoreStore(ctx, s, dir, args[1])
+	}
+	st, node, err := openFolder(dir, args[0] != "compact")
+	switch {
+	case err != nil:
+		return err
+	case st == nil:
+		return c.served(ctx, s, node, args)
+	}
+	if err = errors.Join(c.look(ctx, s, st, args), st.Close()); errors.Is(err, store.ErrNoDataset) {
 		return failed(err)
 	}
 	return err
 }
 
-func (c *datasetsCmd) list(ctx context.Context, s *stdio, st store.Store) error {
-	infos, err := st.Datasets(ctx)
-	for _, i := range infos {
-		populated := "populated"
-		if !i.Populated {
-			populated = "not populated"
-		}
-		fmt.Fprintf(s.out, "%-44s %7d live %7d deleted %8d versions  %s\n", i.Name, i.Live, i.Deleted, i.Versions, populated)
+// where is the data folder, and what to do there. A word that is also the folder of
+// a node is that.
+func (c *datasetsCmd) where() (dir string, args []string) {
+	if c.Data != "" {
+		return c.Data, c.Args
 	}
-	return err
+	data := filepath.Join(c.Args[0], ".data")
+	if _, word := datasetsArgs()[c.Args[0]]; word && !made(data) {
+		return ".data", c.Args
+	}
+	return data, c.Args[1:]
+}
+
+// look works on a folder that no node is using.
+func (c *datasetsCmd) look(ctx context.Context, s *stdio, st *local.Store, args []string) error {
+	switch args[0] {
+	case "ls":
+		infos, err := st.Datasets(ctx)
+		for _, i := range infos {
+			listDataset(s, i.Name, i.Live, i.Deleted, i.Versions, i.Populated)
+		}
+		return err
+	case "cat":
+		return c.cat(ctx, s, st, args[1])
+	case "get":
+		return c.get(ctx, s, st, args[1], args[2])
+	case "backup":
+		return backupTo(s, args[1], func(w io.Writer) error { return st.Backup(ctx, w) })
+	default:
+		return c.compact(ctx, s, st)
+	}
+}
+
+func listDataset(s *stdio, name string, live, deleted, versions int64, populated bool) {
+	text := "populated"
+	if !populated {
+		text = "not populated"
+	}
+	fmt.Fprintf(s.out, "%-44s %7d live %7d deleted %8d versions  %s\n", name, live, deleted, versions, text)
 }
 
 func (c *datasetsCmd) cat(ctx context.Context, s *stdio, st store.Store, name string) error {
@@ -104,4 +129,28 @@ func (c *datasetsCmd) get(ctx context.Context, s *stdio, st store.Store, name, i
 	}
 	fmt.Fprintln(s.out, found[0])
 	return nil
+}
+
+// backupTo writes a backup to a file, which is there whole or not at all.
+func backupTo(s *stdio, file string, write func(io.Writer) error) error {
+	draft := file + ".part"
+	f, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
+	if err != nil {
+		return usage("cannot write the backup: %w", err)
+	}
+	err = write(f)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(draft, file)
+	}
+	if err != nil {
+		return failed(errors.Join(fmt.Errorf("the backup was not made: %w", err), os.Remove(draft)))
+	}
+	info, err := os.Stat(file)
+	if err == nil {
+		fmt.Fprintf(s.out, "%s: %d bytes\n", file, info.Size())
+	}
+	return err
 }

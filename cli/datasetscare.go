@@ -12,6 +12,9 @@ import (
 
 // checkStore reads all of a data folder and prints what is wrong with it.
 func checkStore(ctx context.Context, s *stdio, dir string) error {
+	if !made(dir) {
+		return noFolder(dir)
+	}
 	problems := 0
 	c, err := local.Check(ctx, dir, func(problem string) {
 		problems++
@@ -29,30 +32,6 @@ func checkStore(ctx context.Context, s *stdio, dir string) error {
 		return &failure{exitFindings, nil}
 	}
 	return nil
-}
-
-// backupStore writes a backup to a file, which is there whole or not at all.
-func backupStore(ctx context.Context, s *stdio, st *local.Store, file string) error {
-	draft := file + ".part"
-	f, err := os.OpenFile(draft, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o640)
-	if err != nil {
-		return usage("cannot write the backup: %w", err)
-	}
-	err = st.Backup(ctx, f)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(draft, file)
-	}
-	if err != nil {
-		return failed(errors.Join(fmt.Errorf("the backup was not made: %w", err), os.Remove(draft)))
-	}
-	info, err := os.Stat(file)
-	if err == nil {
-		fmt.Fprintf(s.out, "%s: %d bytes\n", file, info.Size())
-	}
-	return err
 }
 
 // restoreStore makes a data folder from a backup.

@@ -2,15 +2,9 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
-
-	"github.com/sluiceio/sluice/store"
-	"github.com/sluiceio/sluice/store/local"
 )
 
 type failedCmd struct {
@@ -35,18 +29,14 @@ func (c *failedCmd) Run(ctx context.Context, s *stdio) error {
 		return askFailed(ctx, s, c.Node, do, pipe, ids)
 	}
 	flags := nodeFlags{Dir: dir, Data: c.Data, Profile: c.Profile}
-	probe, err := local.Open(flags.dataDir(), local.Options{ReadOnly: true})
-	if errors.Is(err, store.ErrLocked) {
-		address, err := serving(flags.dataDir())
-		if err != nil {
-			return err
-		}
-		return askFailed(ctx, s, address, do, pipe, ids)
+	st, node, err := openFolder(flags.dataDir(), true)
+	switch {
+	case err != nil:
+		return err
+	case st == nil:
+		return askFailed(ctx, s, node, do, pipe, ids)
 	}
-	if err != nil {
-		return usage("cannot open the data folder: %w", err)
-	}
-	probe.Close()
+	st.Close()
 	return c.offline(ctx, s, flags, do, pipe, ids)
 }
 
@@ -59,7 +49,7 @@ func (c *failedCmd) offline(ctx context.Context, s *stdio, flags nodeFlags, do, 
 	defer n.close()
 	p, ok := n.Pipe(pipe)
 	if !ok {
-		return usage("there is no pipe %q", pipe)
+		return noPipe(pipe, n.Pipes())
 	}
 	switch do {
 	case "repost":
@@ -91,23 +81,13 @@ func askFailed(ctx context.Context, s *stdio, node, do, pipe string, ids []strin
 	case "discard":
 		form = url.Values{"operation": {"discard-retries"}}
 	}
-	status, answer, err := callNode(ctx, node, "pipes/"+url.PathEscape(pipe)+"/pump", form)
-	if err != nil {
-		return err
-	}
 	var said struct {
 		Runtime struct {
 			Failed struct{ Retryable, Dead int } `json:"failed-entities"`
 		} `json:"runtime"`
-		Error struct {
-			Message string `json:"message"`
-		} `json:"error"`
 	}
-	if err := json.Unmarshal(answer, &said); err != nil {
-		return errNoNode(err)
-	}
-	if status != http.StatusOK {
-		return failed(errors.New(said.Error.Message))
+	if err := answer(ctx, node, "pipes/"+url.PathEscape(pipe)+"/pump", form, &said); err != nil {
+		return err
 	}
 	return tellFailed(s, pipe, said.Runtime.Failed.Retryable, said.Runtime.Failed.Dead)
 }

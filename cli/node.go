@@ -174,7 +174,7 @@ func openStore(dir string, readOnly bool) (*local.Store, error) {
 		return nil, usage("%w: another sluice is using it; stop that one, or choose another folder with --data", err)
 	}
 	if err != nil {
-		return nil, usage("cannot open the data folder: %w", err)
+		return nil, cannotOpen(err)
 	}
 	return st, nil
 }

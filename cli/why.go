@@ -3,16 +3,11 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/textdist"
-	"github.com/sluiceio/sluice/store"
-	"github.com/sluiceio/sluice/store/local"
 )
 
 // askFlags say whom to ask about pipes: a node that is served, or a folder.
@@ -72,7 +67,12 @@ func (c *whyCmd) Run(ctx context.Context, s *stdio) error {
 		}
 		ids = append(ids, t.Pipe)
 	}
-	if near := textdist.Nearest(id, ids); near != "" {
+	return noPipe(id, ids)
+}
+
+// noPipe is the mistake of naming a pipe that there is not.
+func noPipe(id string, known []string) error {
+	if near := textdist.Nearest(id, known); near != "" {
 		return usage("there is no pipe %q; did you mean %q?", id, near)
 	}
 	return usage("there is no pipe %q", id)
@@ -89,7 +89,7 @@ func (c *pipesCmd) Run(ctx context.Context, s *stdio) error {
 		width = max(width, len(t.Pipe))
 	}
 	for _, t := range all {
-		if err := c.print(s, t, fmt.Sprintf("%-*s  %-13s  %s", width, t.Pipe, t.Code, t.sentence())); err != nil {
+		if err := c.print(s, t, fmt.Sprintf("%-*s  %-15s  %s", width, t.Pipe, t.Code, t.sentence())); err != nil {
 			return err
 		}
 	}
@@ -120,26 +120,18 @@ func (f *askFlags) ask(ctx context.Context, s *stdio, dir string) ([]told, error
 		return nil, err
 	}
 	o := engine.Options{Config: c, Sets: sets}
-	st, err := openIdle(flags.dataDir())
-	if errors.Is(err, store.ErrLocked) {
-		return askServing(ctx, flags.dataDir())
-	}
-	if err != nil {
-		return nil, err
-	}
-	if st != nil {
+	if made(flags.dataDir()) {
+		st, node, err := openFolder(flags.dataDir(), true)
+		switch {
+		case err != nil:
+			return nil, err
+		case st == nil:
+			return askNode(ctx, node)
+		}
 		defer st.Close()
 		o.Store = st
 	}
 	return explain(ctx, o)
-}
-
-// openIdle opens a store for reading; nil if no node has ever made it.
-func openIdle(dir string) (*local.Store, error) {
-	if _, err := os.Stat(filepath.Join(dir, "FORMAT")); errors.Is(err, os.ErrNotExist) {
-		return nil, nil
-	}
-	return openStore(dir, true)
 }
 
 func explain(ctx context.Context, o engine.Options) ([]told, error) {

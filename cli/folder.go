@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/local"
+)
+
+// made tells whether a node has ever run on a data folder.
+func made(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "FORMAT"))
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+// noFolder is the mistake of naming a folder on which no node has run.
+func noFolder(dir string) error {
+	return usage("%s is no data folder: no node has run on it; name the folder of a node, or its data folder by --data", dir)
+}
+
+// openFolder opens a data folder on which a node has run. If one is serving it, the
+// store is nil and node the address of that one.
+func openFolder(dir string, readOnly bool) (st *local.Store, node string, err error) {
+	if !made(dir) {
+		return nil, "", noFolder(dir)
+	}
+	st, err = local.Open(dir, local.Options{ReadOnly: readOnly})
+	if errors.Is(err, store.ErrLocked) {
+		node, err = serving(dir)
+		return nil, node, err
+	}
+	if err != nil {
+		return nil, "", cannotOpen(err)
+	}
+	return st, "", nil
+}
+
+func cannotOpen(err error) error { return usage("cannot open the data folder: %w", err) }
