@@ -75,12 +75,15 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
 	// Postgres does not run as root, and its user has to get to its folder.
 	if err := os.Chmod(dir, 0o711); err != nil {
 		return err
 	}
 	if o.sluice == "" {
-		o.sluice = filepath.Join(dir, "sluice")
+		o.sluice = filepath.Join(dir, "bin-sluice") // "sluice" is the folder of its data
 		if err := measure.Build(ctx, o.sluice); err != nil {
 			return err
 		}

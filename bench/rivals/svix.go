@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -44,7 +45,10 @@ func (*svix) start(ctx context.Context, o options, b *box, hook string) (t targe
 		return t, err
 	}
 	words := strings.Fields(string(said)) // the token is the last
-	auth := "Bearer " + words[max(len(words)-1, 0):][0]
+	if len(words) == 0 {
+		return t, errors.New("jwt generate printed nothing")
+	}
+	auth := "Bearer " + words[len(words)-1]
 	if err := call(ctx, http.MethodPost, base+"/app", auth, object{"name": "bench", "uid": "bench"}, nil); err != nil {
 		return t, err
 	}
