@@ -60,7 +60,7 @@ func (s *Store) apply(at position, kind frameKind, frame []byte) error {
 	}
 	m := meta{lastTS: p.lastTS, lastRev: p.lastRev, nextDS: p.nextDS, newest: s.meta.newest}
 	m.at = position{seg: at.seg, pos: at.pos + uint32(frameSize(uint64(len(frame)))), seq: at.seq + 1}
-	if len(s.late.rows) == 0 {
+	if s.late.empty() {
 		m.newest = m.at
 	}
 	if err := e.batch.Set(metaKey(), m.append(nil), nil); err != nil {
@@ -87,7 +87,7 @@ func (s *Store) remember(e *effects) error {
 	if s.spare = e.newest; cap(s.spare) > 8*indexSlice {
 		s.spare = nil
 	}
-	if len(s.late.rows) >= s.late.most {
+	if s.late.full() {
 		return s.spill()
 	}
 	return s.late.err
@@ -198,15 +198,15 @@ func (s *Store) eachVersion(d *dataset, at position, sec *sectionEntry, yield fu
 // addNewest notes a version as the newest of its id.
 func (s *Store) addNewest(e *effects, d *dataset, r *record, l *latest) error {
 	e.newest = append(e.newest, newestVersion{d, s.table.key(d.id, r.id), *l})
+	e.key = latestKey(e.key[:0], d.id, r.id)
+	e.row = appendLatest(e.row[:0], l)
 	if s.late.waits(d, l) {
-		s.late.add(d, r.id, l)
+		s.late.set(e.key, e.row)
 		return nil
 	}
 	if err := s.spill(); err != nil { // an older row must not come after this one
 		return err
 	}
-	e.key = latestKey(e.key[:0], d.id, r.id)
-	e.row = appendLatest(e.row[:0], l)
 	return e.batch.Set(e.key, e.row, nil)
 }
 
@@ -235,7 +235,7 @@ func (s *Store) gatherDatasets(e *effects) error {
 }
 
 func (s *Store) gatherDrop(e *effects, d *dataset, key []byte) error {
-	s.late.drop(d)
+	s.late.drop(dsKey(nil, keyLatest, d.id))
 	if err := e.batch.Delete(key, nil); err != nil {
 		return err
 	}

@@ -11,8 +11,15 @@ import (
 	"github.com/sluiceio/sluice/store"
 )
 
-// indexSlice is how many versions an index takes in at once.
-const indexSlice = 1000
+const (
+	// indexSlice is how many versions an index reads at once.
+	indexSlice = 1000
+	// indexBatch is how many it takes in with one commit: the more there are, the
+	// closer together their rows stand once they are sorted.
+	indexBatch = 8 * indexSlice
+	// indexKeys bounds the keys of a commit, in bytes: a version may have many.
+	indexKeys = 1 << 20
+)
 
 // indexBuild takes versions into one index. For each version it compares the
 // keys of the content with those of the version before: a key that is new is
@@ -23,12 +30,12 @@ type indexBuild struct {
 	d     *dataset
 	x     *secondary
 	stop  func() error
-	batch *pebble.Batch
 	items []indexItem
 	hints []hint
 	keys  keyRoom
 	arena *entity.Arena // of what is being read
 	look  *entity.Arena // of the version that is being looked at
+	rows  rowSet
 	key   []byte
 	row   []byte
 }
@@ -46,25 +53,25 @@ func newIndexBuild(s *Store, d *dataset, x *secondary, stop func() error) *index
 	return &indexBuild{s: s, d: d, x: x, stop: stop, arena: entity.NewArena(), look: entity.NewArena()}
 }
 
-// slice indexes up to the offset in one commit.
-func (b *indexBuild) slice(upTo int64) error {
+// slice indexes up to the offset, or as far as one commit goes.
+func (b *indexBuild) slice(upTo int64) (err error) {
 	b.items, b.hints = b.items[:0], b.hints[:0]
 	b.keys.reset()
-	b.batch = b.s.db.NewBatch()
-	defer b.batch.Close()
-	upTo, err := b.load(b.x.upTo.Load()+1, upTo)
-	if err == nil {
-		err = b.loadBefore(upTo)
+	b.rows.reset()
+	last := b.x.upTo.Load()
+	for last < upTo && len(b.items) < indexBatch && len(b.keys.text) < indexKeys && err == nil {
+		last, err = b.load(last+1, upTo)
 	}
-	for i := range b.items {
-		if err == nil {
-			err = b.version(&b.items[i])
-		}
+	if err == nil {
+		err = b.loadBefore(last)
 	}
 	if err != nil {
 		return err
 	}
-	if err := b.commit(upTo); err != nil {
+	for i := range b.items {
+		b.version(&b.items[i])
+	}
+	if err := b.commit(last); err != nil {
 		return err
 	}
 	b.d.hints.done(b.d.indexedUpTo()) // takes a lock that must not wait for commit's
@@ -161,7 +168,12 @@ func (b *indexBuild) searchBefore(items []*indexItem) error {
 // commit writes the slice unless the dataset has been dropped meanwhile: its
 // rows would stay forever.
 func (b *indexBuild) commit(upTo int64) error {
-	if err := b.batch.Set(indexKey(b.d.id, b.x.name), indexRow(b.x.id, upTo), nil); err != nil {
+	batch := b.s.db.NewBatch()
+	defer batch.Close()
+	if err := b.rows.write(batch); err != nil {
+		return err
+	}
+	if err := batch.Set(indexKey(b.d.id, b.x.name), indexRow(b.x.id, upTo), nil); err != nil {
 		return err
 	}
 	b.s.applyMu.Lock()
@@ -169,7 +181,7 @@ func (b *indexBuild) commit(upTo int64) error {
 	if b.d.dropped {
 		return fmt.Errorf("%w: %q", store.ErrNoDataset, b.d.name)
 	}
-	if err := b.batch.Commit(pebble.NoSync); err != nil {
+	if err := batch.Commit(pebble.NoSync); err != nil {
 		return err
 	}
 	b.x.upTo.Store(upTo)
@@ -177,44 +189,34 @@ func (b *indexBuild) commit(upTo int64) error {
 }
 
 // version compares the keys of a version with those before.
-func (b *indexBuild) version(it *indexItem) error {
+func (b *indexBuild) version(it *indexItem) {
 	e := entry{state: entryPresent, offset: it.offset, loc: it.at}
 	for k := range b.keys.all(it.now) {
 		if !b.keys.has(it.before, k) {
-			if err := b.touch(it, k, &e); err != nil {
-				return err
-			}
+			b.touch(it, k, &e)
 		}
-		if err := b.order(k, &e); err != nil {
-			return err
-		}
+		b.order(k, &e)
 	}
 	e.state = entryLeft
 	for k := range b.keys.all(it.before) {
-		if b.keys.has(it.now, k) {
-			continue
-		}
-		if err := b.touch(it, k, &e); err != nil {
-			return err
-		}
-		if err := b.order(k, &e); err != nil {
-			return err
+		if !b.keys.has(it.now, k) {
+			b.touch(it, k, &e)
+			b.order(k, &e)
 		}
 	}
-	return nil
 }
 
 // touch notes which version an id got a key with, or lost it.
-func (b *indexBuild) touch(it *indexItem, key []byte, e *entry) error {
+func (b *indexBuild) touch(it *indexItem, key []byte, e *entry) {
 	b.key = append(entryPrefix(b.key[:0], keyEntry, b.x.id, key), it.id...)
 	b.row = appendEntry(b.row[:0], e)
-	return b.batch.Set(b.key, b.row, nil)
+	b.rows.set(b.key, b.row)
 }
 
-func (b *indexBuild) order(key []byte, e *entry) error {
+func (b *indexBuild) order(key []byte, e *entry) {
 	b.key = orderKey(b.key[:0], b.x.id, key, e.offset)
 	b.row = appendEntry(b.row[:0], e)
-	return b.batch.Set(b.key, b.row, nil)
+	b.rows.set(b.key, b.row)
 }
 
 // keysOf returns the keys of a version, each once; a tombstone has none.

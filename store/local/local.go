@@ -196,7 +196,7 @@ func (s *Store) open() (err error) {
 	if err := s.log.scan(s.meta.newest, s.apply); err != nil {
 		return err
 	}
-	if len(s.late.rows) == 0 {
+	if s.late.empty() {
 		s.meta.newest = s.meta.at
 	}
 	return nil

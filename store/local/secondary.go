@@ -194,7 +194,7 @@ func (s *Store) kickIndexer(sections []*openSection) {
 
 // indexPause is how long the indexer lets versions gather: many at once cost
 // less. Whoever reads an index does not wait for it.
-const indexPause = 20 * time.Millisecond
+const indexPause = 100 * time.Millisecond
 
 // runIndexer brings indexes up to date after each group, until the store
 // closes. Whoever reads an index meets the errors that are passed over here.
