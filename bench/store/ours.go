@@ -43,17 +43,19 @@ func byCustomer() store.Index {
 	}}
 }
 
-func (o *ours) append(list []entity.Value) (int, error) {
+func (o *ours) append(list []entity.Value) (func() (int, error), error) {
 	o.ops = o.ops[:0]
 	for _, e := range list {
 		o.ops = append(o.ops, store.Op{Entity: e})
 	}
 	p, err := o.s.Append(o.ctx, &store.Batch{Writes: []store.Write{{Dataset: dataset, Ops: o.ops}}})
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	r, err := p.Wait(o.ctx)
-	return r.Changed, err
+	return func() (int, error) {
+		r, err := p.Wait(o.ctx)
+		return r.Changed, err
+	}, nil
 }
 
 func (o *ours) scan(entities bool) (n int, err error) {

@@ -67,16 +67,22 @@ func indexKey(dst, key []byte, id string) []byte {
 	return append(append(append(dst, 'i', byte(len(key))), key...), id...)
 }
 
-func (p *plain) append(list []entity.Value) (int, error) {
+func (p *plain) append(list []entity.Value) (func() (int, error), error) {
 	b := p.db.NewBatch()
-	defer b.Close()
 	before := p.last
 	for _, e := range list {
 		if err := p.put(b, e); err != nil {
-			return 0, err
+			return nil, errors.Join(err, b.Close())
 		}
 	}
-	return int(p.last - before), b.Commit(pebble.Sync)
+	n := int(p.last - before)
+	if n == 0 {
+		return func() (int, error) { return 0, b.Close() }, nil
+	}
+	if err := p.db.ApplyNoSyncWait(b, pebble.Sync); err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	return func() (int, error) { return n, errors.Join(b.SyncWait(), b.Close()) }, nil
 }
 
 func (p *plain) put(b *pebble.Batch, e entity.Value) error {

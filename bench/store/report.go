@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // phases in the order of the report.
@@ -19,18 +20,21 @@ func (r *report) add(plain, ours results) {
 }
 
 func (r *report) print() {
-	fmt.Println("| phase | sluice : pebble, wall | processor | sluice, an entity | pebble |")
-	fmt.Println("|---|---|---|---|---|")
+	fmt.Println("| phase | sluice : pebble, wall | processor | sluice, an entity, processor | pebble | sluice, wall | pebble |")
+	fmt.Println("|---|---|---|---|---|---|---|")
 	for _, phase := range phases {
-		var wall, cpu, mine, theirs []float64
+		var wall, cpu []float64
+		var each [4][]float64
 		for i := range r.ours {
 			o, p := r.ours[i][phase], r.plain[i][phase]
 			wall = append(wall, float64(p.wall)/float64(o.wall))
 			cpu = append(cpu, float64(p.cpu)/float64(max(o.cpu, 1)))
-			mine = append(mine, float64(o.cpu.Nanoseconds())/float64(o.n)/1000)
-			theirs = append(theirs, float64(p.cpu.Nanoseconds())/float64(p.n)/1000)
+			for j, d := range []time.Duration{o.cpu / time.Duration(o.n), p.cpu / time.Duration(p.n), o.wall / time.Duration(o.n), p.wall / time.Duration(p.n)} {
+				each[j] = append(each[j], float64(d)/1000)
+			}
 		}
-		fmt.Printf("| %s | %s | %s | %.2f µs | %.2f µs |\n", phase, spread(wall), spread(cpu), median(mine), median(theirs))
+		fmt.Printf("| %s | %s | %s | %.2f µs | %.2f µs | %.2f µs | %.2f µs |\n", phase, spread(wall), spread(cpu),
+			median(each[0]), median(each[1]), median(each[2]), median(each[3]))
 	}
 }
 

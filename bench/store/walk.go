@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"syscall"
 	"time"
@@ -16,9 +17,9 @@ const (
 
 // side is a store that is measured.
 type side interface {
-	// append offers entities, and returns when they are on the disk and how many
-	// of them were news.
-	append([]entity.Value) (changed int, err error)
+	// append offers entities, and returns what waits until they are on the disk
+	// and tells how many of them were news.
+	append([]entity.Value) (wait func() (changed int, err error), err error)
 	// scan reads all versions in the order of the log, as entities, or as bytes
 	// whose sums have been compared.
 	scan(entities bool) (n int, err error)
@@ -119,15 +120,26 @@ func (w *walk) write(phase string, order []int, rev, news int) error {
 	return err
 }
 
-func (w *walk) commits(list []entity.Value, news *int) error {
-	for ; len(list) > 0; list = list[min(group, len(list)):] {
-		n, err := w.s.append(list[:min(group, len(list))])
-		if err != nil {
-			return err
+// commits offers entities a hundred at a time. As in a pump, a hundred are made
+// ready while those before are on their way to the disk.
+func (w *walk) commits(list []entity.Value, news *int) (err error) {
+	wait := func() (int, error) { return 0, nil }
+	for ; len(list) > 0 && err == nil; list = list[min(group, len(list)):] {
+		before := wait
+		if wait, err = w.s.append(list[:min(group, len(list))]); err == nil {
+			err = w.count(before, news)
 		}
-		*news -= n
 	}
-	return w.ctx.Err()
+	if err == nil {
+		err = w.count(wait, news)
+	}
+	return err
+}
+
+func (w *walk) count(wait func() (int, error), news *int) error {
+	n, err := wait()
+	*news -= n
+	return errors.Join(err, w.ctx.Err())
 }
 
 func (w *walk) scan(phase string, entities bool) error {
