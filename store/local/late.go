@@ -17,7 +17,7 @@ type late struct {
 }
 
 // lateRows bounds what is held back: writing it is a pause of a few milliseconds.
-const lateRows = 1 << 14
+const lateRows = 1 << 12
 
 func (t *late) full() bool { return len(t.rows) >= t.most || len(t.text) >= mostRowText }
 
