@@ -225,11 +225,14 @@ func (s *amqpSink) publish(ctx context.Context, all []publishing) (err error) {
 // confirmed sends messages and waits for their confirmations.
 func (s *amqpSink) confirmed(ctx context.Context, ch *systems.PublishChannel, all []publishing) (err error) {
 	pending := make([]*amqp.DeferredConfirmation, len(all))
+	stop := ch.Until(ctx)
+	defer stop()
 	for i, m := range all {
 		if pending[i], err = ch.PublishWithDeferredConfirmWithContext(ctx, s.cfg.Exchange, m.key, s.cfg.Mandatory, false, m.Publishing); err != nil {
 			return fmt.Errorf("entity %q: %w", m.entity, err)
 		}
 	}
+	stop() // a confirmation can be given up without breaking anything off
 	for i, m := range all {
 		acked, err := pending[i].WaitContext(ctx)
 		switch {

@@ -151,13 +151,16 @@ func (s *amqpSource) consume(ctx context.Context, ready func()) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = conn.CloseDeadline(time.Now().Add(3 * time.Second)) }()
+	defer func() { _ = conn.End() }()
 	closed := conn.NotifyClose(make(chan *amqp.Error, 1))
 	chClosed := ch.NotifyClose(make(chan *amqp.Error, 1))
-	if err := ch.Qos(s.cfg.Prefetch, 0, false); err != nil {
+	var deliveries <-chan amqp.Delivery
+	err = conn.Within(func() (err error) {
+		if err = ch.Qos(s.cfg.Prefetch, 0, false); err == nil {
+			deliveries, err = ch.Consume(s.cfg.Queue, "", false, false, false, false, amqp.Table{})
+		}
 		return err
-	}
-	deliveries, err := ch.Consume(s.cfg.Queue, "", false, false, false, false, amqp.Table{})
+	})
 	if err != nil {
 		return err
 	}
@@ -195,7 +198,7 @@ func whyClosed(all ...chan *amqp.Error) error {
 
 // open opens a connection and a channel of the source's own, and readies the
 // queue.
-func (s *amqpSource) open(ctx context.Context) (*amqp.Connection, *amqp.Channel, error) {
+func (s *amqpSource) open(ctx context.Context) (*systems.Link, *amqp.Channel, error) {
 	broker, ok := s.system(s.cfg.System).(*systems.AMQP)
 	if !ok {
 		return nil, nil, fmt.Errorf("there is no system %q of type system:amqp", s.cfg.System)
@@ -204,12 +207,15 @@ func (s *amqpSource) open(ctx context.Context) (*amqp.Connection, *amqp.Channel,
 	if err != nil {
 		return nil, nil, err
 	}
-	ch, err := conn.Channel()
-	if err == nil {
-		err = s.prepare(ch)
-	}
+	var ch *amqp.Channel
+	err = conn.Within(func() (err error) {
+		if ch, err = conn.Channel(); err == nil {
+			err = s.prepare(ch)
+		}
+		return err
+	})
 	if err != nil {
-		_ = conn.Close()
+		_ = conn.End()
 		return nil, nil, err
 	}
 	return conn, ch, nil
@@ -218,7 +224,7 @@ func (s *amqpSource) open(ctx context.Context) (*amqp.Connection, *amqp.Channel,
 // puller takes what a queue holds, where nobody listens: for a run on demand.
 type puller struct {
 	s    *amqpSource
-	conn *amqp.Connection
+	conn *systems.Link
 	ch   *amqp.Channel
 	over bool
 	next *amqp.Delivery // it had no room in the batch before
@@ -262,6 +268,6 @@ func (p *puller) give([]amqp.Delivery) { p.over = true }
 
 func (p *puller) close() {
 	if p.conn != nil {
-		_ = p.conn.CloseDeadline(time.Now().Add(3 * time.Second))
+		_ = p.conn.End()
 	}
 }

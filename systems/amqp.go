@@ -56,17 +56,47 @@ type AMQP struct {
 	mu    struct {
 		sync.Mutex
 		closed bool
-		conn   *amqp.Connection  // shared by those who publish; nil if there is none
+		conn   *Link             // shared by those who publish; nil if there is none
 		free   []*PublishChannel // of it
 		wait   Backoff
 	}
 }
 
+// Link is a connection to a broker. Brokers may read nothing for hours, and live:
+// what waits for one is bounded here, since the library waits for ever.
+type Link struct {
+	*amqp.Connection
+	raw      net.Conn
+	patience time.Duration
+}
+
+// Within breaks the connection off if what is done on it takes longer than it may
+// take to connect. Whatever waits for the broker has an error then.
+func (l *Link) Within(do func() error) error { return l.within(l.patience, do) }
+
+func (l *Link) within(most time.Duration, do func() error) error {
+	timer := time.AfterFunc(most, l.abort)
+	defer timer.Stop()
+	return do()
+}
+
+func (l *Link) abort() { _ = l.raw.Close() } // it serves no more, whatever it says
+
+// End closes the connection; a broker that does not answer is not waited for.
+func (l *Link) End() error { return l.within(3*time.Second, l.Close) }
+
 // PublishChannel is a channel in confirm mode.
 type PublishChannel struct {
 	*amqp.Channel
+	link   *Link
 	back   <-chan amqp.Return
 	closed <-chan *amqp.Error
+}
+
+// Until breaks the connection off if ctx ends before stop is called: nothing else
+// ends a message that the broker does not take.
+func (c *PublishChannel) Until(ctx context.Context) (stop func() bool) {
+	return context.AfterFunc(ctx, c.link.abort)
 }
 
 // Why is why the broker closed the channel; nil if it said nothing.
@@ -140,7 +170,7 @@ func (a *AMQP) Workers() int { return a.cfg.WorkerThreads }
 
 // Dial opens a connection, which the caller closes. Addresses are guarded like
 // those of HTTP.
-func (a *AMQP) Dial(ctx context.Context) (*amqp.Connection, error) {
+func (a *AMQP) Dial(ctx context.Context) (*Link, error) {
 	dialer, ok := a.env.Transport.(Dialer)
 	if !ok {
 		return nil, errors.New("this node opens no connections but those of HTTP")
@@ -156,19 +186,19 @@ func (a *AMQP) Dial(ctx context.Context) (*amqp.Connection, error) {
 	timeout := time.Duration(a.cfg.ConnectTimeout) * time.Second
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	uri := a.uri
-	uri.Username, uri.Password = a.cfg.Username, password
+	link := &Link{patience: timeout}
 	conn, err := amqp.DialConfig(a.cfg.URL, amqp.Config{
 		SASL:  []amqp.Authentication{&amqp.PlainAuth{Username: a.cfg.Username, Password: password}},
-		Vhost: uri.Vhost, Heartbeat: time.Duration(a.cfg.Heartbeat) * time.Second, Locale: "en_US",
+		Vhost: a.uri.Vhost, Heartbeat: time.Duration(a.cfg.Heartbeat) * time.Second, Locale: "en_US",
 		Properties:      amqp.Table{"product": "sluice", "connection_name": "sluice " + a.cfg.ID},
-		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ServerName: uri.Host, RootCAs: a.roots, InsecureSkipVerify: !a.cfg.VerifySSL},
+		TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12, ServerName: a.uri.Host, RootCAs: a.roots, InsecureSkipVerify: !a.cfg.VerifySSL},
 		Dial: func(network, address string) (net.Conn, error) {
 			c, err := dialer.DialContext(ctx, network, address)
 			if err != nil {
 				return nil, err
 			}
 			// The library takes the deadline away once the connection is open.
+			link.raw = c
 			end, _ := ctx.Deadline()
 			return c, c.SetDeadline(end)
 		},
@@ -176,7 +206,8 @@ func (a *AMQP) Dial(ctx context.Context) (*amqp.Connection, error) {
 	if err != nil {
 		return nil, &BrokerError{System: a.cfg.ID, Text: keys.Redact(err.Error()), cause: err}
 	}
-	return conn, nil
+	link.Connection = conn
+	return link, nil
 }
 
 // BrokerError is a broker that cannot be reached, or refuses.
@@ -209,14 +240,17 @@ func (a *AMQP) Channel(ctx context.Context) (*PublishChannel, error) {
 	if err := a.connectLocked(ctx); err != nil {
 		return nil, err
 	}
-	ch, err := a.mu.conn.Channel()
-	if err == nil {
-		err = ch.Confirm(false)
-	}
+	var ch *amqp.Channel
+	err := a.mu.conn.Within(func() (err error) {
+		if ch, err = a.mu.conn.Channel(); err == nil {
+			err = ch.Confirm(false)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, &BrokerError{System: a.cfg.ID, Text: err.Error(), cause: err}
 	}
-	return &PublishChannel{ch, ch.NotifyReturn(make(chan amqp.Return, MostUnconfirmed)), ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
+	return &PublishChannel{ch, a.mu.conn, ch.NotifyReturn(make(chan amqp.Return, MostUnconfirmed)), ch.NotifyClose(make(chan *amqp.Error, 1))}, nil
 }
 
 // connectLocked sees that there is a connection.
@@ -243,7 +277,7 @@ func (a *AMQP) Release(ch *PublishChannel, failed bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if failed || ch.IsClosed() || a.mu.closed || len(a.mu.free) >= mostFree {
-		_ = ch.Close() // it serves no more, whatever it says
+		_ = ch.link.within(3*time.Second, ch.Close)
 		return
 	}
 	a.mu.free = append(a.mu.free, ch)
@@ -257,5 +291,5 @@ func (a *AMQP) Close() error {
 	if a.mu.conn == nil || a.mu.conn.IsClosed() {
 		return nil
 	}
-	return a.mu.conn.CloseDeadline(time.Now().Add(3 * time.Second))
+	return a.mu.conn.End()
 }

@@ -304,6 +304,65 @@ func TestAMQPConfirms(t *testing.T) {
 	}
 }
 
+// A broker that reads nothing for a while, though it lives, holds up no run for
+// longer than it may take, and nobody who wants to end; then it gets everything.
+func TestAMQPDeafBroker(t *testing.T) {
+	t.Parallel()
+	b := amqptest.New(t, nil)
+	st := realtime(t)
+	c := parse(t, fmt.Sprintf(`[{"_id": "rabbit", "type": "system:amqp", "url": "amqp://%s/", "connect_timeout": 1},
+		{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "src"}, "sink": {"type": "amqp", "system": "rabbit", "key": "q", "confirm_timeout": 1}}]`, b.Address()))
+	if _, err := outsider(t, b).QueueDeclare("q", true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	e := open(t, st, c)
+	p, _ := e.Pipe("out")
+	ends := func(what string, f func()) {
+		t.Helper()
+		ended := make(chan bool)
+		go func() {
+			f()
+			close(ended)
+		}()
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			t.Fatal(what, "does not end")
+		}
+	}
+	run := func() (err error) {
+		t.Helper()
+		ends("the run", func() { _, err = p.Run(t.Context(), false) })
+		return err
+	}
+	put(t, st, "src", entities(t, `{"_id": "small"}`), false)
+	if err := run(); err != nil {
+		t.Fatal(err)
+	}
+	// At first what is sent goes into the void, then there is no room for more.
+	for i, size := range []int{1, 20 << 20} {
+		hear := b.Deaf()
+		put(t, st, "src", entities(t, fmt.Sprintf(`{"_id": "n%d", "text": %q}`, i, strings.Repeat("x", size))), false)
+		for range 2 {
+			if run() == nil {
+				t.Error("what nobody has read is confirmed")
+			}
+		}
+		hear()
+		until(t, st, "the broker has everything", func() bool { return run() == nil })
+	}
+	hear := b.Deaf()
+	defer hear()
+	put(t, st, "src", entities(t, `{"_id": "last"}`), false)
+	if run() == nil {
+		t.Error("what nobody has read is confirmed")
+	}
+	ends("the node", e.Close)
+	if n := b.Ready("q"); n < 3 {
+		t.Errorf("%d messages arrived", n)
+	}
+}
+
 // A run by hand takes what the queue holds. What fails stays with the broker, and
 // what is no JSON though it says so is text.
 func TestAMQPByHand(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/sluiceio/sluice/messages"
 )
@@ -22,6 +23,8 @@ type Broker struct {
 		conns     map[*conn]bool
 		exchanges map[string]*exchange
 		queues    map[string]*queue
+		deaf      chan struct{} // nothing is read until it closes; nil if all is
+		hear      func()
 		held      bool // nothing is confirmed
 		refuse    bool // nothing is confirmed but refused
 		dials     int
@@ -88,7 +91,11 @@ func (b *Broker) Address() string { return b.ln.Addr().String() }
 func (b *Broker) Close() {
 	b.mu.Lock()
 	b.mu.closed = true
+	hear := b.mu.hear
 	b.mu.Unlock()
+	if hear != nil {
+		hear()
+	}
 	_ = b.ln.Close()
 	b.Cut()
 	b.all.Wait()
@@ -144,6 +151,52 @@ func (b *Broker) Refuse(refuse bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.mu.refuse = refuse
+}
+
+// Deaf has the broker read nothing more until hear is called, as brokers do with
+// those who publish when they are short of memory. It goes on giving signs of life.
+func (b *Broker) Deaf() (hear func()) {
+	wait, done := make(chan struct{}), make(chan struct{})
+	b.mu.Lock()
+	b.mu.deaf = wait
+	b.mu.Unlock()
+	b.all.Go(func() {
+		defer close(done)
+		for beat := time.NewTicker(100 * time.Millisecond); ; {
+			select {
+			case <-wait:
+				beat.Stop()
+				return
+			case <-beat.C:
+			}
+			b.mu.Lock()
+			for c := range b.mu.conns {
+				c.write(appendFrame(nil, frameHeartbeat, 0, nil))
+			}
+			b.mu.Unlock()
+		}
+	})
+	hear = sync.OnceFunc(func() {
+		b.mu.Lock()
+		b.mu.deaf = nil
+		b.mu.Unlock()
+		close(wait)
+		<-done
+	})
+	b.mu.Lock()
+	b.mu.hear = hear
+	b.mu.Unlock()
+	return hear
+}
+
+// hears returns when the broker is not deaf.
+func (b *Broker) hears() {
+	b.mu.Lock()
+	deaf := b.mu.deaf
+	b.mu.Unlock()
+	if deaf != nil {
+		<-deaf
+	}
 }
 
 // Counts are how many connections were made, messages published, delivered and

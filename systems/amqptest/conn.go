@@ -62,6 +62,7 @@ func (b *Broker) serve(n net.Conn) {
 	}()
 	c.send(0, begin(m(10, 10)).octet(0).octet(9).long(0).longText("PLAIN AMQPLAIN").longText("en_US"))
 	for {
+		b.hears()
 		f, err := readFrame(r)
 		if err != nil {
 			return
