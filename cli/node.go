@@ -82,6 +82,7 @@ type nodeFlags struct {
 	Data          string `help:"Folder of the datasets; by default .data in the node folder."`
 	Profile       string `help:"Which <profile>-env.json and <profile>-secrets.json to read." default:"test"`
 	AllowInternal bool   `help:"Let systems reach addresses of this machine and of private networks."`
+	warns         bool   // it is told that there are warnings
 	reached       string // the address by which other nodes reach this one, if it is served
 }
 
@@ -109,6 +110,9 @@ func (f *nodeFlags) read(ctx context.Context, s *stdio, sets engine.Sets, probes
 		printFindings(s, finds, c.Files)
 		return nil, failed(nil)
 	}
+	if _, warnings := finds.Count(); warnings > 0 && f.warns && len(more) == 0 {
+		fmt.Fprintf(s.err, "warnings in the configuration: %d; sluice validate %s tells them\n", warnings, f.Dir)
+	}
 	return c, nil
 }
 
@@ -119,6 +123,7 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 		return nil, err
 	}
 	probes := new(sources.Probes)
+	f.warns = true
 	c, err := f.read(ctx, s, sets, probes)
 	if err != nil {
 		return nil, err
@@ -222,12 +227,14 @@ func (c *runCmd) Run(ctx context.Context, s *stdio) error {
 		return err
 	}
 	defer n.close()
+	for _, id := range c.Pipe {
+		if _, ok := n.Pipe(id); !ok {
+			return noPipe(id, n.Pipes())
+		}
+	}
 	shown := newProgress(s.err)
 	results, err := n.RunAll(ctx, c.Pipe, shown.pipe)
 	shown.end()
-	if errors.Is(err, engine.ErrNoPipe) {
-		return usage("%w", err)
-	}
 	bad := 0
 	for _, r := range results {
 		fmt.Fprintln(s.out, resultLine(r))

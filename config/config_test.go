@@ -86,6 +86,14 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
+func TestUTF16(t *testing.T) {
+	for _, data := range []string{"\xff\xfe[\x00]\x00", "\xfe\xff\x00[\x00]"} {
+		if _, finds := Parse("x", []byte(data), Options{}); len(finds) != 1 || finds[0].Rule != "config/encoding" {
+			t.Error(finds)
+		}
+	}
+}
+
 func TestSecretsDoNotPrint(t *testing.T) {
 	c, _ := Parse("x", []byte(`[]`), Options{Environ: []string{"SLUICE_SECRET_a=hidden"}})
 	if s := fmt.Sprintf("%v %+v %#v %s", c.Secrets, c.Secrets, c.Secrets, c.Secrets); strings.Contains(s, "hidden") {

@@ -174,18 +174,3 @@ func SecretRefs(text string) []string {
 	}
 	return names
 }
-
-// ExpandSecrets replaces $SECRET(name) in a text; a missing secret is an error
-// that names it.
-func ExpandSecrets(text string, lookup func(name string) (string, bool)) (string, error) {
-	var missing error
-	out := secretPattern.ReplaceAllStringFunc(text, func(ref string) string {
-		name := ref[len("$SECRET(") : len(ref)-1]
-		v, ok := lookup(name)
-		if !ok && missing == nil {
-			missing = fmt.Errorf("there is no secret %q", name)
-		}
-		return v
-	})
-	return out, missing
-}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"os"
@@ -225,6 +226,9 @@ func readBounded(path string) ([]byte, *diag.Finding) {
 }
 
 func parse(name string, data []byte) parsed {
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return parsed{finds: diag.List{finding(jsonpos.Span{File: name}, "config/encoding", "save it as UTF-8", "the file is encoded as UTF-16")}}
+	}
 	n, errs := jsonpos.Parse(name, data)
 	var finds diag.List
 	for _, e := range errs {

@@ -169,7 +169,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	}
 	r.ahead = r.mayRunAhead()
 	if p.transform != nil {
-		r.step = p.transform.Start(transforms.Run{Host: p.host(), Joins: &r.joins})
+		r.step = p.transform.Start(transforms.Run{Host: p.host(), Joins: &r.joins, Resumed: r.resumed})
 	}
 	r.stats.Kind, r.stats.Start = r.kind.String(), p.env.Now()
 	r.largest = r.state.Offset

@@ -18,9 +18,14 @@ func (p *Pipe) checkPump() diag.List {
 		if expr == "" {
 			continue
 		}
-		if _, err := ParseCron(expr); err != nil {
+		c, err := ParseCron(expr)
+		switch {
+		case err != nil:
 			finds.Add(diag.Finding{Rule: "pump/cron", Severity: diag.Error, Span: pump.At(key), Message: err.Error(),
 				Help: "minute, hour, day of month, month, day of week and perhaps a year, for example 0 6 * * MON-FRI"})
+		case c.warning != "":
+			finds.Add(diag.Finding{Rule: "pump/cron", Severity: diag.Warning, Span: pump.At(key), Message: c.warning,
+				Help: "names of days, such as FRIL and FRI#3, are read by everybody in one way"})
 		}
 	}
 	finds.Add(p.checkRescans()...)

@@ -14,9 +14,8 @@ import (
 // Cron is a parsed cron expression: minute, hour, day of month, month, day of
 // week and perhaps year, in UTC.
 type Cron struct {
-	text    string // as written
 	full    string // with seconds and year, as the library takes it
-	warning string
+	warning string // how it is read, if that may surprise
 }
 
 // ParseCron reads an expression and makes sure that it ever comes due. "W" and
@@ -29,7 +28,7 @@ func ParseCron(text string) (*Cron, error) {
 	if strings.Contains(strings.NewReplacer("WED", "").Replace(fields[2]+fields[4]), "W") {
 		return nil, fmt.Errorf("the cron expression %q uses W, which is not supported", text)
 	}
-	c := &Cron{text: text}
+	c := &Cron{}
 	fields[4] = c.weekday(fields[4])
 	if len(fields) == 5 {
 		fields = append(fields, "*")
@@ -63,9 +62,6 @@ func (c *Cron) weekday(field string) string {
 	c.warning = fmt.Sprintf("%q is read as the manual has it, with Sunday as 1: %s", field, time.Weekday(n-1))
 	return strconv.Itoa(n-1) + rest
 }
-
-// String returns the expression as written.
-func (c *Cron) String() string { return c.text }
 
 var errNeverDue = errors.New("never due again")
 

@@ -116,3 +116,23 @@ func TestShifted(t *testing.T) {
 		}
 	}
 }
+
+// What the help of a warning proposes is read that way.
+func TestCronNamesOfDays(t *testing.T) {
+	at := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+	for number, name := range map[string]string{"0 6 ? * 6L": "0 6 ? * FRIL", "0 6 ? * 6#3": "0 6 ? * FRI#3"} {
+		a, err := ParseCron(number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := ParseCron(name)
+		if err != nil || b.warning != "" {
+			t.Errorf("%s: %v, %s", name, err, b.warning)
+			continue
+		}
+		x, _ := a.Next(at)
+		if y, _ := b.Next(at); !x.Equal(y) {
+			t.Errorf("%s is %s, %s is %s", number, x, name, y)
+		}
+	}
+}

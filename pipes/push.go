@@ -146,7 +146,7 @@ func (in *Inlet) open(ctx context.Context, at sequence) (*flow, error) {
 	}
 	f := &flow{at: at, writer: w, idle: time.AfterFunc(flowIdle, func() {})}
 	if in.p.transform != nil {
-		f.step = in.p.transform.Start(transforms.Run{Host: in.p.host()})
+		f.step = in.p.transform.Start(transforms.Run{Host: in.p.host(), Resumed: at.ID != ""})
 	}
 	return f, nil
 }

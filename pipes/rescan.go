@@ -120,7 +120,7 @@ func (r *run) beginBeside(ctx context.Context) (err error) {
 		return err
 	}
 	if p.transform != nil {
-		r.step = p.transform.Start(transforms.Run{Host: p.host(), Joins: &r.joins})
+		r.step = p.transform.Start(transforms.Run{Host: p.host(), Joins: &r.joins, Resumed: r.resumed})
 	}
 	r.stats = Stats{Kind: r.kind.String(), Start: p.env.Now()}
 	return r.openQueue(ctx)

@@ -78,12 +78,14 @@ func (t *rest) SideEffects() bool { return t.cfg.SideEffects }
 func (t *rest) Link() diag.List { return t.pipe.Link(t.system) }
 
 // Start implements Transform.
-func (t *rest) Start(r Run) Step { return &restStep{t: t, trigger: t.trigger.start(r)} }
+func (t *rest) Start(r Run) Step {
+	return &restStep{t: t, trigger: t.trigger.start(r), some: r.Resumed}
+}
 
 type restStep struct {
 	t       *rest
 	trigger *triggerRun
-	emitted int
+	some    bool // something came out, or may have
 }
 
 // ErrEmpty is a full run in which nothing came out of a transform although
@@ -92,7 +94,7 @@ var ErrEmpty = errors.New(`nothing came out of the rest transform, and if_transf
 
 // Finish implements Finisher.
 func (s *restStep) Finish(context.Context) error {
-	if s.t.cfg.IfTransformEmpty == "fail" && s.emitted == 0 {
+	if s.t.cfg.IfTransformEmpty == "fail" && !s.some {
 		return ErrEmpty
 	}
 	return nil
@@ -119,7 +121,7 @@ func (s *restStep) Apply(ctx context.Context, b *entity.Batch) error {
 			return &EntityError{Position: i, id: idOf(e), Err: err}
 		}
 	}
-	s.emitted += len(out)
+	s.some = s.some || len(out) > 0
 	b.Entities = out
 	return nil
 }

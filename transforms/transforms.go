@@ -50,6 +50,9 @@ type Run struct {
 	Host dtl.Host
 	// Joins is told what traced hops find; nil if nobody wants to know.
 	Joins *dtl.Joins
+	// Resumed tells that a full run goes on that was cut short: other steps have seen
+	// what came before.
+	Resumed bool
 	// Params is what "_B." reads, the parameters of a request; null if none.
 	Params entity.Value
 }
