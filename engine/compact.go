@@ -88,7 +88,10 @@ func (c *compactor) run(ctx context.Context, s store.Compacter) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.Compact(ctx, store.CompactOptions{Datasets: due, Floors: floors, SealFrom: sealFrom})
+	done, err := s.Compact(ctx, store.CompactOptions{Datasets: due, Floors: floors, SealFrom: sealFrom})
+	for name, n := range done.Forgotten {
+		err = errors.Join(err, pipes.Forgotten(ctx, c.e.o.Store, name, n))
+	}
 	for name := range due {
 		info, known := c.e.o.Store.Info(ctx, name)
 		if known == nil {

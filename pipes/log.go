@@ -15,7 +15,12 @@ func LogDataset(pipe string) string { return "system:pump:" + pipe }
 // record writes an event of the execution log. The log is told, not asked: it
 // does not hold up the pump, and a log that cannot be written fails no run.
 func (p *Pipe) record(ctx context.Context, event string, members ...entity.Member) error {
-	_, err := p.env.Store.Append(ctx, &store.Batch{Writes: []store.Write{logged(p.ID(), p.env.Now(), event, members...)}})
+	return p.recordWith(ctx, nil, event, members...)
+}
+
+// recordWith saves states in the same commit.
+func (p *Pipe) recordWith(ctx context.Context, with []store.StateWrite, event string, members ...entity.Member) error {
+	_, err := p.env.Store.Append(ctx, &store.Batch{State: with, Writes: []store.Write{logged(p.ID(), p.env.Now(), event, members...)}})
 	return err
 }
 

@@ -73,7 +73,9 @@ func (r *run) take(b *entity.Batch) *job {
 // batch processes one batch: whole, then again, then entity by entity.
 func (r *run) batch(ctx context.Context, b *entity.Batch) error {
 	r.stats.Read += len(b.Entities)
-	defer func() { r.stats.Memory = max(r.stats.Memory, b.Arena.Bytes()) }()
+	defer func() {
+		r.stats.Memory, r.stats.Peak = max(r.stats.Memory, b.Arena.Bytes()), max(r.stats.Peak, heap())
+	}()
 	j := r.take(b)
 	if r.ahead != nil && !r.careful() {
 		return r.sendAhead(ctx, j)

@@ -41,6 +41,9 @@ type Stats struct {
 	Kept bool
 	// Memory is what the largest batch took, in bytes.
 	Memory int64
+	// Peak is what the whole node took at the end of the batch where that was most,
+	// in bytes.
+	Peak int64
 	// Time spent in source, transforms and sink.
 	Source, Transform, Sink time.Duration
 }
@@ -140,9 +143,10 @@ func (r *run) logEnd(ctx context.Context, err error) {
 	r.logStart(ctx)
 	s := &r.stats
 	waiting, _, _ := r.p.Failures(ctx)
+	forgotten, told := r.p.forgotten(ctx)
 	members := append([]entity.Member{instant("start_time", s.Start), instant("end_time", s.End), seconds("total_time", s.End.Sub(s.Start)),
 		text("sync_type", r.kind.String()), text("pump_definition", r.p.ID()), flag("retry_entities_exist", waiting > 0),
-		count("entities_succeeded", s.Succeeded), count("entities_failed", s.Failed), r.metrics()}, r.startedAt(ctx)...)
+		count("entities_succeeded", s.Succeeded), count("entities_failed", s.Failed), r.metrics(forgotten)}, r.startedAt(ctx)...)
 	if next, ok := r.p.nextInterval(); ok {
 		members = append(members, entity.Member{Key: "next_interval", Value: entity.NewFloat(next)})
 	}
@@ -150,7 +154,7 @@ func (r *run) logEnd(ctx context.Context, err error) {
 		members = append(members, text("deletion_tracking", "left out: "+r.kept))
 	}
 	if err == nil {
-		r.p.record(ctx, "pump-completed", members...)
+		r.p.recordWith(ctx, told, "pump-completed", members...)
 		return
 	}
 	if r.stopped != "" {
@@ -160,21 +164,21 @@ func (r *run) logEnd(ctx context.Context, err error) {
 	if !r.culprit.IsNull() {
 		members = append(members, entity.Member{Key: "exception_entity", Value: r.culprit})
 	}
-	r.p.record(ctx, "pump-failed", append(members, entity.Member{Key: "node_build_info", Value: buildInfo()})...)
+	r.p.recordWith(ctx, told, "pump-failed", append(members, entity.Member{Key: "node_build_info", Value: buildInfo()})...)
 }
 
-func (r *run) metrics() entity.Member {
+func (r *run) metrics(forgotten int64) entity.Member {
 	s := &r.stats
 	all := []entity.Member{{Key: "entities", Value: entity.NewDict(
 		count("changes_last_run", s.Changed), count("entities_last_run", s.Read),
 		count("read_errors_last_run", s.ReadErrors), count("write_errors_last_run", s.Failed),
-		count("ttl_deletes_entities_last_run", 0), // compaction forgets them apart from runs
+		count("ttl_deletes_entities_last_run", int(forgotten)), // apart from runs: since the last one
 		seconds("source_time", s.Source), seconds("transform_time", s.Transform), seconds("sink_time", s.Sink))}}
 	if joins := r.joins.Most(); len(joins)+len(r.p.facts.Hops) > 0 {
 		rows, peak := r.joins.Found()
 		all = append(all, entity.Member{Key: "hops", Value: cardinalities(joins, rows, peak)})
 	}
-	all = append(all, entity.Member{Key: "memory", Value: entity.NewDict(count("batch-max-mem-size", int(s.Memory)))})
+	all = append(all, entity.Member{Key: "memory", Value: entity.NewDict(count("batch-max-mem-size", int(s.Memory)), count("total-peak", int(s.Peak)))})
 	return entity.Member{Key: "metrics", Value: entity.NewDict(all...)}
 }
 

@@ -58,4 +58,6 @@ type Compacted struct {
 	Versions int64 // removed
 	Bytes    int64 // given back
 	Files    int   // written anew
+	// Forgotten is how many ids were purged by TTLDeletes, by dataset.
+	Forgotten map[string]int64
 }

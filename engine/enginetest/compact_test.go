@@ -2,6 +2,8 @@ package enginetest
 
 import (
 	"context"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -18,14 +20,21 @@ type compactions struct {
 	*local.Store
 	mu    sync.Mutex
 	asked []store.CompactOptions
+	gone  map[string]int64 // what the next compaction says it has forgotten
 }
 
 // Compact implements store.Compacter.
 func (c *compactions) Compact(ctx context.Context, o store.CompactOptions) (store.Compacted, error) {
 	c.mu.Lock()
 	c.asked = append(c.asked, o)
+	gone := c.gone
+	c.gone = nil
 	c.mu.Unlock()
-	return c.Store.Compact(ctx, o)
+	done, err := c.Store.Compact(ctx, o)
+	if gone != nil {
+		done.Forgotten = gone
+	}
+	return done, err
 }
 
 // A day after it started a node compacts what its pipes write, as each of them
@@ -77,6 +86,40 @@ func TestCompactsDaily(t *testing.T) {
 		if at, held := got.Floors["plain"]; !held || at != 0 {
 			t.Errorf("plain is held at %d, %v; the reader of a part of it is at 0", at, held)
 		}
+		e.Close()
+	})
+}
+
+// The run after a compaction tells how many deleted entities it has forgotten, and no
+// other run does, nor is anything lost if the node ends between.
+func TestForgottenAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &compactions{Store: memory(t), gone: map[string]int64{"in": 3, "elsewhere": 5}}
+		conf := parse(t, `[{"_id": "in", "type": "pipe", "source": {"type": "embedded", "entities": [{"_id": "1"}]}, "pump": {"schedule_interval": 1000000, "log_events_noop_runs_changes_only": false, "log_events_noop_runs": true}}]`)
+		e := open(t, st, conf)
+		tell := func(want string) {
+			t.Helper()
+			if _, err := e.RunAll(t.Context(), nil, nil); err != nil {
+				t.Fatal(err)
+			}
+			commit(t, st, &store.Batch{State: []store.StateWrite{{Key: "test", Value: []byte{1}, IfRev: store.AnyRev}}})
+			lines := strings.Split(strings.TrimSpace(dump(t, st, pipes.LogDataset("in"), true)), "\n")
+			last := lines[len(lines)-1]
+			if !strings.Contains(last, `"ttl_deletes_entities_last_run":`+want+`,`) || !regexp.MustCompile(`"memory":{"batch-max-mem-size":\d+,"total-peak":[1-9]\d*}`).MatchString(last) {
+				t.Errorf("%s of %s, want %s", last, lines, want)
+			}
+		}
+		tell("0")
+		e.Start()
+		time.Sleep(26 * time.Hour)
+		synctest.Wait()
+		e.Close()
+		if len(st.asked) == 0 {
+			t.Fatal("nothing was compacted")
+		}
+		e = open(t, st, conf)
+		tell("3")
+		tell("0")
 		e.Close()
 	})
 }

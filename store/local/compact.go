@@ -173,7 +173,20 @@ func (s *Store) compactPlace(ctx context.Context, place uint32, u use, decisions
 	done.Versions += w.change.removed
 	done.Bytes += w.change.given
 	done.Files++
+	forgotten(done, w)
 	return s.refresh(w)
+}
+
+// forgotten counts the deleted ids that are gone with a file.
+func forgotten(done *store.Compacted, w *rewrite) {
+	for _, p := range w.change.purged {
+		if x := w.decisions[p.ds]; p.deleted && x.o.TTLDeletes > 0 {
+			if done.Forgotten == nil {
+				done.Forgotten = map[string]int64{}
+			}
+			done.Forgotten[x.d.name]++
+		}
+	}
 }
 
 // use is what the versions of datasets take of a file, and whether one of them

@@ -50,9 +50,13 @@ func TestRetention(t *testing.T) {
 				t.Fatal(got)
 			}
 			o := store.CompactOptions{Datasets: map[string]store.Retention{"d": c.keep}, Floors: map[string]store.Offset{"d": c.floor}, Seal: true}
-			for range 2 {
-				if _, err := s.Compact(t.Context(), o); err != nil {
+			for i := range 2 {
+				done, err := s.Compact(t.Context(), o)
+				if err != nil {
 					t.Fatal(err)
+				}
+				if want := i == 0 && c.name == "ttl"; want != (done.Forgotten["d"] == 1) {
+					t.Errorf("it forgot %v", done.Forgotten)
 				}
 				if got := left(t, s); got != c.want {
 					t.Errorf("left %s, want %s", got, c.want)
