@@ -28,6 +28,14 @@ type Completeness interface {
 	Completeness(via, dataset string) (time.Time, bool)
 }
 
+// Naming is the ability of hosts that keep the names that are made for namespaces of
+// URIs which nobody has declared.
+type Naming interface {
+	// Namespace returns the name that a namespace has in a pipe: the same one always,
+	// and no other's; "" if the pipe has MaxMadePrefixes already.
+	Namespace(ctx context.Context, pipe, uri string) (string, error)
+}
+
 // Dataset is what hops and look-ups need of a dataset: latest versions only.
 type Dataset interface {
 	// Get returns the latest version of id, deleted or not; false if unknown.

@@ -22,12 +22,20 @@ var builtinPrefixes = [...][2]string{
 	{"gs", "http://www.opengis.net/ont/geosparql#"},
 }
 
-// maxMadePrefixes bounds the namespaces that one program makes names for.
-const maxMadePrefixes = 10_000
+// MaxMadePrefixes bounds the namespaces of a pipe that names are made for, and
+// longestNamespace the bytes of one.
+const (
+	MaxMadePrefixes  = 10_000
+	longestNamespace = 8 << 10
+)
+
+// MadePrefix is the nth name that is made in a pipe, from 1 on.
+func MadePrefix(pipe string, n int) string { return fmt.Sprintf("%s-%d", pipe, n) }
 
 // Prefixes are the short names of namespaces of URIs in one program: those
 // declared, the built-in ones, and for others the pipe's id with a number, in
-// the order they come.
+// the order they come. A host that keeps names has them the same after a restart,
+// and in all programs of a pipe.
 type Prefixes struct {
 	pipe  string
 	mu    sync.Mutex
@@ -53,23 +61,41 @@ func newPrefixes(o Options) *Prefixes {
 
 // Identifier returns a URI as "prefix:id": the id is what follows the last
 // slash or number sign. It is safe for concurrent use; false means that the URI
-// has no id, or that there are too many namespaces.
-func (p *Prefixes) Identifier(uri string) (string, bool) {
+// has no id, that there are too many namespaces, or that c has failed.
+func (p *Prefixes) Identifier(c *Ctx, uri string) (string, bool) {
 	at := strings.LastIndexAny(uri, "/#") + 1
-	if at == 0 || at == len(uri) {
+	if at == 0 || at == len(uri) || at > longestNamespace {
 		return "", false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	name := p.names[uri[:at]]
 	if name == "" {
-		if p.made++; p.made > maxMadePrefixes {
+		space := strings.Clone(uri[:at])
+		if name = p.makeLocked(c, space); name == "" {
 			return "", false
 		}
-		name = fmt.Sprintf("%s-%d", p.pipe, p.made)
-		p.names[strings.Clone(uri[:at])] = name
+		p.names[space] = name
 	}
 	return name + ":" + uri[at:], true
+}
+
+// makeLocked makes a name; "" if it cannot.
+func (p *Prefixes) makeLocked(c *Ctx, space string) string {
+	h, keeps := c.Host().(Naming)
+	if !keeps {
+		if p.made >= MaxMadePrefixes {
+			return ""
+		}
+		p.made++
+		return MadePrefix(p.pipe, p.made)
+	}
+	name, err := h.Namespace(c.Context(), p.pipe, space)
+	if err != nil {
+		c.FailCause("dtl/namespace", "a name for the namespace "+space+" cannot be kept", err)
+		return ""
+	}
+	return name
 }
 
 // Prefixes returns the prefixes of the program being compiled.

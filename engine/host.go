@@ -22,6 +22,7 @@ type host struct {
 	secret func(name string) (string, bool)
 	ctx    context.Context
 	known  *pipes.Completeness // nil: nothing is
+	names  namespaces
 }
 
 // Completeness implements dtl.Completeness.

@@ -2,6 +2,7 @@ package pipes
 
 import (
 	"context"
+	"time"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
@@ -15,6 +16,14 @@ type pipeHost struct {
 	source sources.Previous
 }
 
+// Completeness implements dtl.Completeness by the node.
+func (h pipeHost) Completeness(via, dataset string) (time.Time, bool) {
+	if node, ok := h.Host.(dtl.Completeness); ok {
+		return node.Completeness(via, dataset)
+	}
+	return time.Time{}, false
+}
+
 // Previous asks the source.
 func (h pipeHost) Previous(ctx context.Context, e entity.Value, a *entity.Arena) (entity.Value, error) {
 	v, err := h.source.Previous(ctx, e, a)
@@ -25,8 +34,19 @@ func (h pipeHost) Previous(ctx context.Context, e entity.Value, a *entity.Arena)
 }
 
 func (p *Pipe) host() dtl.Host {
-	if s, ok := p.source.(sources.Previous); ok {
-		return pipeHost{p.env.Host, p, s}
+	s, ok := p.source.(sources.Previous)
+	if !ok {
+		return p.env.Host
 	}
-	return p.env.Host
+	h := pipeHost{p.env.Host, p, s}
+	if n, ok := p.env.Host.(dtl.Naming); ok {
+		return namingHost{h, n}
+	}
+	return h
+}
+
+// namingHost is one whose node keeps names.
+type namingHost struct {
+	pipeHost
+	dtl.Naming
 }

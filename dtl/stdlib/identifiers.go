@@ -44,7 +44,7 @@ func buildNI(b *dtl.Builder, a dtl.Args) dtl.Eval {
 		return func(c *dtl.Ctx) value {
 			return c.Map(vals(c), func(v value) (value, bool) {
 				if v.Kind() == entity.URI {
-					ni, ok := prefixes.Identifier(v.Text())
+					ni, ok := prefixes.Identifier(c, v.Text())
 					return entity.NewNI(ni), ok
 				}
 				return entity.NewNI(v.Text()), v.Kind() == entity.String

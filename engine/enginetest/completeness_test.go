@@ -200,3 +200,21 @@ func TestCompletenessIsSignalled(t *testing.T) {
 		}
 	})
 }
+
+// Rules are told up to when a dataset is complete, whatever the source of their pipe.
+func TestCompletenessInRules(t *testing.T) {
+	const rules = `"transform": {"type": "dtl", "rules": {"default": [["copy", "_id"], ["add", "known", ["is-datetime", ["completeness", "c", "a"]]]]}}}`
+	st := memory(t)
+	e := open(t, st, parse(t, strings.TrimSuffix(fmt.Sprintf(completing, "", `"require_populated_input": false`), "]")+`,
+		{"_id": "dataset", "type": "pipe", "source": {"type": "dataset", "dataset": "d"}, `+rules+`,
+		{"_id": "embedded", "type": "pipe", "source": {"type": "embedded", "entities": [{"_id": "1"}]}, `+rules+`]`))
+	defer e.Close()
+	for _, id := range []string{"a", "b", "c", "d", "dataset", "embedded"} {
+		runNamed(t, e, id)
+	}
+	for _, id := range []string{"dataset", "embedded"} {
+		if got := live(t, st, id); got != `{"_id":"1","known":true}`+"\n" {
+			t.Errorf("%s: %s", id, got)
+		}
+	}
+}
