@@ -99,4 +99,10 @@ func (o *ours) settle() error {
 	return err
 }
 
+func (o *ours) compact() (int, error) {
+	keep := store.CompactOptions{Datasets: map[string]store.Retention{dataset: {KeepVersions: 1}}, Seal: true}
+	done, err := o.s.Compact(o.ctx, keep)
+	return int(done.Versions), err
+}
+
 func (o *ours) close() error { return o.s.Close() }

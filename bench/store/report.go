@@ -36,6 +36,13 @@ func (r *report) print() {
 		fmt.Printf("| %s | %s | %s | %.2f µs | %.2f µs | %.2f µs | %.2f µs |\n", phase, spread(wall), spread(cpu),
 			median(each[0]), median(each[1]), median(each[2]), median(each[3]))
 	}
+	var wall, cpu []float64
+	for _, o := range r.ours {
+		c := o["compact"]
+		wall = append(wall, float64(c.wall.Nanoseconds())/float64(c.n)/1000)
+		cpu = append(cpu, float64(c.cpu.Nanoseconds())/float64(c.n)/1000)
+	}
+	fmt.Printf("sluice compacts in %.2f µs a version that was there, %.2f of processor\n", median(wall), median(cpu))
 }
 
 func spread(list []float64) string {
