@@ -199,16 +199,8 @@ func (s *webhookSource) Decode([]byte, *entity.Arena) ([]entity.Value, error) {
 func (s *webhookSource) Kept(q Request) *webhooks.Request {
 	_, hide, _ := s.keys() // one that is missing need not be hidden
 	now := s.now()
-	r := &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: q.Remote, Method: q.Method, URL: hide.Address(q.URL), Headers: http.Header{}, Body: q.Body}
-	for name, values := range q.Header {
-		for _, v := range values {
-			if webhooks.SecretHeader(name) || strings.EqualFold(name, s.cfg.Header) {
-				v = "***"
-			}
-			r.Headers.Add(name, hide.Redact(v))
-		}
-	}
-	return r
+	return &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: q.Remote, Method: q.Method, URL: hide.Address(q.URL),
+		Headers: webhooks.KeptHeaders(q.Header, hide.Redact, http.CanonicalHeaderKey(s.cfg.Header)), Body: q.Body}
 }
 
 // Event implements Hook.

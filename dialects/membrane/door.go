@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,13 +12,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsrun"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sources"
-)
-
-const (
-	// bodyTime is how long the body of a webhook may take to come, mostHeaders how
-	// many bytes its headers may have.
-	bodyTime    = 10 * time.Second
-	mostHeaders = 32 << 10
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // receive takes in a global webhook. An address that is not known is answered like
@@ -43,21 +36,11 @@ func (d *desk) receive(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusGone)
 		return
 	}
-	size := 0
-	for name, values := range r.Header {
-		for _, v := range values {
-			size += len(name) + len(v)
-		}
-	}
-	if size > mostHeaders {
-		w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge)
-		return
-	}
-	// A connection that knows no deadlines has those of the server.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, h.Limit()))
+	body, err := webhooks.ReadBody(w, r, h.Limit())
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, webhooks.ErrHeaders):
+		w.WriteHeader(http.StatusRequestHeaderFieldsTooLarge)
 	case errors.As(err, &tooLarge):
 		tell(w, http.StatusRequestEntityTooLarge, "too_large", "the body is larger than "+strconv.FormatInt(tooLarge.Limit, 10)+" bytes")
 	case err != nil:

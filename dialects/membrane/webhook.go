@@ -149,16 +149,8 @@ func (s *webhook) Kept(q sources.Request) *webhooks.Request {
 		// A secret that is not set need not be hidden.
 		_, _ = opened(i.cfg.Parameters, hide)
 	}
-	r := &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: q.Remote, Method: q.Method, URL: hide.Address(q.URL), Headers: http.Header{}, Body: q.Body}
-	for name, values := range q.Header {
-		for _, v := range values {
-			if webhooks.SecretHeader(name) {
-				v = "***"
-			}
-			r.Headers.Add(name, hide.Redact(v))
-		}
-	}
-	return r
+	return &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: q.Remote, Method: q.Method, URL: hide.Address(q.URL),
+		Headers: webhooks.KeptHeaders(q.Header, hide.Redact), Body: q.Body}
 }
 
 // visit is one request that the door let in, and what came of it.

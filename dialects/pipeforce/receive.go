@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"mime"
 	"net/http"
@@ -21,11 +20,8 @@ import (
 	"github.com/sluiceio/sluice/webhooks"
 )
 
-const (
-	receiveTimeout = 10 * time.Second // that a body may take to come
-	mostHeaders    = 32 << 10
-	keptOfRefused  = 16 << 10 // bytes that are kept of a body that is too large
-)
+// keptOfRefused is how many bytes are kept of a body that is too large.
+const keptOfRefused = 16 << 10
 
 // call is a request to a webhook.
 type call struct {
@@ -85,23 +81,14 @@ func tooLarge(most int64) error {
 // readCall reads a request, with the token out of it.
 func (s *service) readCall(w http.ResponseWriter, r *http.Request) (*call, error) {
 	c := &call{begun: time.Now(), contentType: r.Header.Get("Content-Type"), correlation: newUUID()}
-	size := 0
-	for name, values := range r.Header {
-		for _, v := range values {
-			size += len(name) + len(v)
-		}
-	}
-	if size > mostHeaders {
-		return c, problemf(http.StatusRequestHeaderFieldsTooLarge, "PayloadException", "the headers are too large")
-	}
-	// A connection that knows no deadlines has those of the server.
-	_ = http.NewResponseController(w).SetReadDeadline(c.begun.Add(receiveTimeout))
 	var err error
-	if c.body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, ceiling)); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return c, tooLarge(ceiling)
-		}
+	var large *http.MaxBytesError
+	switch c.body, err = webhooks.ReadBody(w, r, ceiling); {
+	case errors.Is(err, webhooks.ErrHeaders):
+		return c, problemf(http.StatusRequestHeaderFieldsTooLarge, "PayloadException", "%w", err)
+	case errors.As(err, &large):
+		return c, tooLarge(ceiling)
+	case err != nil:
 		return c, problemf(http.StatusBadRequest, "PayloadException", "the body did not arrive whole")
 	}
 	query := r.URL.Query()
@@ -130,15 +117,7 @@ func (c *call) keep(r *http.Request, now time.Time) {
 	hide.Hide(c.token)
 	address := url.URL{Scheme: "http", Host: r.Host, Path: r.URL.Path, RawQuery: without(r.URL.RawQuery, "token", "uuid")}
 	c.kept = &webhooks.Request{ID: webhooks.NewRequestID(now), At: now, Remote: r.RemoteAddr, Method: r.Method,
-		URL: hide.Redact(hide.Address(address.String())), Headers: http.Header{}, Body: c.body}
-	for name, values := range r.Header {
-		for _, v := range values {
-			if webhooks.SecretHeader(name) {
-				v = "***"
-			}
-			c.kept.Headers.Add(name, hide.Redact(v))
-		}
-	}
+		URL: hide.Redact(hide.Address(address.String())), Headers: webhooks.KeptHeaders(r.Header, hide.Redact), Body: c.body}
 }
 
 // formOf reads a form, and returns what is left of its text without the token.
