@@ -58,7 +58,9 @@ func (g *group) reset() {
 	if cap(g.buf) > 4*groupBytes {
 		g.buf = nil
 	}
+	g.s.applyMu.Lock() // readers write late rows, which meta tells of
 	m := g.s.meta
+	g.s.applyMu.Unlock()
 	g.accepted, g.size, g.count, g.buf, g.sections = g.accepted[:0], 0, 0, g.buf[:0], g.sections[:0]
 	clear(g.latest)
 	clear(g.byDS)
