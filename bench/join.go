@@ -14,15 +14,10 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	node "github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
-	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 // T5: every one of the orders gets the name and city of its customer, found by
@@ -197,7 +192,7 @@ func sluiceJoin(dir string) (func() (int, error), func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	lib, err := stdlib.Lib()
+	sets, err := node.Standard()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -205,10 +200,7 @@ func sluiceJoin(dir string) (func() (int, error), func() error, error) {
 	if finds.HasErrors() {
 		return nil, nil, fmt.Errorf("%v", finds)
 	}
-	e, err := node.Open(ctx, node.Options{Config: c, Store: st, Sets: node.Sets{
-		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}})
+	e, err := node.Open(ctx, node.Options{Config: c, Store: st, Sets: sets})
 	if err != nil {
 		return nil, nil, err
 	}

@@ -9,33 +9,26 @@ import (
 	"path/filepath"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/report"
 	"github.com/sluiceio/sluice/internal/schemacheck"
-	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 // standardSets are all component types and functions there are.
 func standardSets() (engine.Sets, error) {
-	lib, errLib := stdlib.Lib()
+	sets, errSets := engine.Standard()
 	kinds, errKinds := schemacheck.New()
-	from, through, to, with := sources.Standard(), transforms.Standard(), sinks.Standard(), systems.Standard()
 	for _, d := range knownDialects() {
-		from, through = append(from, d.Sources...), append(through, d.Transforms...)
-		to, with = append(to, d.Sinks...), append(with, d.Systems...)
+		sets = sets.With(d.Sources, d.Transforms, d.Sinks, d.Systems)
 	}
-	return engine.Sets{
-		Sources: sources.NewSet(from...), Transforms: transforms.NewSet(through...),
-		Sinks: sinks.NewSet(to...), Systems: systems.NewSet(with...), Lib: lib, Kinds: kinds,
-	}, errors.Join(errLib, errKinds)
+	sets.Kinds = kinds
+	return sets, errors.Join(errSets, errKinds)
 }
 
 // loadOptions are how every command reads configurations.

@@ -20,27 +20,13 @@ import (
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/heap"
-	"github.com/sluiceio/sluice/internal/schemacheck"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/pipes"
-	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 	"github.com/sluiceio/sluice/webhooks"
 )
-
-// Sets are the component types and functions a node has.
-type Sets struct {
-	Sources    sources.Set
-	Transforms transforms.Set
-	Sinks      sinks.Set
-	Systems    systems.Set
-	Lib        *dtl.Lib
-	// Kinds checks pipes against the schema of their kind; nil checks none.
-	Kinds *schemacheck.Checker
-}
 
 // Options say what a node is made of.
 type Options struct {

@@ -10,14 +10,9 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store/local"
-	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 // node serves a configuration over a store.
@@ -29,14 +24,11 @@ func node(t *testing.T, st *local.Store, conf string) (*engine.Engine, *httptest
 
 func nodeOf(t *testing.T, st *local.Store, c *config.Config, change ...func(o *engine.Options)) (*engine.Engine, *httptest.Server) {
 	t.Helper()
-	lib, err := stdlib.Lib()
+	sets, err := engine.Standard()
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := engine.Options{Config: c, Store: st, Sets: engine.Sets{
-		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}}
+	o := engine.Options{Config: c, Store: st, Sets: sets}
 	for _, c := range change {
 		c(&o)
 	}

@@ -15,15 +15,11 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
-	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 // published is a node with the letters of the manual's example and publishers
@@ -248,15 +244,14 @@ func TestPublishGoneAway(t *testing.T) {
 	type cfg struct {
 		Type string `spec:"type" doc:"endless"`
 	}
-	lib, err := stdlib.Lib()
+	sets, err := engine.Standard()
 	if err != nil {
 		t.Fatal(err)
 	}
-	types := append(sources.Standard(), sources.Type{Name: "endless", Doc: "Goes on.", Config: func() any { return new(cfg) },
-		Build: func(any, sources.Env) (sources.Source, diag.List) { return src, nil }})
+	sets = sets.With([]sources.Type{{Name: "endless", Doc: "Goes on.", Config: func() any { return new(cfg) },
+		Build: func(any, sources.Env) (sources.Source, diag.List) { return src, nil }}}, nil, nil, nil)
 	c, _ := config.Parse("conf.json", []byte(`[{"_id": "p", "type": "pipe", "source": {"type": "endless"}, "sink": {"type": "http_endpoint"}}]`), config.Options{})
-	e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: inMemory(t), Sets: engine.Sets{Sources: sources.NewSet(types...),
-		Transforms: transforms.NewSet(transforms.Standard()...), Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib}})
+	e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: inMemory(t), Sets: sets})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +272,7 @@ func TestPublishGoneAway(t *testing.T) {
 // TestPublisherFindings checks what is said of pipes that cannot be what they
 // want to be.
 func TestPublisherFindings(t *testing.T) {
-	lib, err := stdlib.Lib()
+	sets, err := engine.Standard()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,8 +280,7 @@ func TestPublisherFindings(t *testing.T) {
   "pump": {"schedule_interval": 30},
   "sink": {"type": "csv_endpoint", "columns": ["_id"]}}]`), config.Options{})
 	got := ""
-	for _, f := range engine.Check(t.Context(), c, engine.Sets{Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib}) {
+	for _, f := range engine.Check(t.Context(), c, sets) {
 		got += fmt.Sprintf("%s:%d:%d: %s [%s]\n", f.Span.File, f.Span.Start.Line, f.Span.Start.Col, f.Severity, f.Rule)
 	}
 	if want := "conf.json:2:3: warning [pump/ignored]\nconf.json:3:3: error [sink/publisher]\n"; got != want {

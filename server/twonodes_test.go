@@ -18,16 +18,12 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 // brittle is a store that may lose power at some write, which is kept or lost as
@@ -156,7 +152,7 @@ type peer struct {
 	url  string // by which it has others tell it of changes
 }
 
-var library = sync.OnceValues(stdlib.Lib)
+var standard = sync.OnceValues(engine.Standard)
 
 func newPeer(t *testing.T, r *rand.Rand) *peer {
 	p := &peer{t: t, door: newDoor(t, rand.New(rand.NewPCG(r.Uint64(), 0)))} // requests may outlive their caller
@@ -182,15 +178,12 @@ func (p *peer) start(left int, keeps bool) {
 	p.st.mu.Lock()
 	p.st.left, p.st.keeps = -1, keeps
 	p.st.mu.Unlock()
-	lib, err := library()
+	sets, err := standard()
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	c, _ := config.Parse("conf.json", []byte(p.conf), config.Options{})
-	p.e, err = engine.Open(p.t.Context(), engine.Options{Config: c, Store: p.st, Sets: engine.Sets{
-		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}, URL: p.url, Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})})
+	p.e, err = engine.Open(p.t.Context(), engine.Options{Config: c, Store: p.st, Sets: sets, URL: p.url, Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})})
 	if err != nil {
 		p.t.Fatal(err)
 	}

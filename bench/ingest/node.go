@@ -13,14 +13,9 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store/local"
-	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 // pipes receive events, transform them, and merge them with the full scan.
@@ -57,14 +52,12 @@ func openNode(ctx context.Context, dir string, latency time.Duration) (*node, er
 	if err != nil {
 		return nil, err
 	}
-	lib, err := stdlib.Lib()
+	sets, err := engine.Standard()
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	e, err := engine.Open(ctx, engine.Options{Config: c, Store: st, Log: log, Sets: engine.Sets{
-		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib}})
+	e, err := engine.Open(ctx, engine.Options{Config: c, Store: st, Log: log, Sets: sets})
 	if err != nil {
 		return nil, errors.Join(err, st.Close())
 	}

@@ -17,15 +17,11 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -155,14 +151,13 @@ func openEngine(ctx context.Context, dir, conf string) (*local.Store, *engine.En
 	if err != nil {
 		return nil, nil, err
 	}
-	lib, err := stdlib.Lib()
+	sets, err := engine.Standard()
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	e, err := engine.Open(ctx, engine.Options{Config: c, Store: st, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
-		Sets: engine.Sets{Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-			Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib}})
+		Sets:      sets})
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}

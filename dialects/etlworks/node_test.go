@@ -18,15 +18,9 @@ import (
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dialects/etlworks"
-	"github.com/sluiceio/sluice/dtl"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store/local"
-	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 const (
@@ -34,7 +28,7 @@ const (
 	address     = "http://127.0.0.1:9042"
 )
 
-var library = sync.OnceValues(func() (*dtl.Lib, error) { return stdlib.Lib() })
+var library = sync.OnceValues(engine.Standard)
 
 // got is a request that a receiver got.
 type got struct {
@@ -120,7 +114,7 @@ func (n *node) close() {
 
 // load reads the configuration with what stands in the store.
 func (n *node) load(ctx context.Context) (engine.Options, error) {
-	lib, err := library()
+	sets, err := library()
 	if err != nil {
 		return engine.Options{}, err
 	}
@@ -128,8 +122,7 @@ func (n *node) load(ctx context.Context) (engine.Options, error) {
 	more, finds := d.Stored(ctx, n.st)
 	c, others := config.Parse("test.conf.json", []byte(n.conf), config.Options{Environ: n.secrets, More: more})
 	finds.Add(others...)
-	sets := engine.Sets{Sources: sources.NewSet(sources.Standard()...), Systems: systems.NewSet(systems.Standard()...),
-		Transforms: transforms.NewSet(append(transforms.Standard(), d.Transforms...)...), Sinks: sinks.NewSet(sinks.Standard()...), Lib: lib}
+	sets = sets.With(d.Sources, d.Transforms, d.Sinks, d.Systems)
 	if !finds.HasErrors() {
 		finds.Add(engine.Check(ctx, c, sets)...)
 	}

@@ -19,19 +19,15 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dialects"
 	"github.com/sluiceio/sluice/dialects/membrane"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/jsrun"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 	"golang.org/x/tools/txtar"
 )
 
@@ -133,14 +129,11 @@ func (n *node) handler(w http.ResponseWriter, r *http.Request) {
 // open loads the folder and serves it.
 func (n *node) open() {
 	n.t.Helper()
-	lib, err := stdlib.Lib()
+	sets, err := engine.Standard()
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	sets := engine.Sets{
-		Sources: sources.NewSet(append(sources.Standard(), n.dialect.Sources...)...), Transforms: transforms.NewSet(append(transforms.Standard(), n.dialect.Transforms...)...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(append(systems.Standard(), n.dialect.Systems...)...), Lib: lib,
-	}
+	sets = sets.With(n.dialect.Sources, n.dialect.Transforms, n.dialect.Sinks, n.dialect.Systems)
 	c, finds := config.Load([]string{n.dir}, config.Options{Fronts: []config.Front{n.dialect.Front}, Env: map[string]*jsonpos.Node{"api": {Kind: jsonpos.String, Text: n.api.URL}},
 		Environ: []string{"SLUICE_SECRET_acme_secret=connector-secret", "SLUICE_SECRET_globex_secret=globex-hidden"}})
 	if !finds.HasErrors() {

@@ -14,33 +14,26 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// library is made once: it is immutable, and making it takes longer than most
+// standard is made once: it is immutable, and making it takes longer than most
 // tests.
-var library = sync.OnceValues(stdlib.Lib)
+var standard = sync.OnceValues(engine.Standard)
 
 func sets(t testing.TB) engine.Sets {
 	t.Helper()
-	lib, err := library()
+	sets, err := standard()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return engine.Sets{
-		Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-		Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib,
-	}
+	return sets
 }
 
 // noon is when tests take place; stores tick a second a version.

@@ -15,14 +15,10 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/dtl/stdlib"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/server"
-	"github.com/sluiceio/sluice/sinks"
-	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems"
-	"github.com/sluiceio/sluice/transforms"
 )
 
 // serve runs the node once, against a server of its files, and serves it.
@@ -48,7 +44,7 @@ func serve(t *testing.T) *httptest.Server {
 
 func open(t *testing.T, c *config.Config) *httptest.Server {
 	t.Helper()
-	lib, err := stdlib.Lib()
+	sets, err := engine.Standard()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,8 +54,7 @@ func open(t *testing.T, c *config.Config) *httptest.Server {
 	}
 	e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: st,
 		Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
-		Sets: engine.Sets{Sources: sources.NewSet(sources.Standard()...), Transforms: transforms.NewSet(transforms.Standard()...),
-			Sinks: sinks.NewSet(sinks.Standard()...), Systems: systems.NewSet(systems.Standard()...), Lib: lib}})
+		Sets:      sets})
 	if err != nil {
 		t.Fatal(err)
 	}
