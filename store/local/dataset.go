@@ -30,6 +30,8 @@ type dataset struct {
 
 	ixMu    sync.Mutex
 	indexes map[string]*secondary
+	names   []string // of all that are in the index, if named
+	named   bool
 	indexed atomic.Bool // there are any
 	hints   hints
 }

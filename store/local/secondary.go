@@ -32,13 +32,23 @@ func parseIndexRow(b []byte) (id uint32, upTo int64, ok bool) {
 	return id, upTo, !c.bad && n > 0
 }
 
-func (s *Store) indexNames(d *dataset) (names []string, err error) {
+// indexNames lists the indexes of a dataset, also those that nobody has ensured
+// since the store was opened.
+func (s *Store) indexNames(d *dataset) ([]string, error) {
+	d.ixMu.Lock()
+	defer d.ixMu.Unlock()
+	if d.named {
+		return slices.Clone(d.names), nil
+	}
 	prefix := dsKey(nil, keyIndex, d.id)
-	err = each(s.db, prefix, func(key, _ []byte) error {
-		names = append(names, string(key[len(prefix):]))
+	err := each(s.db, prefix, func(key, _ []byte) error {
+		d.names = append(d.names, string(key[len(prefix):]))
 		return nil
 	})
-	return names, err
+	if d.named = err == nil; !d.named {
+		d.names = nil
+	}
+	return slices.Clone(d.names), err
 }
 
 // loadNextIndex finds the greatest number of an index that has left a trace.
@@ -118,6 +128,7 @@ func (s *Store) addIndex(d *dataset, x *secondary) error {
 	}
 	x.id = s.nextIndex
 	s.nextIndex++
+	d.named, d.names = false, nil
 	return s.db.Set(indexKey(d.id, x.name), indexRow(x.id, x.upTo.Load()), pebble.NoSync)
 }
 
