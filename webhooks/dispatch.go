@@ -200,7 +200,7 @@ func (s *shift) start() time.Duration {
 		now := s.Now()
 		at := it.due
 		if rate := s.Queue.rate(); rate > 0 {
-			at = later(at, s.last.Add(time.Duration(float64(time.Second)/rate)))
+			at = later(at, s.last.Add(time.Duration(min(float64(time.Second)/rate, float64(longestAsked)))))
 		}
 		if at.After(now) {
 			return min(at.Sub(now), longestWait)

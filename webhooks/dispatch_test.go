@@ -175,3 +175,17 @@ func TestRedeliverWhileTrimmed(t *testing.T) {
 		}
 	})
 }
+
+// A rate that is as good as none is a rate all the same.
+func TestTinyRate(t *testing.T) {
+	inQueue(t, webhooks.Endpoint{KeepDelivered: 10, Rate: 1e-12}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
+		offer(t, q, st, 3)
+		for i := range 3 {
+			time.Sleep(time.Hour)
+			if n := a.times("e000") + a.times("e001") + a.times("e002"); n != i+1 {
+				t.Errorf("%d were sent on day %d", n, i)
+			}
+			time.Sleep(23 * time.Hour)
+		}
+	})
+}
