@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluiceio/sluice/entity"
 )
@@ -41,4 +42,17 @@ func FuzzForm(f *testing.F) {
 			t.Errorf("%q: %v %v", text, got, err)
 		}
 	})
+}
+
+// An address is sent as the line of a request can have it, whatever it holds.
+func TestRequestLine(t *testing.T) {
+	for address, want := range map[string]string{
+		"https://h/ü?q=☕&a b=c%20d": "/%C3%BC?q=%E2%98%95&a%20b=c%20d", "https://h?a=\"<x>\"": "/?a=%22%3Cx%3E%22", "https://h/a?b=c/d?e&f=+": "/a?b=c/d?e&f=+",
+	} {
+		e := &Endpoint{Method: "POST"}
+		q, err := e.request(t.Context(), &Delivery{}, &Target{URL: address}, time.Now())
+		if err != nil || q.URL.RequestURI() != want {
+			t.Errorf("%s: %s %v, want %s", address, q.URL.RequestURI(), err, want)
+		}
+	}
 }
