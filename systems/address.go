@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"github.com/sluiceio/sluice/internal/urlquery"
 )
 
 // address makes absolute addresses of what operations give: url_pattern, or
@@ -103,7 +105,7 @@ func withParams(raw string, params []param) (string, error) {
 	var parts []string
 	for p := range strings.SplitSeq(u.RawQuery, "&") {
 		if p != "" && !names(params, queryName(p)) {
-			parts = append(parts, escapeQuery(p))
+			parts = append(parts, urlquery.Escape(p))
 		}
 	}
 	for _, p := range params {
@@ -142,18 +144,4 @@ func names(params []param, name string) bool {
 		}
 	}
 	return false
-}
-
-// escapeQuery escapes what must not stand in a request line and leaves the
-// rest as somebody wrote it.
-func escapeQuery(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>`{}\\", c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-			continue
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

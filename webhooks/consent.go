@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/urlquery"
 )
 
 // Consent is that of a receiver to be sent to, as CloudEvents has it: it is asked
@@ -50,6 +52,7 @@ func (c *Consent) ask(ctx context.Context, e *Endpoint, t *Target, now time.Time
 	if err != nil {
 		return err
 	}
+	q.URL.RawQuery = urlquery.Escape(q.URL.RawQuery)
 	q.Header = http.Header{"User-Agent": {"sluice"}}
 	maps.Copy(q.Header, t.Header)
 	q.Header.Set("WebHook-Request-Origin", c.Origin)

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sluiceio/sluice/internal/urlquery"
 )
 
 // Endpoint is where deliveries go, and how.
@@ -151,7 +153,7 @@ func (e *Endpoint) request(ctx context.Context, d *Delivery, t *Target, now time
 	if err != nil || q.URL.Host == "" || q.URL.Scheme != "http" && q.URL.Scheme != "https" {
 		return nil, errors.New("the endpoint's url is not a valid address")
 	}
-	q.URL.RawQuery = inLine(q.URL.RawQuery)
+	q.URL.RawQuery = urlquery.Escape(q.URL.RawQuery)
 	q.Header = http.Header{"User-Agent": {"sluice"}}
 	maps.Copy(q.Header, t.Header)
 	maps.Copy(q.Header, d.Header)
@@ -166,20 +168,6 @@ func (e *Endpoint) request(ctx context.Context, d *Delivery, t *Target, now time
 	}
 	m := &Message{ID: d.ID, Time: now, Body: []byte(d.Body)}
 	return q, errors.Join(sign(q.Header, e.Scheme, m, t.Keys), sign(q.Header, e.Beside, m, t.BesideKeys))
-}
-
-// inLine is a query as the line of a request can have it; what is escaped already
-// stays.
-func inLine(query string) string {
-	var b strings.Builder
-	for _, c := range []byte(query) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte(`"<>`, c) >= 0 {
-			fmt.Fprintf(&b, "%%%02X", c)
-		} else {
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
 }
 
 // HasBody tells whether requests have one.

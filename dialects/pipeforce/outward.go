@@ -20,6 +20,7 @@ import (
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/urlquery"
 	"github.com/sluiceio/sluice/systems"
 )
 
@@ -302,6 +303,7 @@ func (x *exec) newRequest(ctx context.Context, method string, a args) (*http.Req
 			body = bytes.NewReader(payloadBytes(v))
 		}
 	}
+	u.RawQuery = urlquery.Escape(u.RawQuery)
 	q, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, sent, err
