@@ -110,7 +110,6 @@ type Store struct {
 	passing    sync.Mutex      // held by the compaction under way
 	compacting sync.Mutex      // held while files of the log change or must not
 	barren     map[uint32]bool // files that were rewritten in vain; guarded by compacting
-	pace       pace            // the writer's
 	writerDone chan struct{}
 	failed     error // the writer's: why it stopped
 	encoders   sync.Pool

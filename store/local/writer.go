@@ -3,7 +3,6 @@ package local
 import (
 	"errors"
 	"fmt"
-	"time"
 )
 
 const (
@@ -24,7 +23,6 @@ func (s *Store) runWriter() {
 		if !ok {
 			return
 		}
-		s.await()
 		g.reset()
 		g.add(p)
 		s.gatherMore(g)
@@ -66,7 +64,6 @@ func (s *Store) settle(g *group) {
 	for _, p := range g.accepted {
 		s.finish(p, err)
 	}
-	s.pace.answered(len(g.accepted), len(s.queue))
 	if err == nil && !g.empty() {
 		s.watches.tell(g.changed())
 		s.kickIndexer(g.sections)
@@ -86,9 +83,7 @@ func (s *Store) commit(g *group) error {
 	if len(frame) > maxBatch+maxBatch/8 {
 		return fmt.Errorf("a group of %d bytes cannot be written at once", len(frame))
 	}
-	begun := time.Now()
 	at, err := s.log.append(kind, frame)
-	s.pace.flush = time.Since(begun)
 	if err != nil {
 		return err
 	}
