@@ -8,9 +8,11 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"time"
 
 	"github.com/sluiceio/sluice/server"
+	"github.com/sluiceio/sluice/store/local"
 )
 
 type serveCmd struct {
@@ -37,6 +39,7 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 	}
 	defer ln.Close()
 	c.reached = cmp.Or(c.URL, "http://"+ln.Addr().String())
+	runtime.GOMAXPROCS(local.Processors())
 	// The node lives on while requests end: its context is not the signal's.
 	n, err := c.open(context.WithoutCancel(ctx), s)
 	if err != nil {

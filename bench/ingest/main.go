@@ -13,8 +13,11 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/pprof"
 	"time"
+
+	"github.com/sluiceio/sluice/store/local"
 )
 
 type options struct {
@@ -103,6 +106,7 @@ func oneRound(ctx context.Context, o options, n *node, hello *greeter, round int
 			return base, ours, err
 		}
 	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(local.Processors())) // as "sluice serve" does
 	n.flushes.count.Store(0)
 	n.flushes.nanos.Store(0)
 	ours, err = load.run(ctx, n.address, "/api/receivers/shop-order-event/entities")
