@@ -111,25 +111,24 @@ func (f *askFlags) ask(ctx context.Context, s *stdio, dir string) ([]told, error
 		return askNode(ctx, f.Node)
 	}
 	flags := nodeFlags{Dir: dir, Data: f.Data, Profile: f.Profile}
-	sets, err := standardSets()
-	if err != nil {
-		return nil, err
-	}
-	c, err := flags.read(ctx, s, sets, nil)
-	if err != nil {
-		return nil, err
-	}
-	o := engine.Options{Config: c, Sets: sets}
+	var o engine.Options
 	if made(flags.dataDir()) {
 		st, node, err := openFolder(flags.dataDir(), true)
 		switch {
 		case err != nil:
 			return nil, err
-		case st == nil:
+		case st == nil: // whatever the files say now
 			return askNode(ctx, node)
 		}
 		defer st.Close()
 		o.Store = st
+	}
+	var err error
+	if o.Sets, err = standardSets(); err != nil {
+		return nil, err
+	}
+	if o.Config, err = flags.read(ctx, s, o.Sets, nil); err != nil {
+		return nil, err
 	}
 	return explain(ctx, o)
 }

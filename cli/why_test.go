@@ -93,6 +93,13 @@ func TestWhyOfServedNode(t *testing.T) {
 	if now := serving(t, dir); now != address {
 		t.Errorf("the node is announced at %q after others failed to start, it is at %q", now, address)
 	}
+	// The node goes on with what it has, and is asked, whatever the files say now.
+	if err := os.WriteFile(filepath.Join(dir, "pipes", "all.conf.json"), []byte(`[{"_id": `), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, errs := run(t, "why", dir, "noisy"); status != 0 || !strings.Contains(out, because) {
+		t.Errorf("%d %q %q", status, out, errs)
+	}
 }
 
 func serving(t *testing.T, dir string) string {
