@@ -3,6 +3,7 @@ package pipes
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
@@ -107,8 +108,8 @@ func (r *run) incomplete(ctx context.Context) (why string, err error) {
 	if r.origin.Unpopulated {
 		return "what the source reads is not populated yet", nil
 	}
-	if gone, err := r.p.inputsGone(ctx); err != nil || gone {
-		return "what the source reads does not exist", err
+	if missing, err := r.p.missingInput(ctx); err != nil || missing != "" {
+		return fmt.Sprintf("dataset %q, which the source reads, does not exist", missing), err
 	}
 	if !r.careful() {
 		return "", nil
@@ -125,14 +126,16 @@ func (r *run) incomplete(ctx context.Context) (why string, err error) {
 	return "some entities could not be delivered, see " + RetryDataset(r.p.ID()), err
 }
 
-// inputsGone tells whether none of the datasets that the source reads exists: most
-// likely their names are misspelt.
-func (p *Pipe) inputsGone(ctx context.Context) (bool, error) {
-	in := p.Inputs()
-	for _, d := range in {
-		if _, _, err := p.env.Store.Head(ctx, d); !errors.Is(err, store.ErrNoDataset) {
-			return false, err
+// missingInput is a dataset that the source reads and that does not exist, "" if there
+// is none: most likely its name is misspelt, since those that pipes write are made
+// when these are loaded.
+func (p *Pipe) missingInput(ctx context.Context) (string, error) {
+	for _, d := range p.Inputs() {
+		if _, _, err := p.env.Store.Head(ctx, d); errors.Is(err, store.ErrNoDataset) {
+			return d, nil
+		} else if err != nil {
+			return "", err
 		}
 	}
-	return len(in) > 0, nil
+	return "", nil
 }

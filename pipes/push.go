@@ -117,7 +117,7 @@ func (in *Inlet) join(ctx context.Context, p Push) (*flow, error) {
 	case how == begins:
 		return in.begin(ctx, stored)
 	}
-	if err := in.p.sameDataset(ctx, at); err != nil {
+	if err := in.p.begunAlike(ctx, at); err != nil {
 		return nil, err
 	}
 	if f := in.flow; f != nil && f.at == at {

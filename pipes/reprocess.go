@@ -179,6 +179,13 @@ func (r *run) rewind(was *basis) {
 	}
 }
 
+// begunAlike tells whether the run that was cut short, if there is one, began with the
+// configuration that there is: then what it has seen are the ids that that one makes.
+// Where nothing is deleted that does not matter.
+func (r *run) begunAlike() bool {
+	return !r.p.tracksDeletions() || r.state.Basis == nil || r.state.Basis.Config == r.basis.Config
+}
+
 // Offsets of runs that read everything and delete nothing for its absence, unlike
 // those that begin with "".
 const beginning, beginningOfSeveral = "-1", "{}"

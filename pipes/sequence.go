@@ -57,7 +57,9 @@ type sequence struct {
 	// the sync began.
 	Generation string       `json:"generation,omitempty"`
 	Before     store.Offset `json:"before"`
-	rev        uint64
+	// Config is the digest of what decided the output then.
+	Config string `json:"config,omitempty"`
+	rev    uint64
 }
 
 func (p *Pipe) sequenceKey() string { return "push/" + p.ID() }
@@ -130,7 +132,7 @@ func (q sequence) after(p Push) sequence {
 
 // start is the beginning of a sequence in the place of another.
 func (p *Pipe) start(ctx context.Context, old sequence) (sequence, error) {
-	q := sequence{rev: old.rev, Before: store.Start}
+	q := sequence{rev: old.rev, Before: store.Start, Config: p.digest}
 	if p.Output() == "" {
 		return q, nil
 	}
@@ -142,14 +144,19 @@ func (p *Pipe) start(ctx context.Context, old sequence) (sequence, error) {
 	return q, err
 }
 
-// sameDataset refuses to go on if the sink's dataset is not that of the
+// begunAlike refuses to go on if the sink's dataset or the pipe is not that of the
 // beginning: what the sync has seen says nothing about it.
-func (p *Pipe) sameDataset(ctx context.Context, q sequence) error {
+func (p *Pipe) begunAlike(ctx context.Context, q sequence) error {
 	now, err := p.start(ctx, q)
-	if err == nil && now.Generation != q.Generation {
-		err = conflict("the dataset was made anew since sequence %q began", q.ID)
+	switch {
+	case err != nil:
+		return err
+	case now.Generation != q.Generation:
+		return conflict("the dataset was made anew since sequence %q began", q.ID)
+	case q.Config != "" && now.Config != q.Config:
+		return conflict("the configuration of the pipe has changed since sequence %q began", q.ID)
 	}
-	return err
+	return nil
 }
 
 // forgetSeen removes what a sequence has seen, but for the first kept pieces.

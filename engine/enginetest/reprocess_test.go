@@ -122,18 +122,21 @@ func TestRemadeAndEmptyDeletesNothing(t *testing.T) {
 
 // A source whose name is misspelt is no source that lost all it had.
 func TestMisspeltSourceDeletesNothing(t *testing.T) {
-	st := memory(t)
-	put(t, st, "in", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
-	conf := `[{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}}]`
-	e := open(t, st, parse(t, conf))
-	runPipe(t, e, false)
-	e = open(t, st, parse(t, strings.Replace(conf, `"in"`, `"inn"`, 1)))
-	p, _ := e.Pipe("out")
-	if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 0 || !stats.Kept {
-		t.Errorf("%+v: %v", stats, err)
-	}
-	put(t, st, "inn", entities(t, `{"_id": "1"}`), true)
-	if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 1 {
-		t.Errorf("%+v: %v", stats, err)
+	for _, source := range []string{`"dataset", "dataset": "in"`, `"union_datasets", "prefix_ids": false, "datasets": ["in", "more"]`,
+		`"merge_datasets", "datasets": ["in", "more"]`} {
+		st := memory(t)
+		put(t, st, "in", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
+		put(t, st, "more", entities(t, `{"_id": "3"}`), true)
+		conf := `[{"_id": "out", "type": "pipe", "source": {"type": ` + source + `}}]`
+		runPipe(t, open(t, st, parse(t, conf)), false)
+		e := open(t, st, parse(t, strings.Replace(conf, `"in"`, `"inn"`, 1)))
+		p, _ := e.Pipe("out")
+		if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 0 || !stats.Kept {
+			t.Errorf("%s: %+v: %v", source, stats, err)
+		}
+		put(t, st, "inn", entities(t, `{"_id": "1"}`), true)
+		if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 1 {
+			t.Errorf("%s: %+v: %v", source, stats, err)
+		}
 	}
 }
