@@ -261,6 +261,10 @@ func (s *shift) save(d *Delivery, a *Attempt) (*Notice, error) {
 			*d = after
 			return notice, nil
 		}
+		if errors.Is(err, store.ErrTooLarge) && len(d.Attempts) > 0 {
+			d.Attempts = nil // that it arrived counts for more than what was tried
+			continue
+		}
 		if s.ctx.Err() != nil || tries == mostSaves {
 			return nil, err
 		}

@@ -189,3 +189,30 @@ func TestTinyRate(t *testing.T) {
 		}
 	})
 }
+
+// cramped is a store that has room for deliveries, and none for what was tried.
+type cramped struct{ store.Store }
+
+func (s cramped) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
+	for _, w := range b.Writes {
+		for _, op := range w.Ops {
+			if attempts, _ := op.Entity.Get("attempts"); attempts.Len() > 0 {
+				return nil, fmt.Errorf("no room: %w", store.ErrTooLarge)
+			}
+		}
+	}
+	return s.Store.Append(ctx, b)
+}
+
+// A delivery that is so large that what was tried has no room beside it is not sent
+// again and again for that.
+func TestNoRoomForAttempts(t *testing.T) {
+	inQueue(t, webhooks.Endpoint{KeepDelivered: 10}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
+		st.Store = cramped{st.Store}
+		offer(t, q, st, 1)
+		time.Sleep(24 * time.Hour)
+		if d, err := q.Get(t.Context(), "e000"); err != nil || d.Status != webhooks.Delivered || a.times("e000") != 1 {
+			t.Errorf("%+v %v, sent %d times", d, err, a.times("e000"))
+		}
+	})
+}
