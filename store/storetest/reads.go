@@ -147,10 +147,24 @@ func testFind(t *testing.T, s store.Store) {
 	if err != nil || n != 1 {
 		t.Errorf("stopped after %d: %v", n, err)
 	}
-	info, err := s.Info(t.Context(), "d")
-	if err != nil || fmt.Sprint(info.Indexes) != "[k]" {
-		t.Errorf("indexes: %v %v", info.Indexes, err)
+	indexes := func(want string) {
+		t.Helper()
+		info, err := s.Info(t.Context(), "d")
+		if err != nil || fmt.Sprint(info.Indexes) != want {
+			t.Errorf("indexes: %v %v, want %s", info.Indexes, err, want)
+		}
 	}
+	indexes("[k]")
+	ix := store.Index{Name: "j", Keys: func(entity.Value, func([]byte)) {}}
+	if err := s.EnsureIndex(t.Context(), "d", ix); err != nil {
+		t.Fatal(err)
+	}
+	indexes("[j k]")
+	if err := s.Drop(t.Context(), "d"); err != nil {
+		t.Fatal(err)
+	}
+	Write(t, s, "d", put(t, `{"_id":"a"}`))
+	indexes("[]")
 }
 
 func testSubset(t *testing.T, s store.Store) {
