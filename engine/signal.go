@@ -11,12 +11,13 @@ import (
 func (e *Engine) listen(w store.Watch) {
 	defer w.Close()
 	readers := e.signalled()
+	c := newChooser(readers)
 	for {
 		changed, err := w.Next(e.ctx)
 		if err != nil {
 			return
 		}
-		e.signal(changed, readers)
+		e.signal(changed, c.choose(e, changed, readers))
 	}
 }
 

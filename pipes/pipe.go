@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
@@ -245,6 +247,15 @@ func (p *Pipe) Signalled() bool {
 	}
 	interval := p.Def.Pump.Node.Get("schedule_interval")
 	return p.Internal() && p.Def.Pump.Cron == "" && (interval == nil || p.Def.Pump.Interval >= 3600)
+}
+
+// Chooser returns what tells whether an entity that is new in a dataset is for the
+// pipe; nil if all may be.
+func (p *Pipe) Chooser(dataset string) func(e entity.Value) bool {
+	if s, ok := p.source.(sources.Choosy); ok && slices.Contains(p.Inputs(), dataset) {
+		return s.Chooses
+	}
+	return nil
 }
 
 // Interval is the time between scheduled runs, before jitter.

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
@@ -17,6 +18,12 @@ import (
 // no full runs.
 type Passing interface {
 	Passing() bool
+}
+
+// Choosy is the ability of sources that what is new in a dataset may be nothing for.
+type Choosy interface {
+	// Chooses tells whether an entity of the dataset is for it.
+	Chooses(e entity.Value) bool
 }
 
 // Consuming is the ability of sources that need what is behind a place in a
@@ -96,6 +103,11 @@ func (s *messageSource) Datasets() []string { return []string{s.topic.Dataset()}
 
 // SupportsSignalling implements Signalled.
 func (s *messageSource) SupportsSignalling() (on, given bool) { return s.cfg.Signals, true }
+
+// Chooses implements Choosy.
+func (s *messageSource) Chooses(e entity.Value) bool {
+	return !entity.Deleted(e) && s.pattern.Match(messages.Key(e))
+}
 
 func (s *messageSource) startKey() string { return "message-start/" + s.pipe }
 

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
-	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 )
@@ -70,7 +69,7 @@ func (r *messageReader) page(ctx context.Context, q *store.Query) error {
 		return err
 	}
 	for _, e := range page.Entities {
-		if !entity.Deleted(e) && r.s.pattern.Match(messages.Key(e)) && !r.take(e) {
+		if r.s.Chooses(e) && !r.take(e) {
 			return nil
 		}
 	}

@@ -40,6 +40,7 @@ type messageReader interface {
 	sources.Inputs
 	sources.Passing
 	sources.Consuming
+	sources.Choosy
 	SupportsSignalling() (on, given bool)
 	Load(ctx context.Context) error
 }
