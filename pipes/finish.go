@@ -40,6 +40,9 @@ func (r *run) whole(ctx context.Context) (f sinks.Finish, err error) {
 	}
 	if f.SourcePopulated, err = r.sourcePopulated(ctx); err == nil {
 		r.kept, err = r.incomplete(ctx)
+		if r.refilled = r.refills && !f.SourcePopulated; r.refilled && r.kept == "" {
+			r.kept = "what the source reads was made anew and is not populated yet"
+		}
 		f.Incomplete = r.kept != ""
 	}
 	return f, err

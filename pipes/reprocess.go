@@ -134,6 +134,12 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 	was := r.state.Basis
 	causes := p.causes(was, r.basis)
 	r.moved = r.moved || was == nil || len(causes) > 0 || was.Config != r.basis.Config
+	if r.state.Refill && p.reprocesses() {
+		populated, err := r.sourcePopulated(ctx)
+		if err != nil || populated {
+			return populated, err
+		}
+	}
 	if len(causes) == 0 {
 		return false, nil
 	}
@@ -224,7 +230,7 @@ func (r *run) toBackground() bool {
 func (r *run) synced(next *state) {
 	next.Basis = r.basis
 	if r.kind == sinks.Full {
-		next.OutOfSync, next.Rescan = nil, ""
+		next.OutOfSync, next.Rescan, next.Refill = nil, "", r.refilled
 	}
 }
 

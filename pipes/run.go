@@ -56,9 +56,12 @@ type run struct {
 	kept    string        // why nothing is deleted for its absence
 	stopped string        // what ended it early, if it was a person or the node's end
 	remade  bool          // an input was
-	beside  bool          // it is a rescan beside incremental runs
-	besides besideRun     // … and how far it has come, as saved
-	about   sinks.Run     // … and what its writer is told
+	// refills tells that the run is a full one because an input was made anew, refilled
+	// that that is not populated yet.
+	refills, refilled bool
+	beside            bool      // it is a rescan beside incremental runs
+	besides           besideRun // … and how far it has come, as saved
+	about             sinks.Run // … and what its writer is told
 }
 
 // Run runs the pump once: reads what is new, or everything if full is asked

@@ -38,6 +38,9 @@ type state struct {
 	// Rescan begins with rescanWanted if a rescan in the background is, and goes on
 	// with which one; else it is "".
 	Rescan string `json:"rescan,omitempty"`
+	// Refill tells that the last full run could not delete, since its source had been
+	// made anew and was not populated yet.
+	Refill bool `json:"refill,omitempty"`
 	// Subset is the dataset of which the source reads a subset, if it does: what has
 	// left the subset behind Offset must stay to be read.
 	Subset string `json:"subset,omitempty"`

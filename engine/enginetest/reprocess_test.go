@@ -140,3 +140,36 @@ func TestMisspeltSourceDeletesNothing(t *testing.T) {
 		}
 	}
 }
+
+// With automatic reprocessing the full run for a source that was made anew deletes
+// only when that is populated again; until then it may be filled.
+func TestRemadeIsReprocessedWhenPopulated(t *testing.T) {
+	st := memory(t)
+	put(t, st, "in", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
+	e := open(t, st, parse(t, `[{"_id": "out", "type": "pipe", "reprocessing_policy": "automatic", "source": {"type": "dataset", "dataset": "in"}}]`))
+	runPipe(t, e, false)
+	if err := st.Drop(t.Context(), "in"); err != nil {
+		t.Fatal(err)
+	}
+	p, _ := e.Pipe("out")
+	for i, step := range []struct {
+		fill      string
+		populated bool
+		kind      string
+		deleted   int
+	}{
+		{`{"_id": "3"}`, false, "full", 0},
+		{`{"_id": "1"}`, false, "incremental", 0},
+		{`{"_id": "4"}`, true, "full", 1},
+		{`{"_id": "5"}`, true, "incremental", 0},
+	} {
+		put(t, st, "in", entities(t, step.fill), step.populated)
+		stats, err := p.Run(t.Context(), false)
+		if err != nil || stats.Kind != step.kind || stats.Deleted != step.deleted {
+			t.Errorf("step %d: %+v: %v", i+1, stats, err)
+		}
+	}
+	if got := live(t, st, "out"); strings.Count(got, "_id") != 4 || strings.Contains(got, `"2"`) {
+		t.Error(got)
+	}
+}
