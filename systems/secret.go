@@ -37,8 +37,10 @@ func HasSecret(s string) bool {
 // keyring resolves the secrets of one call and remembers them, so that none
 // of them leaves in an error.
 type keyring struct {
-	find SecretFunc
-	seen []string
+	find  SecretFunc
+	seen  []string
+	forms []string // ways to write the first of what was seen, the longest first
+	of    int      // how many those are of
 }
 
 func (k *keyring) get(name string) (string, bool) {
@@ -85,12 +87,15 @@ const hidden = "***"
 // an address, of JSON or of a page: answers repeat what they were sent. The longest
 // goes first, since one secret may contain another.
 func (k *keyring) redact(s string) string {
-	texts := slices.Clone(k.seen)
-	slices.SortFunc(texts, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
-	for _, v := range texts {
-		for _, form := range written(v) {
-			s = strings.ReplaceAll(s, form, hidden)
+	if k.of != len(k.seen) { // made once, since one call redacts dozens of texts
+		k.forms, k.of = nil, len(k.seen)
+		for _, v := range k.seen {
+			k.forms = append(k.forms, written(v)...)
 		}
+		slices.SortStableFunc(k.forms, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	}
+	for _, form := range k.forms {
+		s = strings.ReplaceAll(s, form, hidden)
 	}
 	return s
 }
