@@ -213,6 +213,9 @@ func (s *webhookSource) Event(q Request, kept *webhooks.Request, a *entity.Arena
 	name := id
 	if name == "" {
 		name = kept.ID
+		if u, ok := s.scheme.(webhooks.Unnamed); ok {
+			id = u.Known(&webhooks.Message{Header: q.Header, Body: q.Body})
+		}
 	}
 	o := a.NewObject(6)
 	o.Add(entity.IDKey, entity.NewString(name))

@@ -107,17 +107,9 @@ func (stripe) Verify(m *Message, keys Keys, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	var t string
-	var sigs []string
-	for part := range strings.SplitSeq(given, ",") {
-		switch name, value, _ := strings.Cut(strings.TrimSpace(part), "="); {
-		case name == "t" && t != "":
-			return refused("%s has two times", stripeHeader)
-		case name == "t":
-			t = value
-		case name == "v1":
-			sigs = append(sigs, value)
-		}
+	t, sigs, err := readStripe(given)
+	if err != nil {
+		return err
 	}
 	if err := fresh(t, now); err != nil {
 		return err
@@ -125,8 +117,32 @@ func (stripe) Verify(m *Message, keys Keys, now time.Time) error {
 	return anyOf(sigs, keys, func(k string) string { return sha256Hex(k, []byte(t+"."), m.Body) })
 }
 
+// readStripe takes a header apart: its time, and its signatures.
+func readStripe(given string) (t string, sigs []string, err error) {
+	for part := range strings.SplitSeq(given, ",") {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(part), "="); {
+		case name == "t" && t != "":
+			return "", nil, refused("%s has two times", stripeHeader)
+		case name == "t":
+			t = value
+		case name == "v1":
+			sigs = append(sigs, value)
+		}
+	}
+	return t, sigs, nil
+}
+
 // ID implements Scheme: it stands in the body.
 func (stripe) ID(*Message) string { return "" }
+
+// Known implements Unnamed.
+func (stripe) Known(m *Message) string {
+	t, _, _ := readStripe(m.Header.Get(stripeHeader)) // it was verified
+	return signedAt(t, m.Body)
+}
+
+// signedAt names a body by the time at which it was signed.
+func signedAt(t string, body []byte) string { return "signed:" + sha256Hex("", []byte(t+"."), body) }
 
 // most is how many signatures of one message are looked at.
 const most = 20
@@ -183,3 +199,6 @@ func (slack) Verify(m *Message, keys Keys, now time.Time) error {
 
 // ID implements Scheme: it stands in the body.
 func (slack) ID(*Message) string { return "" }
+
+// Known implements Unnamed.
+func (slack) Known(m *Message) string { return signedAt(m.Header.Get(slackTime), m.Body) }

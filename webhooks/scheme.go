@@ -78,6 +78,13 @@ type Scheme interface {
 	ID(m *Message) string
 }
 
+// Unnamed is the ability of schemes that sign a time and no id: a message that comes
+// again as it was is known by what was signed, in which nobody can change anything.
+type Unnamed interface {
+	// Known is by what it is known. It is asked of messages that are verified.
+	Known(m *Message) string
+}
+
 // Tolerance is how far from now, before or after, a signed time may lie.
 const Tolerance = 5 * time.Minute
 

@@ -174,3 +174,47 @@ func TestWebhookFailsNowAndThen(t *testing.T) {
 		}
 	})
 }
+
+// Where a time is signed and no id, a request that comes again as it was has no
+// effect, whatever is written beside its signature; one that is signed anew has.
+func TestReplayWithoutID(t *testing.T) {
+	for scheme, header := range map[string]string{"stripe": "Stripe-Signature", "slack": "X-Slack-Signature"} {
+		c := hookConfig(t, fmt.Sprintf(`[{"_id": "in", "type": "pipe", "source": {"type": "webhook", "signature": %q, "secret": "$SECRET(key)"}}]`, scheme))
+		st := memory(t)
+		e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: st, Sets: sets(t)})
+		must(t, err)
+		in, err := e.Inlet(t.Context(), "in")
+		must(t, err)
+		p, _ := e.Pipe("in")
+		hook, _ := p.Hook()
+		s, err := webhooks.New(scheme, "")
+		must(t, err)
+		now, body := time.Now(), []byte(`{"n": 1}`)
+		post := func(at time.Time, beside string) {
+			t.Helper()
+			h, err := s.Sign(&webhooks.Message{Time: at, Body: body}, webhooks.Keys{hookSecret})
+			must(t, err)
+			h.Set("Content-Type", "application/json")
+			h.Set(header, h.Get(header)+beside)
+			must(t, in.ReceiveHook(t.Context(), hook, sources.Request{Header: h, Body: body, Method: http.MethodPost}, entity.NewArena()))
+		}
+		live := func() int64 {
+			info, err := st.Info(t.Context(), "in")
+			must(t, err)
+			return info.Live
+		}
+		post(now, "")
+		post(now, "")
+		if scheme == "stripe" {
+			post(now, ",v1=00,v0=x")
+		}
+		if n := live(); n != 1 {
+			t.Errorf("%s: %d events of one", scheme, n)
+		}
+		post(now.Add(time.Second), "")
+		if n := live(); n != 2 {
+			t.Errorf("%s: %d events of two", scheme, n)
+		}
+		e.Close()
+	}
+}
