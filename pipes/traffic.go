@@ -19,8 +19,8 @@ const (
 	// aside is how long a pump steps aside before a batch at most: what it
 	// still gets done is a hundred entities in that time, and more if it reads
 	// larger batches.
-	aside = 20 * time.Millisecond
-	look  = 4 * time.Millisecond
+	aside = 10 * time.Millisecond
+	look  = 2 * time.Millisecond
 )
 
 func (t *Traffic) enter() {

@@ -70,6 +70,7 @@ func (l *load) body(i int) []byte {
 // result is what a round came to.
 type result struct {
 	rate       float64 // requests a second
+	whole      float64 // the same until the last one had come through all pipes
 	p50, p99   time.Duration
 	downstream int // entities that had come through all pipes when the last request was answered
 	requests   int

@@ -109,6 +109,7 @@ func oneRound(ctx context.Context, o options, n *node, hello *greeter, round int
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(local.Processors())) // as "sluice serve" does
 	n.flushes.count.Store(0)
 	n.flushes.nanos.Store(0)
+	begun := time.Now()
 	ours, err = load.run(ctx, n.address, "/api/receivers/shop-order-event/entities")
 	pprof.StopCPUProfile()
 	if err != nil {
@@ -119,5 +120,7 @@ func oneRound(ctx context.Context, o options, n *node, hello *greeter, round int
 		return base, ours, err
 	}
 	ours.downstream -= (round + 1) * o.requests
-	return base, ours, n.drain(ctx, (round+2)*o.requests)
+	err = n.drain(ctx, (round+2)*o.requests)
+	ours.whole = float64(o.requests) / time.Since(begun).Seconds()
+	return base, ours, err
 }

@@ -8,7 +8,7 @@ import (
 
 // report gathers the rounds.
 type report struct {
-	ratios, base, ours, through        []float64
+	ratios, whole, base, ours, through []float64
 	together                           []float64 // requests a flush
 	baseCPU, oursCPU                   []time.Duration
 	flush                              []time.Duration
@@ -17,6 +17,7 @@ type report struct {
 
 func (r *report) add(base, ours result) {
 	r.ratios = append(r.ratios, ours.rate/base.rate)
+	r.whole = append(r.whole, ours.whole/base.rate)
 	r.base, r.ours = append(r.base, base.rate), append(r.ours, ours.rate)
 	r.through = append(r.through, float64(ours.downstream)/float64(ours.requests))
 	r.together, r.flush = append(r.together, float64(ours.requests)/float64(ours.flushes)), append(r.flush, ours.flush)
@@ -36,7 +37,7 @@ func (r *report) print(o options) {
 	fmt.Printf("  hello world                 %6.0f requests/s   p50 %6.2f ms   p99 %6.2f ms   CPU %6.1f µs\n", middle(r.base), ms(r.baseP50), ms(r.baseP99), 1000*ms(r.baseCPU))
 	fmt.Printf("  sluice                      %6.0f requests/s   p50 %6.2f ms   p99 %6.2f ms   CPU %6.1f µs\n", middle(r.ours), ms(r.oursP50), ms(r.oursP99), 1000*ms(r.oursCPU))
 	fmt.Printf("  a flush                     %6.1f requests     %6.2f ms\n", middle(r.together), ms(r.flush))
-	fmt.Printf("  through all pipes by then   %.0f %%\n", 100*middle(r.through))
+	fmt.Printf("  through all pipes by then   %.0f %%, counted until all are: %.2f of hello world\n", 100*middle(r.through), middle(r.whole))
 }
 
 func quartiles(list []float64) (q1, median, q3 float64) {
