@@ -1,6 +1,7 @@
 package pipeforce
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -155,7 +156,7 @@ const mostRefusals = 64
 // refused has a request kept that is not taken in. The caller does not wait for
 // it: the time of the answer would tell that it was refused.
 func (s *service) refused(c *call, why string, hook *webhook) {
-	c.kept.Body = c.kept.Body[:min(len(c.kept.Body), keptOfRefused)]
+	c.kept.Body = bytes.Clone(c.kept.Body[:min(len(c.kept.Body), keptOfRefused)])
 	select {
 	case s.refusals <- refusal{c.kept, why, hook}:
 	default:

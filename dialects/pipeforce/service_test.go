@@ -25,6 +25,7 @@ import (
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 // bareNode is a node that has a store, and a clock that is set by hand.
@@ -234,5 +235,14 @@ func TestFileNames(t *testing.T) {
 	want := []string{"error: .pi.yaml: the file has no name", "warning: almost.pi.yml: the file is not read: pipelines end in .pi.yaml"}
 	if len(pipes) != 1 || !slices.Equal(told, want) {
 		t.Errorf("%d pipes, %q", len(pipes), told)
+	}
+}
+
+// Of requests that are refused and wait to be kept no more is in memory than is kept.
+func TestRefusedAreSmall(t *testing.T) {
+	s := &service{refusals: make(chan refusal, 1)}
+	s.refused(&call{kept: &webhooks.Request{Body: make([]byte, ceiling)}}, "no", nil)
+	if r := <-s.refusals; len(r.kept.Body) != keptOfRefused || cap(r.kept.Body) > 2*keptOfRefused {
+		t.Errorf("%d bytes of %d", len(r.kept.Body), cap(r.kept.Body))
 	}
 }
