@@ -293,10 +293,13 @@ func (x *exec) ofMessage(all []messages.Message) {
 		x.body = entity.NewList(bodies...)
 		x.ids.message = all[0].ID
 	}
-	if c, _ := x.body.Get("correlationId"); c.Kind() == entity.String {
-		x.ids.correlation = string([]byte(c.Text()))
+	x.ids.correlation, x.ids.trace = name(x.body, "correlationId"), name(x.body, "traceId")
+}
+
+// name is a member that names something; "" if it is none, or too long for one.
+func name(of entity.Value, key string) string {
+	if text := str(of, key); len(text) <= mostToken {
+		return strings.Clone(text)
 	}
-	if t, _ := x.body.Get("traceId"); t.Kind() == entity.String {
-		x.ids.trace = string([]byte(t.Text()))
-	}
+	return ""
 }

@@ -246,3 +246,14 @@ func TestRefusedAreSmall(t *testing.T) {
 		t.Errorf("%d bytes of %d", len(r.kept.Body), cap(r.kept.Body))
 	}
 }
+
+// What a message says of its call is taken for that only if it can be.
+func TestIDsOfMessages(t *testing.T) {
+	for long, want := range map[string]string{"6936bd:efg35ee": "6936bd:efg35ee", strings.Repeat("x", mostToken+1): ""} {
+		x := &exec{program: &program{}}
+		x.ofMessage([]messages.Message{{Body: entity.NewDict(text("correlationId", long), text("traceId", long))}})
+		if x.ids.correlation != want || x.ids.trace != want {
+			t.Errorf("%.20s: %.20q and %.20q", long, x.ids.correlation, x.ids.trace)
+		}
+	}
+}
