@@ -21,6 +21,8 @@ type mergeRunner struct {
 	full  int64 // number of the full run; 0 as long as nothing was read
 	epoch int64 // number of the one that it goes on with
 	some  bool  // something was read
+	// missing tells that one of the datasets does not exist: its name may be misspelt.
+	missing bool
 	// a holds a batch, the others what is needed to make it.
 	a, scratch, swept *entity.Arena
 }
@@ -57,6 +59,8 @@ func (r *mergeRunner) run(ctx context.Context, yield func(*entity.Batch, error) 
 		return nil
 	case !r.some && r.since == "" && !r.m.empty:
 		return ErrEmpty
+	case r.missing:
+		return nil // what is only remembered may be there under another name
 	default:
 		return r.sweep(ctx, yield)
 	}
@@ -79,6 +83,7 @@ func (r *mergeRunner) dataset(ctx context.Context, rank int, yield func(*entity.
 	id := r.m.ids[rank]
 	info, err := r.m.store.Info(ctx, id)
 	if errors.Is(err, store.ErrNoDataset) {
+		r.missing = true
 		return true, nil
 	}
 	if err != nil {

@@ -123,19 +123,20 @@ func TestRemadeAndEmptyDeletesNothing(t *testing.T) {
 // A source whose name is misspelt is no source that lost all it had.
 func TestMisspeltSourceDeletesNothing(t *testing.T) {
 	for _, source := range []string{`"dataset", "dataset": "in"`, `"union_datasets", "prefix_ids": false, "datasets": ["in", "more"]`,
-		`"merge_datasets", "datasets": ["in", "more"]`} {
+		`"merge_datasets", "datasets": ["in", "more"]`, `"merge", "version": 2, "identity": "first", "datasets": ["in i", "more m"]`} {
 		st := memory(t)
 		put(t, st, "in", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
 		put(t, st, "more", entities(t, `{"_id": "3"}`), true)
 		conf := `[{"_id": "out", "type": "pipe", "source": {"type": ` + source + `}}]`
 		runPipe(t, open(t, st, parse(t, conf)), false)
-		e := open(t, st, parse(t, strings.Replace(conf, `"in"`, `"inn"`, 1)))
+		before := strings.Count(live(t, st, "out"), "\n")
+		e := open(t, st, parse(t, strings.NewReplacer(`"in"`, `"inn"`, `"in i"`, `"inn i"`).Replace(conf)))
 		p, _ := e.Pipe("out")
-		if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 0 || !stats.Kept {
+		if stats, err := p.Run(t.Context(), true); err != nil || strings.Count(live(t, st, "out"), "\n") != before || !stats.Kept {
 			t.Errorf("%s: %+v: %v", source, stats, err)
 		}
 		put(t, st, "inn", entities(t, `{"_id": "1"}`), true)
-		if stats, err := p.Run(t.Context(), true); err != nil || stats.Deleted != 1 {
+		if stats, err := p.Run(t.Context(), true); err != nil || strings.Count(live(t, st, "out"), "\n") != before-1 || stats.Kept {
 			t.Errorf("%s: %+v: %v", source, stats, err)
 		}
 	}
