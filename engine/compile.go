@@ -48,7 +48,9 @@ func compile(ctx context.Context, o Options) (*graph, diag.List) {
 					finds.Add(o.Sets.Kinds.Pipe(c.ID, c.Effective)...)
 				}
 			}
-		case c.Type != "metadata" && !strings.HasPrefix(c.Type, "system:"):
+		case c.Type == "metadata":
+			finds.Add(checkMetadata(c)...)
+		case !strings.HasPrefix(c.Type, "system:"):
 			finds.Add(unknownType(c))
 		}
 	}

@@ -119,7 +119,8 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	p.sink, more = p.env.Sinks.Build(sinks.Env{
 		PipeID: p.ID(), Node: p.Def.Sink, Pipe: pipe, Store: p.env.Store, Lib: p.env.Lib, DTL: opts,
 		Endpoint: receiver, System: p.env.System, Now: p.env.Now, Secret: p.env.Secret, Transport: p.env.Transport,
-		IndexIDs: p.env.Metadata.Get("global_defaults").Get("always_index_ids").IsTrue(),
+		MaxEntityBytes: int(firstNumber(0, p.env.Metadata.Get("global_defaults").Get("max_entity_bytes_size"))),
+		IndexIDs:       p.env.Metadata.Get("global_defaults").Get("always_index_ids").IsTrue(),
 	})
 	finds.Add(more...)
 	if pr, ok := p.transform.(transforms.Programmer); ok {

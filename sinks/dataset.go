@@ -31,7 +31,7 @@ type datasetConfig struct {
 	BitsetInterval    int           `spec:"bitset_commit_interval" default:"1000000" doc:"Accepted for compatibility: every batch is committed as a whole."`
 	PreventVersions   *jsonpos.Node `spec:"prevent_multiple_versions" kind:"boolean|string" enum:"ignore" doc:"True fails the run when an entity that exists would change; ignore leaves the first version in place."`
 	SuppressFiltered  bool          `spec:"suppress_filtered" doc:"Whether filtered entities are dropped instead of deleting what is stored. Unless given it is true in full runs from a dataset without previous versions."`
-	MaxEntityBytes    int           `spec:"max_entity_bytes_size" default:"104857600" min:"1" doc:"Bytes an entity may have."`
+	MaxEntityBytes    int           `spec:"max_entity_bytes_size" default:"104857600" min:"1" doc:"Bytes an entity may have; unless given the node's, else 104857600, which is also the most."`
 }
 
 func datasetType() Type {
@@ -79,6 +79,9 @@ func buildDataset(c any, env Env) (Sink, diag.List) {
 	}
 	s.onLoad = s.populates == "onload" || env.Endpoint && autoPopulates(env.Pipe) && s.populates != "never"
 	s.prevent = preventOf(cfg.PreventVersions)
+	if env.MaxEntityBytes > 0 && !systems.Has(env.Node, "max_entity_bytes_size") {
+		cfg.MaxEntityBytes = env.MaxEntityBytes
+	}
 	if systems.Has(env.Node, "suppress_filtered") {
 		s.suppress = &cfg.SuppressFiltered
 	}

@@ -191,6 +191,8 @@ type Env struct {
 	Endpoint bool
 	// System returns a system of the configuration, nil if there is none.
 	System func(id string) systems.System
+	// MaxEntityBytes is the node's max_entity_bytes_size; 0 if it has none.
+	MaxEntityBytes int
 	// IndexIDs tells that datasets have the index "$ids" unless they say
 	// otherwise.
 	IndexIDs bool
