@@ -16,12 +16,12 @@ type rowSet struct {
 	text []byte // keys, each with its row behind it
 }
 
-type rowPlace struct{ key, row, end uint32 }
+type rowPlace struct{ key, row, end int }
 
 func (s *rowSet) set(key, row []byte) {
-	at := uint32(len(s.text))
+	at := len(s.text)
 	s.text = append(append(s.text, key...), row...)
-	s.rows = append(s.rows, rowPlace{key: at, row: at + uint32(len(key)), end: uint32(len(s.text))})
+	s.rows = append(s.rows, rowPlace{key: at, row: at + len(key), end: len(s.text)})
 }
 
 func (s *rowSet) empty() bool { return len(s.rows) == 0 }
