@@ -47,6 +47,7 @@ type state struct {
 	depth         int
 	secrets       []string // handed out so far, to be kept out of messages
 	free          []*Call
+	mac           *mac    // nil until there was one
 	probe         *prober // what the fail-open probe learns from, or nil
 	scope         *scope
 	out           []byte
@@ -58,20 +59,21 @@ type state struct {
 const checkEvery = 1000
 
 func (st *state) reset(ctx context.Context, t *Template, vars Vars, h *Host) {
-	*st = state{ctx: ctx, t: t, vars: vars, host: h, out: st.out[:0], free: st.free,
+	*st = state{ctx: ctx, t: t, vars: vars, host: h, out: st.out[:0], free: st.free, mac: st.mac,
 		steps: t.opt.Limits.Steps, memory: t.opt.Limits.Memory, check: min(checkEvery, t.opt.Limits.Steps)}
 	if ctx.Err() != nil {
 		st.ended()
 	}
 }
 
-// release forgets everything a pooled state should not keep alive.
+// release forgets everything a pooled state should not keep alive. The key of the
+// last HMAC stays: it is the template's, as its secrets are.
 func (st *state) release() {
 	out := st.out
 	if cap(out) > 64<<10 {
 		out = nil
 	}
-	*st = state{out: out[:0], free: st.free[:min(len(st.free), 8)]}
+	*st = state{out: out[:0], free: st.free[:min(len(st.free), 8)], mac: st.mac}
 }
 
 func (st *state) failure() error {
