@@ -49,7 +49,7 @@ func compile(ctx context.Context, o Options) (*graph, diag.List) {
 				}
 			}
 		case c.Type == "metadata":
-			finds.Add(checkMetadata(c)...)
+			finds.Add(checkMetadata(c, o.Config.Metadata())...)
 		case !strings.HasPrefix(c.Type, "system:"):
 			finds.Add(unknownType(c))
 		}

@@ -71,5 +71,12 @@ type tasks struct {
 }
 
 // checkMetadata looks for what is misspelt: a default that is not there guards
-// nothing.
-func checkMetadata(c *config.Component) diag.List { return spec.Decode(c.Effective, new(metadata)) }
+// nothing. Of several only the one in force counts.
+func checkMetadata(c *config.Component, inForce *jsonpos.Node) diag.List {
+	finds := spec.Decode(c.Effective, new(metadata))
+	if c.Effective != inForce {
+		finds.Add(diag.Finding{Rule: "config/second-metadata", Severity: diag.Warning, Span: c.Effective.Get("type").Span,
+			Message: "the node has its metadata already: this one has no effect", Help: "put all of it into one object"})
+	}
+	return finds
+}

@@ -51,7 +51,11 @@ func Rules() []Rule {
 		{"kind/event-unverified", diag.Error, "check a signature over request_body with secret(), or at least a secret header: anybody on the network can post here otherwise",
 			[]string{"event"}, func(p *Pipe) (jsonpos.Span, string, bool) {
 				_, receiver := p.Receiver()
-				return p.span("source"), "an event receiver must verify its caller: there is no validation_expression",
+				lacks := "there is no validation_expression"
+				if p.text("source", "type") == "webhook" {
+					lacks = `its signature is "none"`
+				}
+				return p.span("source"), "an event receiver must verify its caller: " + lacks,
 					receiver && p.text("source", "validation_expression") == "" && !p.signed()
 			}},
 		{"kind/event-looks-up", diag.Error, "look things up in a pipe of its own, called -event2: a slow vendor would block the receiver",
