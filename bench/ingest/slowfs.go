@@ -40,7 +40,9 @@ type slowFile struct {
 func (f slowFile) Sync() error {
 	start := time.Now()
 	if f.fs.latency > 0 {
-		time.Sleep(f.fs.latency)
+		if err := block(f.fs.latency); err != nil {
+			return err
+		}
 	}
 	err := f.File.Sync()
 	f.fs.flushes.count.Add(1)
