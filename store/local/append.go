@@ -81,7 +81,7 @@ func (s *Store) Append(ctx context.Context, b *store.Batch) (store.Pending, erro
 	if p.size > maxBatch {
 		return nil, fmt.Errorf("the batch has more than %d bytes: %w", maxBatch, store.ErrTooLarge)
 	}
-	if p.says() {
+	if p.says() || s.unsure.Load() {
 		return p, s.submit(ctx, p)
 	}
 	return p, s.answer(p)
@@ -100,7 +100,8 @@ func (p *pending) says() bool {
 }
 
 // answer finishes a batch of which everything stands there already, and is on
-// the disk: the writer need not be asked.
+// the disk: the writer need not be asked, unless a restart might find something
+// else there, which it would have to cut off first.
 func (s *Store) answer(p *pending) error {
 	if s.o.ReadOnly {
 		return errReadOnly

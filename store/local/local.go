@@ -106,6 +106,7 @@ type Store struct {
 
 	queue      chan *pending
 	underway   atomic.Int64    // batches that were handed over and are not settled
+	unsure     atomic.Bool     // a restart may find what was refused last
 	tasks      chan func()     // what the writer does between groups
 	passing    sync.Mutex      // held by the compaction under way
 	compacting sync.Mutex      // held while files of the log change or must not

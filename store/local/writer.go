@@ -61,6 +61,7 @@ func (s *Store) gatherMore(g *group) {
 // settle makes the group durable and tells everybody.
 func (s *Store) settle(g *group) {
 	err := s.commit(g)
+	s.unsure.Store(err != nil)
 	for _, p := range g.accepted {
 		s.finish(p, err)
 	}

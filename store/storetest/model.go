@@ -135,12 +135,16 @@ func (m *Model) place(r *rand.Rand, dataset string, op store.Op) store.Op {
 		}
 		return op
 	}
-	at := m.next[dataset] + max(0, r.IntN(6)-3)
+	from := m.next[dataset]
+	at := from + max(0, r.IntN(6)-3)
 	if r.IntN(100) == 0 {
 		at += r.IntN(10000)
 	}
 	m.next[dataset] = at + 1
-	op.Place = &store.Place{At: store.Offset(at), Previous: store.Offset(at - 1 - r.IntN(3))}
+	op.Place = &store.Place{At: store.Offset(at), Previous: store.Start}
+	if at > from { // where nothing ever stands, as it was removed before it could be copied
+		op.Place.Previous = store.Offset(at - 1)
+	}
 	return op
 }
 
