@@ -17,33 +17,50 @@ import (
 // receive takes in posted entities: it judges the request on its raw bytes,
 // and answers 200 only when the entities survive a power cut.
 func (s *server) receive(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("pipe")
-	p, ok := s.engine.Pipe(id)
+	p, receiver, ok := s.receiver(w, r)
 	if !ok {
-		fail(w, http.StatusNotFound, "there is no pipe "+strconv.Quote(id))
-		return
-	}
-	receiver, ok := p.Receiver()
-	if !ok {
-		fail(w, http.StatusMethodNotAllowed, "the pipe takes no posts")
 		return
 	}
 	in := s.intakes.get()
 	defer s.intakes.put(in)
 	if hook, ok := p.Hook(); ok {
-		s.receiveHook(w, r, id, hook, in)
+		s.receiveHook(w, r, p.ID(), hook, in)
 		return
 	}
+	if s.admit(w, r, p.ID(), receiver, in) {
+		entities, err := receiver.Decode(in.body, in.arena)
+		s.store(w, r, p.ID(), in, entities, err)
+	}
+}
+
+// receiver is the pipe that entities are posted to; false if it has answered that
+// there is none.
+func (s *server) receiver(w http.ResponseWriter, r *http.Request) (*pipes.Pipe, sources.Receiver, bool) {
+	id := r.PathValue("pipe")
+	p, ok := s.engine.Pipe(id)
+	if !ok {
+		fail(w, http.StatusNotFound, "there is no pipe "+strconv.Quote(id))
+		return nil, nil, false
+	}
+	receiver, ok := p.Receiver()
+	if !ok {
+		fail(w, http.StatusMethodNotAllowed, "the pipe takes no posts")
+	}
+	return p, receiver, ok
+}
+
+// admit reads the body of a request that the receiver lets in; false if it has
+// answered one that it does not.
+func (s *server) admit(w http.ResponseWriter, r *http.Request, id string, receiver sources.Receiver, in *intake) bool {
 	if err := in.read(w, r, s.o.MaxBody); err != nil {
 		s.badBody(w, err)
-		return
+		return false
 	}
 	verdict := receiver.Check(r.Context(), requestOf(r, in.body))
 	if !verdict.Accepted {
 		s.refuse(w, id, verdict)
-		return
 	}
-	s.store(w, r, id, receiver, in)
+	return verdict.Accepted
 }
 
 // requestOf is a request as receivers judge it.
@@ -75,8 +92,8 @@ func (s *server) refuse(w http.ResponseWriter, pipe string, v sources.Verdict) {
 	fail(w, http.StatusForbidden, text)
 }
 
-func (s *server) store(w http.ResponseWriter, r *http.Request, id string, receiver sources.Receiver, in *intake) {
-	entities, err := receiver.Decode(in.body, in.arena)
+// store stores the entities of a request, unless there was an error in its body.
+func (s *server) store(w http.ResponseWriter, r *http.Request, id string, in *intake, entities []entity.Value, err error) {
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return

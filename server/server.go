@@ -49,6 +49,8 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("GET /api/health", s.health)
 	mux.HandleFunc("POST /api/receivers/{pipe}/entities", s.receive)
 	mux.HandleFunc("/api/receivers/{pipe}/entities", s.knock)
+	mux.HandleFunc("POST /api/receivers/{pipe}/sdshare-push-receiver", s.receiveTriples)
+	mux.HandleFunc("/api/receivers/{pipe}/sdshare-push-receiver", onlyPosts)
 	mux.HandleFunc("GET /api/pipes", s.pipes)
 	mux.HandleFunc("GET /api/pipes/{pipe}", s.pipe)
 	mux.HandleFunc("GET /api/pipes/{pipe}/pump", s.pump)

@@ -65,7 +65,7 @@ type httpEndpointConfig struct {
 func httpEndpointType() Type {
 	return Type{
 		Name:   "http_endpoint",
-		Doc:    "Receives entities that others post to the node.",
+		Doc:    "Receives entities that others post to the node, as JSON or, by SDShare push, as RDF.",
 		Config: func() any { return new(httpEndpointConfig) },
 		Build:  buildHTTPEndpoint,
 	}

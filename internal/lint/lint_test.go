@@ -19,7 +19,7 @@ const module = "github.com/sluiceio/sluice/"
 // levels is the table of who may import whom: a package imports only packages
 // on lines above its own. A name ending in / stands for all below it.
 var levels = [][]string{
-	{"entity", "internal/jsonpos", "internal/textdist", "schemas", "internal/script", "internal/jsrun", "internal/heap", "internal/urlquery"},
+	{"entity", "internal/jsonpos", "internal/textdist", "schemas", "internal/script", "internal/jsrun", "internal/heap", "internal/urlquery", "internal/ntriples"},
 	{"internal/diag"},
 	{"dtl", "jinja", "dialects/pipeforce/pel", "store", "internal/spec", "config", "internal/report", "internal/schemacheck", "internal/xmltext", "internal/csvtext", "internal/xlsxtext", "internal/page", "internal/yamlpos"},
 	{"dtl/stdlib", "systems", "webhooks", "messages", "store/local", "store/storetest"},
