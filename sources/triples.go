@@ -34,8 +34,8 @@ func (s *httpEndpoint) DecodeTriples(body []byte, resources []string, a *entity.
 		if !ntriples.Absolute(r) {
 			return nil, fmt.Errorf("resource is a whole IRI, such as http://example.org/1, and not %.200q", r)
 		}
-		if key := "<" + r + ">"; g.subjects[key] == nil {
-			named = append(named, g.subject(key))
+		if g.subjects[r] == nil {
+			named = append(named, g.subject(r))
 		}
 	}
 	if err := g.read(); err != nil {
@@ -47,29 +47,23 @@ func (s *httpEndpoint) DecodeTriples(body []byte, resources []string, a *entity.
 // mostLevels is how deep blank nodes may lie in one another.
 const mostLevels = 200
 
-// graph is what a text says.
+// graph is what a text says. Of statements it keeps where they are, a fraction of
+// what they take when they are read.
 type graph struct {
 	text     string
 	arena    *entity.Arena
-	subjects map[string]*subject // by IRI in angle brackets, or by _: and label
+	subjects map[string]*subject // by IRI, or by _: and label
 	blank    []*subject          // of which something is said
 }
 
 // subject is a resource or something without a name.
 type subject struct {
 	key   string
-	facts []fact
+	facts []int // offsets of the statements about it
 	// What leads to a blank node: there is no second way, or it would be in
 	// two entities, or without end in itself.
 	from *subject
 	by   string
-}
-
-// fact is a statement about a node.
-type fact struct {
-	predicate string
-	object    ntriples.Term
-	offset    int // where the statement begins
 }
 
 func (g *graph) subject(key string) *subject {
@@ -88,15 +82,20 @@ func (g *graph) read() error {
 		}
 		var n *subject
 		if s.Subject.Kind == ntriples.Blank {
-			if n = g.subject("_:" + s.Subject.Text); len(n.facts) == 0 {
+			if n = g.unnamed(s.Subject); len(n.facts) == 0 {
 				g.blank = append(g.blank, n)
 			}
-		} else if n = g.subjects["<"+s.Subject.Text+">"]; n == nil {
+		} else if n = g.subjects[s.Subject.Text]; n == nil {
 			return ntriples.At(g.text, s.Subject.Offset, "no parameter resource names <%.200s>, which this statement is about", s.Subject.Text)
 		}
-		n.facts = append(n.facts, fact{s.Predicate, s.Object, s.Subject.Offset})
+		n.facts = append(n.facts, s.Subject.Offset)
 	}
 	return nil
+}
+
+// unnamed is what a blank node stands for. Its key is where it was written.
+func (g *graph) unnamed(t ntriples.Term) *subject {
+	return g.subject(g.text[t.Offset : t.Offset+len("_:")+len(t.Text)])
 }
 
 // entities makes those of the resources, and sees to it that nothing that is said
@@ -104,53 +103,101 @@ func (g *graph) read() error {
 func (g *graph) entities(named []*subject) ([]entity.Value, error) {
 	made := g.arena.Values(len(named))
 	for _, n := range named {
-		o := g.arena.NewObject(1 + len(n.facts))
-		o.Add(entity.IDKey, entity.NewString(n.key))
-		if len(n.facts) == 0 {
-			o.Add(entity.DeletedKey, entity.NewBool(true))
-		} else if err := g.describe(o, n, 1); err != nil {
+		d, err := g.describe(n, 1)
+		if err != nil {
 			return nil, err
 		}
-		made = append(made, o.Value())
+		o := g.arena.NewObject(2 + len(d.said))
+		o.Add(entity.IDKey, entity.NewString("<"+n.key+">"))
+		if len(d.said) == 0 {
+			o.Add(entity.DeletedKey, entity.NewBool(true))
+		}
+		made = append(made, d.dict(o))
 	}
 	for _, n := range g.blank {
 		if n.from == nil {
-			return nil, ntriples.At(g.text, n.facts[0].offset, "no resource leads to the blank node %.200s, which this statement is about", n.key)
+			return nil, ntriples.At(g.text, n.facts[0], "no resource leads to the blank node %.200s, which this statement is about", n.key)
 		}
 	}
 	return made, nil
 }
 
-// describe adds what is said of a node. Statements have no order: what several
-// say by the same predicate is sorted, so that it is the same however it comes.
-func (g *graph) describe(o *entity.Object, n *subject, level int) error {
-	said, order := map[string][]entity.Value{}, make([]string, 0, len(n.facts))
-	for _, f := range n.facts {
-		v, err := g.value(n, f, level)
-		if err != nil {
-			return err
-		}
-		before, again := said[f.predicate]
-		if !again {
-			order = append(order, f.predicate)
-		}
-		if !v.IsNull() {
-			said[f.predicate] = append(before, v)
+// description is what is said of a subject, by predicate.
+type description struct {
+	said   []sayings
+	places map[string]int // of predicates; nil while there are few
+}
+
+type sayings struct {
+	predicate string
+	values    []entity.Value
+}
+
+// few is up to how many predicates it is quicker to look at each.
+const few = 8
+
+// add adds what a statement says.
+func (d *description) add(predicate string, v entity.Value) {
+	i, known := d.places[predicate]
+	if d.places == nil {
+		i = slices.IndexFunc(d.said, func(s sayings) bool { return s.predicate == predicate })
+		known = i >= 0
+	}
+	if !known {
+		i = len(d.said)
+		d.said = append(d.said, sayings{predicate: predicate})
+		d.note(predicate, i)
+	}
+	d.said[i].values = append(d.said[i].values, v)
+}
+
+func (d *description) note(predicate string, at int) {
+	switch {
+	case d.places != nil:
+		d.places[predicate] = at
+	case len(d.said) > few:
+		d.places = map[string]int{}
+		for i, s := range d.said {
+			d.places[s.predicate] = i
 		}
 	}
-	for _, p := range order {
-		values := said[p]
-		slices.SortFunc(values, compareSaid)
-		values = slices.CompactFunc(values, func(a, b entity.Value) bool {
+}
+
+// dict adds a description to what has been begun. Statements have no order: what
+// several say by the same predicate is sorted, so that it is the same however it
+// comes.
+func (d *description) dict(o *entity.Object) entity.Value {
+	for _, s := range d.said {
+		slices.SortFunc(s.values, compareSaid)
+		s.values = slices.CompactFunc(s.values, func(a, b entity.Value) bool {
 			return a.Kind() != entity.Dict && compareSaid(a, b) == 0
 		})
-		v := values[0]
-		if len(values) > 1 {
-			v = entity.NewList(values...)
+		v := s.values[0]
+		if len(s.values) > 1 {
+			v = entity.NewList(s.values...)
 		}
-		o.Add("<"+p+">", v)
+		o.Add("<"+s.predicate+">", v)
 	}
-	return nil
+	return o.Value()
+}
+
+// describe gathers what is said of a subject.
+func (g *graph) describe(n *subject, level int) (description, error) {
+	var d description
+	for _, offset := range n.facts {
+		s, err := ntriples.Again(g.text, offset)
+		if err != nil {
+			return d, err
+		}
+		v, err := g.value(n, s, level)
+		if err != nil {
+			return d, err
+		}
+		if !v.IsNull() { // another statement has said it
+			d.add(s.Predicate, v)
+		}
+	}
+	return d, nil
 }
 
 // compareSaid is an order of values in which only those are equal that are written
@@ -168,24 +215,26 @@ func compareSaid(a, b entity.Value) int {
 }
 
 // value is what a statement says; null if another one has said just that.
-func (g *graph) value(n *subject, f fact, level int) (entity.Value, error) {
-	switch f.object.Kind {
+func (g *graph) value(n *subject, s ntriples.Statement, level int) (entity.Value, error) {
+	switch s.Object.Kind {
 	case ntriples.IRI:
-		return entity.NewURI(f.object.Text), nil
+		return entity.NewURI(s.Object.Text), nil
 	case ntriples.Literal:
-		return literalValue(g.arena, f.object), nil
+		return literalValue(g.arena, s.Object), nil
 	}
-	child := g.subject("_:" + f.object.Text)
+	child := g.unnamed(s.Object)
 	switch {
-	case child.from == n && child.by == f.predicate:
+	case child.from == n && child.by == s.Predicate:
 		return entity.Value{}, nil
 	case child.from != nil:
-		return entity.Value{}, ntriples.At(g.text, f.object.Offset, "the blank node %.200s has a place already; it would be in two", child.key)
+		return entity.Value{}, ntriples.At(g.text, s.Object.Offset, "the blank node %.200s has a place already; it would be in two", child.key)
 	case level == mostLevels:
-		return entity.Value{}, ntriples.At(g.text, f.object.Offset, "blank nodes lie in one another more than %d levels deep", mostLevels)
+		return entity.Value{}, ntriples.At(g.text, s.Object.Offset, "blank nodes lie in one another more than %d levels deep", mostLevels)
 	}
-	child.from, child.by = n, f.predicate
-	o := g.arena.NewObject(len(child.facts))
-	err := g.describe(o, child, level+1)
-	return o.Value(), err
+	child.from, child.by = n, s.Predicate
+	d, err := g.describe(child, level+1)
+	if err != nil {
+		return entity.Value{}, err
+	}
+	return d.dict(g.arena.NewObject(len(d.said))), nil
 }

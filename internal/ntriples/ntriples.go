@@ -78,6 +78,17 @@ func Read(text string) iter.Seq2[Statement, error] {
 	}
 }
 
+// Again reads the statement that begins at an offset of a text once more, so that
+// who has many of them to remember need not keep what they say.
+func Again(text string, offset int) (Statement, error) {
+	r := &reader{text: text, pos: offset}
+	s := r.statement()
+	if r.err != nil {
+		return Statement{}, r.err
+	}
+	return s, nil
+}
+
 type reader struct {
 	text string
 	pos  int
