@@ -37,6 +37,11 @@ func (g *group) write(p *pending, i int) error {
 func (g *group) section(d *dataset) *openSection {
 	sec := g.byDS[d]
 	if sec == nil {
+		n := len(g.sections)
+		g.undo = append(g.undo, func() { // or a section before it that is taken out takes it along
+			delete(g.byDS, d)
+			g.sections = g.sections[:n]
+		})
 		sec = g.spareSection()
 		sec.d, sec.first = d, d.last+1
 		g.byDS[d] = sec

@@ -267,7 +267,7 @@ func (c *crashRun) some(t *testing.T, s *Store) (off bool) {
 		default:
 			c.fail = true
 			c.maybe = append(c.maybe, steps[i])
-			c.maybe = c.maybe[max(0, len(c.maybe)-8):]
+			c.maybe = c.maybe[max(0, len(c.maybe)-12):]
 		}
 	}
 	return off

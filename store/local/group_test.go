@@ -1,0 +1,56 @@
+package local
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/store/storetest"
+)
+
+// TestRefusedLeavesNoTrace has a batch refused that left room in a copied dataset
+// and began to write to another one: the batch behind it in the same group is
+// written whole.
+func TestRefusedLeavesNoTrace(t *testing.T) {
+	s := open(t, "", Options{InMemory: true})
+	for _, name := range []string{"a", "copy"} {
+		if _, err := s.Create(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	op := func(id string) store.Op {
+		return store.Op{Entity: storetest.Parse(t, `{"_id":"`+id+`"}`)}
+	}
+	placed := op("p")
+	placed.Place = &store.Place{At: 5, Previous: store.Start}
+	refused := &store.Batch{Writes: []store.Write{
+		{Dataset: "copy", Ops: []store.Op{placed}}, {Dataset: "a", Ops: []store.Op{op("x")}}, {Dataset: "none", Ops: []store.Op{op("x")}},
+	}}
+	kept := &store.Batch{Writes: []store.Write{{Dataset: "a", Ops: []store.Op{op("y")}}}}
+
+	gate := make(chan struct{})
+	s.tasks <- func() { <-gate } // until both are there, so that they make one group
+	first, err := s.Append(t.Context(), refused)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := s.Append(t.Context(), kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close(gate)
+	if _, err := first.Wait(t.Context()); !errors.Is(err, store.ErrNoDataset) {
+		t.Errorf("got %v, want %v", err, store.ErrNoDataset)
+	}
+	if _, err := second.Wait(t.Context()); err != nil {
+		t.Error(err)
+	}
+	found, err := s.Get(t.Context(), "a", []string{"x", "y"}, entity.NewArena())
+	if err != nil || found[0].Object() != nil || found[1].Object() == nil {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if info, _ := s.Info(t.Context(), "copy"); info.Last != store.Start {
+		t.Errorf("the copy ends at %d", info.Last)
+	}
+}
