@@ -144,16 +144,21 @@ func (f *fixture) kill() {
 	}
 }
 
+// operate asks until it is heard: a pipe that runs by its schedule just then
+// refuses to be started.
 func (f *fixture) operate(pipe, operation string) {
 	f.t.Helper()
-	resp, err := http.PostForm(f.url+"/api/pipes/"+pipe+"/pump", url.Values{"operation": {operation}})
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		f.t.Fatalf("%s %s: %s", operation, pipe, resp.Status)
-	}
+	f.eventually(operation+" "+pipe, func() bool {
+		resp, err := http.PostForm(f.url+"/api/pipes/"+pipe+"/pump", url.Values{"operation": {operation}})
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode >= 300 && resp.StatusCode != http.StatusConflict {
+			f.t.Fatalf("%s %s: %s", operation, pipe, resp.Status)
+		}
+		return resp.StatusCode < 300
+	})
 }
 
 // deliver has the shop post an event, which must be taken.

@@ -109,21 +109,28 @@ func (n *node) entities(ctx context.Context, dataset string) ([]map[string]any, 
 	}
 }
 
-// operate carries out a pump operation.
+// operate has a pump operation carried out. A pipe that runs by its schedule just
+// then refuses to be started, and is asked again.
 func (n *node) operate(ctx context.Context, pipe, operation string) error {
+	return eventually(ctx, operation+" of "+pipe, func() (bool, error) {
+		status, err := n.ask(ctx, pipe, operation)
+		if err == nil && status != http.StatusOK && status != http.StatusConflict {
+			err = fmt.Errorf("%s of %s: %s", operation, pipe, http.StatusText(status))
+		}
+		return status == http.StatusOK, err
+	})
+}
+
+func (n *node) ask(ctx context.Context, pipe, operation string) (status int, err error) {
 	form := strings.NewReader(url.Values{"operation": {operation}}.Encode())
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+"/api/pipes/"+url.PathEscape(pipe)+"/pump", form)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s of %s: %s", operation, pipe, resp.Status)
-	}
-	return nil
+	return resp.StatusCode, resp.Body.Close()
 }
