@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +38,12 @@ func (c *compactions) Compact(ctx context.Context, o store.CompactOptions) (stor
 	return done, err
 }
 
+func (c *compactions) list() []store.CompactOptions {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.asked)
+}
+
 // A day after it started a node compacts what its pipes write, as each of them
 // or the node's metadata says, and not what is to stay as it is; what a pipe
 // has yet to read of a subset is held.
@@ -62,15 +69,16 @@ func TestCompactsDaily(t *testing.T) {
 		e.Start()
 		time.Sleep(23 * time.Hour)
 		synctest.Wait()
-		if len(st.asked) > 0 {
-			t.Fatalf("within the first day: %+v", st.asked)
+		if asked := st.list(); len(asked) > 0 {
+			t.Fatalf("within the first day: %+v", asked)
 		}
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()
-		if len(st.asked) == 0 {
+		asked := st.list()
+		if len(asked) == 0 {
 			t.Fatal("nothing was compacted")
 		}
-		got := st.asked[0]
+		got := asked[0]
 		minute := time.Minute
 		for name, want := range map[string]store.Retention{
 			"plain":             {KeepVersions: 3, TTLBudget: minute, RetractBudget: minute},
