@@ -11,8 +11,8 @@ import (
 )
 
 // Door is the HTTP server of a node. It serves plain posts to receivers itself,
-// for a quarter of what net/http's server takes for it, and hands a connection
-// over to that as soon as anything else comes on it; see ADR 0011.
+// which takes less than net/http's server does, and hands a connection over to that
+// as soon as anything else comes on it; see ADR 0011.
 type Door struct {
 	handler http.Handler
 	rest    *http.Server // for all that is not plain
