@@ -91,12 +91,14 @@ func (w *process) call(ctx context.Context, o Options, c Call, hash [hashSize]by
 	if err == nil {
 		r, out, err = w.listen(ctx, o, c)
 	}
-	stopped := gone()
+	alive := gone() // or it has been, or is about to be, killed
 	if err != nil {
 		return Result{}, w.explain(ctx, o, c, err)
 	}
-	w.spent = !stopped || w.calls >= mostCalls
+	w.spent = !alive || w.calls >= mostCalls
 	switch {
+	case !alive:
+		return Result{}, ctx.Err()
 	case out.Exceeded == Time:
 		return r, &ExceededError{Time, c.Time.String()}
 	case out.Exceeded != "":
