@@ -154,7 +154,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if !continues(since) {
 		r.state.Offset = ""
 	}
-	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.kind, LatestOnly: p.latestOnly(), Resumable: r.chrono, Source: r.source}); err != nil {
+	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.told(), LatestOnly: p.latestOnly(), Resumable: r.chrono, Source: r.source}); err != nil {
 		return err
 	}
 	if h, ok := r.writer.(sinks.Holding); ok {

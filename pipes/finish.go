@@ -33,7 +33,7 @@ func (r *run) sourcePopulated(ctx context.Context) (bool, error) {
 // whole judges a run that read everything. What a transform finds wrong with it
 // must be known before absence is taken for deletion.
 func (r *run) whole(ctx context.Context) (f sinks.Finish, err error) {
-	if t, ok := r.step.(transforms.Finisher); ok && r.kind == sinks.Full {
+	if t, ok := r.step.(transforms.Finisher); ok && r.told() == sinks.Full {
 		if err := t.Finish(ctx); err != nil {
 			return f, err
 		}
@@ -107,6 +107,9 @@ func (r *run) saveEnd(next state) []store.StateWrite {
 func (r *run) incomplete(ctx context.Context) (why string, err error) {
 	if r.kind != sinks.Full {
 		return "", nil
+	}
+	if r.p.partway() {
+		return "the source was read from initial_since_value on, and what stands before that was not seen", nil
 	}
 	if r.origin.Unpopulated {
 		return "what the source reads is not populated yet", nil

@@ -15,6 +15,22 @@ func (p *Pipe) passing() bool {
 	return ok && s.Passing()
 }
 
+// partway tells whether no run of the pipe sees what its source has had from the
+// beginning.
+func (p *Pipe) partway() bool {
+	s, ok := p.source.(sources.Partway)
+	return ok && s.Partway()
+}
+
+// told is the kind of the run as its writer is told it: a full one that begins
+// partway says nothing of what it has not seen.
+func (r *run) told() sinks.RunKind {
+	if r.kind == sinks.Full && r.p.partway() {
+		return sinks.Incremental
+	}
+	return r.kind
+}
+
 // choose decides the kind of a run. A full one goes before a partial one.
 func (r *run) choose(full bool) sinks.RunKind {
 	pump := &r.p.Def.Pump

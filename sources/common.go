@@ -61,6 +61,15 @@ func failIfEmpty(accepted bool, seq iter.Seq2[*entity.Batch, error]) iter.Seq2[*
 	}
 }
 
+// begins is where reading begins: behind since, or, where nothing was read yet,
+// behind initial_since_value.
+func (s Since) begins(since, initial string) string {
+	if since == "" && s.Supports {
+		return initial
+	}
+	return since
+}
+
 // follow keeps the continuation: the last _updated of a chronological source,
 // the greatest of any other.
 func (s Since) follow(top *string) func(e entity.Value) string {

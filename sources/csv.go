@@ -119,6 +119,9 @@ func (s *csvSource) compileKey(wrong func(at jsonpos.Span, format string, args .
 // Bare implements Bare.
 func (s *csvSource) Bare() bool { return true }
 
+// Partway implements Partway.
+func (s *csvSource) Partway() bool { return s.since.begins("", sinceText(s.cfg.InitialSince)) != "" }
+
 // Since implements Source.
 func (s *csvSource) Since() Since { return s.since }
 
@@ -129,11 +132,8 @@ func (s *csvSource) Link() diag.List {
 
 // Read implements Source. Rows are read as they come.
 func (s *csvSource) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	full := since == ""
-	if full && s.since.Supports {
-		since = sinceText(s.cfg.InitialSince)
-	}
-	return failIfEmpty(s.empty || !full, func(yield func(*entity.Batch, error) bool) {
+	since = s.since.begins(since, sinceText(s.cfg.InitialSince))
+	return failIfEmpty(s.empty || since != "", func(yield func(*entity.Batch, error) bool) {
 		r, err := systems.RESTOf(s.cfg.System, s.system)
 		if err != nil {
 			yield(nil, err)

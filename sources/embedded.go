@@ -75,17 +75,17 @@ func sinceText(n *jsonpos.Node) string {
 // Bare implements Bare.
 func (s *embedded) Bare() bool { return true }
 
+// Partway implements Partway.
+func (s *embedded) Partway() bool { return s.since.begins("", s.initial) != "" }
+
 // Since implements Source.
 func (s *embedded) Since() Since { return s.since }
 
 // Read implements Source. With continuation it leaves out what is not newer
 // than since; the offset is the greatest _updated so far.
 func (s *embedded) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	full := since == ""
-	if full && s.since.Supports {
-		since = s.initial
-	}
-	return failIfEmpty(s.empty || !full, func(yield func(*entity.Batch, error) bool) {
+	since = s.since.begins(since, s.initial)
+	return failIfEmpty(s.empty || since != "", func(yield func(*entity.Batch, error) bool) {
 		if err := ctx.Err(); err != nil {
 			yield(nil, err)
 			return

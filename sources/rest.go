@@ -70,6 +70,9 @@ func buildREST(c any, env Env) (Source, diag.List) {
 	}, diags
 }
 
+// Partway implements Partway.
+func (s *rest) Partway() bool { return s.since.begins("", sinceText(s.cfg.InitialSince)) != "" }
+
 // Since implements Source.
 func (s *rest) Since() Since { return s.since }
 
@@ -78,11 +81,8 @@ func (s *rest) Link() diag.List { return s.pipe.Link(s.system) }
 
 // Read implements Source. Each page is handed on before the next is asked for.
 func (s *rest) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	full := since == ""
-	if full && s.since.Supports {
-		since = sinceText(s.cfg.InitialSince)
-	}
-	return failIfEmpty(s.empty || !full, func(yield func(*entity.Batch, error) bool) {
+	since = s.since.begins(since, sinceText(s.cfg.InitialSince))
+	return failIfEmpty(s.empty || since != "", func(yield func(*entity.Batch, error) bool) {
 		r, err := s.pipe.REST(s.system)
 		if err != nil {
 			yield(nil, err)

@@ -86,6 +86,13 @@ type Remembering interface {
 	Memory() string
 }
 
+// Partway is the ability of sources that may begin behind a place the
+// configuration names, also where nothing was read yet: what they do not yield may
+// be there all the same.
+type Partway interface {
+	Partway() bool
+}
+
 // Whole is the ability of sources that read otherwise in a full run.
 type Whole interface {
 	// ReadWhole is Read for a full run: since is "" where that begins, else the
