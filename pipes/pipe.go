@@ -111,7 +111,7 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {
 		p.transform, more = p.env.Transforms.Build(transforms.Env{
 			PipeID: p.ID(), Node: t, Lib: p.env.Lib, DTL: opts, System: p.env.System, Secret: p.env.Secret, Metadata: p.env.Metadata, Now: p.env.Now,
-			Store: p.env.Store, Transport: p.env.Transport,
+			Store: p.env.Store, Transport: p.env.Transport, Reads: p.readsWhole(),
 		})
 		finds.Add(more...)
 	}
@@ -137,6 +137,15 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	}
 	p.transform = transforms.Join(p.adder(), p.transform, p.remover())
 	return finds
+}
+
+// readsWhole is the dataset that the source reads, if it gives all its entities as
+// they are stored; "" otherwise.
+func (p *Pipe) readsWhole() string {
+	if _, one := p.source.(sources.Tracked); !one || p.subsetOf() != "" || p.adder() != nil {
+		return ""
+	}
+	return p.Inputs()[0]
 }
 
 // global is a text of the metadata's global_defaults.

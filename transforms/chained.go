@@ -45,11 +45,14 @@ func buildChain(n *jsonpos.Node, env Env) (*Chain, diag.List) {
 	if n == nil {
 		return c, nil // its absence has been told
 	}
-	for _, e := range n.Elems {
+	for i, e := range n.Elems {
 		t, found := env.Build(e)
 		diags.Add(found...)
-		if _, emits := t.(emitChildren); emits && len(n.Elems) > 1 {
+		if emit, emits := t.(*emitChildren); emits && len(n.Elems) > 1 {
 			diags.Add(emitsAmong(e))
+			if i > 0 {
+				emit.parents = "" // what it gets stands nowhere
+			}
 		}
 		if t != nil {
 			c.parts = append(c.parts, t)

@@ -3,11 +3,13 @@ package transforms
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 )
 
@@ -21,47 +23,112 @@ type emitChildrenConfig struct {
 func emitChildrenType() Type {
 	return Type{
 		Name:   "emit_children",
-		Doc:    "Puts the entities in $children that have an _id in the place of the entity that holds them; one without children gives nothing.",
+		Doc:    "Puts the entities in $children that have an _id in the place of the entity that holds them; one without children gives nothing. Nor does a child that has gone from its parent while another one has it.",
 		Config: func() any { return new(emitChildrenConfig) },
-		Build: func(c any, _ Env) (Transform, diag.List) {
-			return emitChildren{c.(*emitChildrenConfig).SideEffects}, nil
+		Build: func(c any, env Env) (Transform, diag.List) {
+			return &emitChildren{c.(*emitChildrenConfig).SideEffects, env.Store, env.Reads}, nil
 		},
 	}
 }
 
-// emitChildren keeps no state, so it is its own step.
-type emitChildren struct{ effects bool }
+// emitChildren emits the children of the parents in one dataset, or of whatever it
+// is given if that is "".
+type emitChildren struct {
+	effects bool
+	store   store.Store
+	parents string
+}
 
 const childrenKey = "$children"
 
 // SideEffects implements Transform.
-func (t emitChildren) SideEffects() bool { return t.effects }
+func (t *emitChildren) SideEffects() bool { return t.effects }
 
 // Start implements Transform.
-func (t emitChildren) Start(Run) Step { return t }
+func (t *emitChildren) Start(Run) Step { return &emitStep{emitChildren: t} }
+
+// emitStep is the transform in one run.
+type emitStep struct {
+	*emitChildren
+	gone    [][]byte // ids of the children of a batch that are emitted as deleted
+	indexed bool
+}
 
 // Apply implements Step. The children of what is deleted or filtered go the
 // same way.
-func (t emitChildren) Apply(_ context.Context, b *entity.Batch) error {
+func (t *emitStep) Apply(ctx context.Context, b *entity.Batch) error {
 	out := b.Arena.Values(len(b.Entities))
+	t.gone = t.gone[:0]
 	for i, e := range b.Entities {
-		children, _ := e.Get(childrenKey)
-		all := children.Elems()
-		if children.Kind() != entity.List && !children.IsNull() {
-			all = []entity.Value{children}
-		}
-		for _, c := range all {
+		for _, c := range childrenOf(e) {
 			ok, err := emitted(c)
 			if err != nil {
 				return &EntityError{Position: i, id: idOf(e), Err: err}
 			}
 			if ok {
-				out = append(out, withFate(c, e))
+				out = append(out, t.note(withFate(c, e)))
 			}
 		}
 	}
-	b.Entities = out
-	return nil
+	var err error
+	b.Entities, err = t.withoutMoved(ctx, b.Arena, out)
+	return err
+}
+
+func childrenOf(e entity.Value) []entity.Value {
+	children, _ := e.Get(childrenKey)
+	if children.Kind() != entity.List && !children.IsNull() {
+		return []entity.Value{children}
+	}
+	return children.Elems()
+}
+
+// note remembers a child that goes.
+func (t *emitStep) note(c entity.Value) entity.Value {
+	if goes(c) {
+		id, _ := entity.ID(c)
+		t.gone = append(t.gone, []byte(id))
+	}
+	return c
+}
+
+func goes(c entity.Value) bool { return entity.Deleted(c) || entity.Filtered(c) }
+
+// withoutMoved leaves out what would delete a child that has moved to another
+// parent: whether that was read before or is yet to be read, it has the child.
+func (t *emitStep) withoutMoved(ctx context.Context, a *entity.Arena, out []entity.Value) ([]entity.Value, error) {
+	if len(t.gone) == 0 || t.parents == "" || t.store == nil {
+		return out, nil
+	}
+	if !t.indexed {
+		if err := t.store.EnsureIndex(ctx, t.parents, byChild()); err != nil {
+			return nil, fmt.Errorf("index of dataset %q: %w", t.parents, err)
+		}
+		t.indexed = true
+	}
+	held := map[string]bool{}
+	err := t.store.Find(ctx, t.parents, byChild().Name, t.gone, a, func(key int, _ entity.Value) bool {
+		held[string(t.gone[key])] = true
+		return true
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dataset %q: %w", t.parents, err)
+	}
+	return slices.DeleteFunc(out, func(c entity.Value) bool {
+		id, _ := entity.ID(c)
+		return goes(c) && held[id]
+	}), nil
+}
+
+// byChild finds parents by the ids of the children they have.
+func byChild() store.Index {
+	return store.Index{Name: "ids of children", Needs: []string{childrenKey}, Keys: func(e entity.Value, emit func([]byte)) {
+		for _, c := range childrenOf(e) {
+			if id, ok := entity.ID(c); ok && !entity.Deleted(c) {
+				emit([]byte(id))
+			}
+		}
+	}}
 }
 
 // emitted tells whether a child is emitted: as the manual has it those with an

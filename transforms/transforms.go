@@ -74,6 +74,9 @@ type Env struct {
 	// Store is where datasets live, for transforms that keep something; nil if the
 	// pipe is only checked. Build must not touch it.
 	Store store.Store
+	// Reads is the dataset that the pipe reads, if all its entities come to the
+	// transform as they are stored; "" otherwise.
+	Reads string
 	// Transport carries HTTP calls of transforms that have no system; it decides
 	// which addresses may be reached.
 	Transport http.RoundTripper
