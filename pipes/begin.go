@@ -150,7 +150,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 		r.kind = sinks.Incremental
 	}
 	r.refills = again && !full && r.remade && r.kind == sinks.Full
-	r.anew = again || r.remade || !r.begunAlike()
+	r.anew = again || r.remade || r.drift != "" || !r.begunAlike()
 	if !continues(since) {
 		r.state.Offset = ""
 	}

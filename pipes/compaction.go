@@ -209,7 +209,7 @@ func (p *Pipe) SubsetRead(ctx context.Context) (dataset string, at store.Offset,
 		return "", 0, false, nil
 	}
 	s, err := p.loadState(ctx)
-	if err != nil || s.Offset == "" {
+	if err != nil || p.goesOn(s) == "" {
 		return "", 0, false, err
 	}
 	return dataset, s.place(), true, nil
@@ -243,7 +243,7 @@ func (p *Pipe) Consumed(ctx context.Context) (map[string]store.Offset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.Consumes(ctx, s.Offset)
+	return c.Consumes(ctx, p.goesOn(s))
 }
 
 // StoredFloors are the floors of compaction as far as the store knows them,

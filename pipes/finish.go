@@ -73,7 +73,7 @@ func (r *run) finish(ctx context.Context) error {
 // completed is the state after a run that has come to its end.
 func (r *run) completed() state {
 	next := r.state
-	next.Completed, next.Full = true, fullRun{}
+	next.Completed, next.Full, next.Over = true, fullRun{}, next.Over && r.kind != sinks.Full
 	if next.count(r.kind); r.stats.Rescan {
 		next.Runs = 1
 	}

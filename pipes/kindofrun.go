@@ -38,7 +38,7 @@ func (r *run) choose(full bool) sinks.RunKind {
 	switch {
 	case r.p.passing():
 		return sinks.Incremental
-	case full, s.Full.On, s.Offset == "", !continues(r.p.source.Since()), s.Completed && due(pump.RescanCount, s.Runs):
+	case full, s.Full.On, s.Offset == "" && !s.Over, !continues(r.p.source.Since()), s.Completed && due(pump.RescanCount, s.Runs):
 		return sinks.Full
 	case due(pump.PartialCount, s.Partials) && r.canShift():
 		return sinks.Partial

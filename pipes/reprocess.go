@@ -133,6 +133,10 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 	}
 	was := r.state.Basis
 	causes := p.causes(was, r.basis)
+	if r.drift = p.adrift(r.state); r.drift != "" {
+		causes = append(causes, r.drift)
+	}
+	defer r.reanchor()
 	r.moved = r.moved || was == nil || len(causes) > 0 || was.Config != r.basis.Config
 	if r.state.Refill && p.reprocesses() {
 		populated, err := r.sourcePopulated(ctx)
@@ -143,21 +147,29 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 	if len(causes) == 0 {
 		return false, nil
 	}
-	r.remade = !maps.Equal(was.Datasets, r.basis.Datasets)
+	r.remade = was != nil && !maps.Equal(was.Datasets, r.basis.Datasets)
 	if p.reprocesses() {
-		var why []entity.Value
-		for _, c := range causes {
-			why = append(why, entity.NewString(c))
-		}
-		return true, p.record(ctx, "pump-reprocessing", entity.Member{Key: "causes", Value: entity.NewList(why...)})
+		return true, p.recordCauses(ctx, causes)
 	}
 	for _, c := range causes {
 		if !slices.Contains(r.state.OutOfSync, c) {
 			r.state.OutOfSync = append(r.state.OutOfSync, c)
 		}
 	}
+	if r.drift != "" {
+		return false, p.recordCauses(ctx, []string{r.drift})
+	}
 	r.rewind(was)
 	return false, nil
+}
+
+// recordCauses notes in the execution log why the source is read again.
+func (p *Pipe) recordCauses(ctx context.Context, causes []string) error {
+	var why []entity.Value
+	for _, c := range causes {
+		why = append(why, entity.NewString(c))
+	}
+	return p.record(ctx, "pump-reprocessing", entity.Member{Key: "causes", Value: entity.NewList(why...)})
 }
 
 // rewind has what was made anew among the source's datasets read from its

@@ -169,6 +169,7 @@ func (r *run) rest(ctx context.Context, began string) error {
 		if s.Offset = r.state.Offset; !r.chrono {
 			s.Offset = r.largest
 		}
+		s.Anchor = r.p.anchor()
 	}
 	s.Rescan, s.OutOfSync, s.Completed, s.Basis = "", nil, true, r.basis
 	forgotten, err := r.p.forgetBeside(ctx)

@@ -56,6 +56,7 @@ type run struct {
 	kept    string        // why nothing is deleted for its absence
 	stopped string        // what ended it early, if it was a person or the node's end
 	remade  bool          // an input was
+	drift   string        // why the offset means nothing
 	// refills tells that the run is a full one because an input was made anew, refilled
 	// that that is not populated yet.
 	refills, refilled bool
@@ -100,8 +101,7 @@ func (p *Pipe) runOnce(ctx context.Context, full bool) (Stats, error) {
 	}
 	r.stats.End = p.env.Now()
 	if errors.Is(err, sources.ErrRemade) {
-		return r.stats, errors.Join(err, p.record(context.WithoutCancel(ctx), "pump-reprocessing",
-			entity.Member{Key: "causes", Value: entity.NewList(entity.NewString(sources.ErrRemade.Error()))}))
+		return r.stats, errors.Join(err, p.recordCauses(context.WithoutCancel(ctx), []string{sources.ErrRemade.Error()}))
 	}
 	r.stopped = stoppedBy(ctx, err)
 	r.logEnd(context.WithoutCancel(ctx), err)

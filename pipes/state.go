@@ -44,7 +44,12 @@ type state struct {
 	// Subset is the dataset of which the source reads a subset, if it does: what has
 	// left the subset behind Offset must stay to be read.
 	Subset string `json:"subset,omitempty"`
-	rev    uint64
+	// Anchor is what Offset is a place in, "" if nobody knows.
+	Anchor string `json:"anchor,omitempty"`
+	// Over tells that reading began again from the beginning, and that the runs that
+	// do so are no full ones.
+	Over bool `json:"over,omitempty"`
+	rev  uint64
 }
 
 func (p *Pipe) stateKey() string { return "pipe/" + p.ID() }
@@ -80,7 +85,7 @@ func (p *Pipe) EverCompleted(ctx context.Context) (bool, error) {
 // Offset is where the next run continues; "" if it reads everything.
 func (p *Pipe) Offset(ctx context.Context) (string, error) {
 	s, err := p.loadState(ctx)
-	return s.Offset, err
+	return p.goesOn(s), err
 }
 
 // SetOffset moves the place where the next run continues. "" resets the pipe:
@@ -104,7 +109,7 @@ func (p *Pipe) SetOffset(ctx context.Context, offset string) error {
 	if b.State, err = p.forgetProgress(ctx); err != nil {
 		return err
 	}
-	s.Offset, s.Full = offset, fullRun{}
+	s.Offset, s.Full, s.Anchor, s.Over = offset, fullRun{}, p.anchor(), false
 	if offset == "" {
 		s.Completed = false
 		s.Epoch++

@@ -125,6 +125,9 @@ func (s *csvSource) Partway() bool { return s.since.begins("", sinceText(s.cfg.I
 // Since implements Source.
 func (s *csvSource) Since() Since { return s.since }
 
+// Anchor implements Anchored.
+func (s *csvSource) Anchor() string { return s.cfg.System + "\n" + s.cfg.URL }
+
 // Link implements systems.Linker.
 func (s *csvSource) Link() diag.List {
 	return systems.LinkTo(s.cfg.System, s.cfg.At("system"), s.system)

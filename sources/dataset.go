@@ -91,6 +91,9 @@ func (d *dataset) CheckOffset(since string) error {
 	return err
 }
 
+// Anchor implements Anchored.
+func (d *dataset) Anchor() string { return d.cfg.Dataset }
+
 // Datasets implements Inputs.
 func (d *dataset) Datasets() []string { return []string{d.cfg.Dataset} }
 

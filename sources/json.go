@@ -77,6 +77,9 @@ func (s *jsonSource) Bare() bool { return true }
 // Alternates implements Alternating.
 func (s *jsonSource) Alternates() {}
 
+// Anchor implements Anchored.
+func (s *jsonSource) Anchor() string { return s.cfg.System + "\n" + s.cfg.URL }
+
 // Link implements systems.Linker.
 func (s *jsonSource) Link() diag.List {
 	return systems.LinkTo(s.cfg.System, s.cfg.At("system"), s.system)

@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -98,6 +99,9 @@ func (s *messageSource) CheckOffset(since string) error {
 	return err
 }
 
+// Anchor implements Anchored.
+func (s *messageSource) Anchor() string { return s.cfg.Exchange }
+
 // Datasets implements Inputs.
 func (s *messageSource) Datasets() []string { return []string{s.topic.Dataset()} }
 
@@ -111,13 +115,20 @@ func (s *messageSource) Chooses(e entity.Value) bool {
 
 func (s *messageSource) startKey() string { return "message-start/" + s.pipe }
 
+// mark takes apart where a pipe begins that wants what is new: the place, and the
+// topic, which marks of earlier versions do not name.
+func mark(state []byte) (at, topic string) {
+	at, topic, _ = strings.Cut(string(state), " ")
+	return at, topic
+}
+
 // Load makes the topic, and marks where a pipe begins that wants what is new.
 func (s *messageSource) Load(ctx context.Context) error {
 	if err := s.topic.Load(ctx); err != nil || s.cfg.Start != "new" {
 		return err
 	}
 	known, _, err := s.topic.Store.State(ctx, s.startKey())
-	if err != nil || known != nil {
+	if _, of := mark(known); err != nil || known != nil && (of == "" || of == s.topic.Name) {
 		return err
 	}
 	_, last, err := s.topic.Store.Head(ctx, s.topic.Dataset())
@@ -125,7 +136,7 @@ func (s *messageSource) Load(ctx context.Context) error {
 		return err
 	}
 	p, err := s.topic.Store.Append(ctx, &store.Batch{State: []store.StateWrite{
-		{Key: s.startKey(), Value: strconv.AppendInt(nil, int64(last), 10), IfRev: store.AnyRev}}})
+		{Key: s.startKey(), Value: append(strconv.AppendInt(nil, int64(last), 10), " "+s.topic.Name...), IfRev: store.AnyRev}}})
 	if err == nil {
 		_, err = p.Wait(ctx)
 	}
@@ -136,11 +147,11 @@ func (s *messageSource) Load(ctx context.Context) error {
 // was made anew since.
 func (s *messageSource) from(ctx context.Context, since string) (store.Offset, error) {
 	if since == "" && s.cfg.Start == "new" {
-		mark, _, err := s.topic.Store.State(ctx, s.startKey())
+		marked, _, err := s.topic.Store.State(ctx, s.startKey())
 		if err != nil {
 			return 0, err
 		}
-		since = string(mark)
+		since, _ = mark(marked)
 	}
 	at, err := parseOffset(since)
 	if err != nil {

@@ -76,6 +76,9 @@ func (s *rest) Partway() bool { return s.since.begins("", sinceText(s.cfg.Initia
 // Since implements Source.
 func (s *rest) Since() Since { return s.since }
 
+// Anchor implements Anchored.
+func (s *rest) Anchor() string { return s.pipe.Asks(s.system) }
+
 // Link implements systems.Linker.
 func (s *rest) Link() diag.List { return s.pipe.Link(s.system) }
 

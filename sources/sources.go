@@ -86,6 +86,14 @@ type Remembering interface {
 	Memory() string
 }
 
+// Anchored is the ability of sources whose continuation is a place in something that
+// the configuration names.
+type Anchored interface {
+	// Anchor names it. A continuation that was given under another name means
+	// nothing.
+	Anchor() string
+}
+
 // Partway is the ability of sources that may begin behind a place the
 // configuration names, also where nothing was read yet: what they do not yield may
 // be there all the same.

@@ -14,6 +14,7 @@ import (
 type Operation struct {
 	name        string
 	span        jsonpos.Span
+	node        *jsonpos.Node
 	method      string
 	url         *Template
 	headers     *tree
@@ -108,7 +109,7 @@ func compileOperations(n *jsonpos.Node, c *compiler) map[string]*Operation {
 func (c *compiler) operation(name string, cfg *operationConfig) *Operation {
 	n := cfg.Node
 	op := &Operation{
-		name: name, span: n.Span, method: cfg.Method,
+		name: name, span: n.Span, node: n, method: cfg.Method,
 		url:     c.text(n.Get("url")),
 		headers: c.tree(n.Get("headers")), params: c.tree(n.Get("params")),
 		payloadType: cfg.PayloadType, typeGiven: n.Get("payload-type") != nil,

@@ -78,6 +78,29 @@ func at(n *jsonpos.Node, key string) jsonpos.Span {
 	return n.Span
 }
 
+// Asks is what the pipe asks its system for, as a text to be compared with another:
+// a change of what only says how, such as a limit of the rate, is none.
+func (p *Pipe) Asks(get func(id string) System) string {
+	asks := []byte(p.system)
+	var of *jsonpos.Node
+	if r, err := p.REST(get); err == nil {
+		if op, err := r.find(p, p.operation); err == nil {
+			of = op.node
+		}
+	}
+	for _, key := range []string{"url", "params", "payload", "properties", "updated_expression"} {
+		n := p.node.Get(key)
+		if n == nil || key == "url" || key == "params" {
+			n = of.Get(key)
+		}
+		asks = append(asks, '\n')
+		if n != nil {
+			asks = n.AppendJSON(asks)
+		}
+	}
+	return string(asks)
+}
+
 // REST returns the system to call; the error says why there is none.
 func (p *Pipe) REST(get func(id string) System) (*REST, error) { return RESTOf(p.system, get) }
 
