@@ -70,9 +70,25 @@ func (t *emitStep) Apply(ctx context.Context, b *entity.Batch) error {
 			}
 		}
 	}
+	if err := t.index(ctx); err != nil {
+		return err
+	}
 	var err error
 	b.Entities, err = t.withoutMoved(ctx, b.Arena, out)
 	return err
+}
+
+// index has the parents found by their children. Every run asks for it, whether it
+// needs it or not: an index that falls behind holds up compaction.
+func (t *emitStep) index(ctx context.Context) error {
+	if t.indexed || t.parents == "" || t.store == nil {
+		return nil
+	}
+	if err := t.store.EnsureIndex(ctx, t.parents, byChild()); err != nil {
+		return fmt.Errorf("index of dataset %q: %w", t.parents, err)
+	}
+	t.indexed = true
+	return nil
 }
 
 func childrenOf(e entity.Value) []entity.Value {
@@ -97,14 +113,8 @@ func goes(c entity.Value) bool { return entity.Deleted(c) || entity.Filtered(c) 
 // withoutMoved leaves out what would delete a child that has moved to another
 // parent: whether that was read before or is yet to be read, it has the child.
 func (t *emitStep) withoutMoved(ctx context.Context, a *entity.Arena, out []entity.Value) ([]entity.Value, error) {
-	if len(t.gone) == 0 || t.parents == "" || t.store == nil {
+	if len(t.gone) == 0 || !t.indexed {
 		return out, nil
-	}
-	if !t.indexed {
-		if err := t.store.EnsureIndex(ctx, t.parents, byChild()); err != nil {
-			return nil, fmt.Errorf("index of dataset %q: %w", t.parents, err)
-		}
-		t.indexed = true
 	}
 	held := map[string]bool{}
 	err := t.store.Find(ctx, t.parents, byChild().Name, t.gone, a, func(key int, _ entity.Value) bool {
