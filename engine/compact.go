@@ -43,6 +43,11 @@ type compactor struct {
 	now   time.Time // of the look under way
 	heard uint64    // changes heard of before it
 	idle  int       // looks since
+	// retracted is what is known of retractions, by dataset.
+	retracted map[string]*retracting
+	// seal has the file at the end of the log take part; again asks for another look
+	// though nothing changes.
+	seal, again bool
 }
 
 // compactLoop compacts in the background until the node closes. There is one
@@ -52,7 +57,7 @@ func (e *Engine) compactLoop() {
 	if !ok {
 		return
 	}
-	c := &compactor{e: e, last: map[string]compacted{}, daily: storedTime(e.ctx, e.o.Store, compactedKey)}
+	c := &compactor{e: e, last: map[string]compacted{}, retracted: map[string]*retracting{}, again: true, daily: storedTime(e.ctx, e.o.Store, compactedKey)}
 	tick := time.NewTicker(compactLook)
 	defer tick.Stop()
 	for {
@@ -88,7 +93,7 @@ func (c *compactor) run(ctx context.Context, s store.Compacter) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.Compact(ctx, store.CompactOptions{Datasets: due, Floors: floors, SealFrom: sealFrom})
+	done, err := s.Compact(ctx, store.CompactOptions{Datasets: due, Floors: floors, SealFrom: sealFrom, Seal: c.seal})
 	for name, n := range done.Forgotten {
 		err = errors.Join(err, pipes.Forgotten(ctx, c.e.o.Store, name, n))
 	}
@@ -96,6 +101,9 @@ func (c *compactor) run(ctx context.Context, s store.Compacter) error {
 		info, known := c.e.o.Store.Info(ctx, name)
 		if known == nil {
 			c.last[name] = compacted{c.now, info.Versions, info.Bytes}
+		}
+		if err == nil && c.seal {
+			c.didRetract(name, floors)
 		}
 	}
 	if c.aged {
@@ -110,10 +118,10 @@ func (c *compactor) stirred() bool {
 	c.e.mu.Lock()
 	heard := c.e.mu.heard
 	c.e.mu.Unlock()
-	if c.idle++; heard == c.heard && c.idle < compactIdle {
+	if c.idle++; heard == c.heard && c.idle < compactIdle && !c.again {
 		return false
 	}
-	c.heard, c.idle, c.now = heard, 0, c.e.now()
+	c.heard, c.idle, c.again, c.now = heard, 0, false, c.e.now()
 	return true
 }
 
@@ -128,7 +136,7 @@ func (c *compactor) saveDaily() {
 
 func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[string]store.Retention, error) {
 	due := map[string]store.Retention{}
-	if c.aged = false; c.daily.IsZero() {
+	if c.aged, c.seal = false, false; c.daily.IsZero() {
 		c.saveDaily()
 	}
 	for _, p := range c.e.graph.pipes {
@@ -136,8 +144,15 @@ func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[s
 		if err != nil {
 			return nil, err
 		}
-		if info, there := infos[x.Dataset]; on && there && info.Populated && c.isDue(&x, &info) {
-			due[x.Dataset] = x.Keep
+		if info, there := infos[x.Dataset]; on && there && info.Populated {
+			retracts, err := c.retracts(ctx, &x, &info)
+			if err != nil {
+				return nil, err
+			}
+			if c.isDue(&x, &info) || retracts {
+				due[x.Dataset] = x.Keep
+				c.seal = c.seal || retracts || c.aged && forgets(&x, &info)
+			}
 		}
 		for _, own := range p.Own() {
 			if info, there := infos[own.Dataset]; there && c.isDue(&own, &info) {
@@ -146,6 +161,12 @@ func (c *compactor) due(ctx context.Context, infos map[string]store.Info) (map[s
 		}
 	}
 	return due, c.dueTopics(ctx, infos, due)
+}
+
+// forgets tells whether entities of a dataset are to be forgotten whole when they are
+// old enough, however few they are.
+func forgets(x *pipes.Compaction, info *store.Info) bool {
+	return x.Keep.TTLDeletes > 0 && info.Deleted > 0 || x.Keep.KeepVersions == 0 && x.Keep.MaxAge == 0 && info.Versions > 0
 }
 
 // dueTopics adds the topics of messages that are due, each with the longest
