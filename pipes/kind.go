@@ -2,10 +2,10 @@ package pipes
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/schemacheck"
 )
 
 // Rule is one thing a kind of pipe must or should do.
@@ -20,8 +20,9 @@ type Rule struct {
 	broken func(p *Pipe) (jsonpos.Span, string, bool)
 }
 
-// Kind is the last part of a pipe's id: event, event2, collect …
-func (p *Pipe) Kind() string { return p.ID()[strings.LastIndexByte(p.ID(), '-')+1:] }
+// Kind is what the pipe's id says it is for: event, event2, collect …; "" if it
+// says nothing.
+func (p *Pipe) Kind() string { return schemacheck.KindOf(p.ID(), p.Def.Node) }
 
 func (p *Pipe) checkKind() diag.List {
 	var finds diag.List

@@ -97,6 +97,9 @@ func TestRun(t *testing.T) {
 		if off := time.Since(time.UnixMilli(p.Timestamp)); off < 0 || off > 5*time.Second {
 			t.Errorf("the timestamp %d is %s off", p.Timestamp, off)
 		}
+		if q.method != http.MethodPost {
+			t.Errorf("the request is a %s", q.method)
+		}
 		want := map[string]string{"Event-Id": p.EventID, "Event": p.EventType, "Id": "1", "Entity-Id": fmt.Sprint(p.EntityID), "Entity-URL": p.EntityURL, "Attempt": "1"}
 		for name, value := range want {
 			if v := q.header.Get("X-Etl-Webhook-" + name); v != value || v == "" {
@@ -205,6 +208,7 @@ func TestDisabled(t *testing.T) {
 // and answered, and nothing that is secret.
 func TestView(t *testing.T) {
 	inNode(t, "["+orders+"]", func(t *testing.T, n *node, r *receivers) {
+		r.answer["a"] = func(_ *http.Request, k int) (*http.Response, error) { return answer(200, "X-Receipt", fmt.Sprint(k)) }
 		a := n.hook("a", `, "events": ["Flow.Executed"], "secret": "the-secret-of-a", "headers": [{"key": "X-Token", "value": "hush-hush"}], "basicUser": "u", "basicPass": "quiet-please"`)
 		b := n.hook("b", `, "events": ["Schedule.Disabled"]`)
 		if err := n.SetEnabled(t.Context(), "orders", false, engine.Switch{By: "me"}); err != nil {
@@ -219,7 +223,7 @@ func TestView(t *testing.T) {
 			q := sent[129-i]
 			at := e.Attempts[0]
 			if e.EventID != q.id() || e.Status != "delivered" || e.EventType != "Flow.Executed" || fmt.Sprint(e.EntityID) != q.header.Get("X-Etl-Webhook-Entity-Id") || at.Request.Body != q.body ||
-				at.Request.Headers["X-Etl-Webhook-Event"] == "" || at.Response == nil || at.Response.Status != 200 || at.Response.Body != "as you wish" {
+				at.Request.Headers["X-Etl-Webhook-Event"] == "" || at.Response == nil || at.Response.Status != 200 || at.Response.Body != "as you wish" || at.Response.Headers["X-Receipt"] != fmt.Sprint(130-i) {
 				t.Fatalf("number %d: %+v", i, e)
 			}
 			if h := at.Request.Headers; h["X-Token"] != "***" || h["Authorization"] != "***" {

@@ -112,8 +112,7 @@ func (p *polls) tooSoon(id string, now time.Time) bool {
 // calls counts calls of webhooks between two writes.
 type calls struct {
 	sync.Mutex
-	of   map[string]*called
-	pace pace
+	of map[string]*called
 }
 
 type called struct {

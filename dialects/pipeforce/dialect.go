@@ -39,6 +39,7 @@ type service struct {
 	news    *news
 	polls   polls
 	counted calls
+	pace    pace
 	// refusals are requests to be kept that were not taken in.
 	refusals chan refusal
 	tasks    sync.WaitGroup

@@ -32,8 +32,10 @@ func respond(w http.ResponseWriter, status int, v entity.Value) {
 	h.Set("Content-Type", "application/json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
+	data := append(entity.AppendPlain(nil, v), '\n')
+	h.Set("Content-Length", strconv.Itoa(len(data)))
 	w.WriteHeader(status)
-	_, _ = w.Write(append(entity.AppendPlain(nil, v), '\n')) // who hung up hears nothing
+	_, _ = w.Write(data) // who hung up hears nothing
 }
 
 // statusName is a status as error results spell it.

@@ -5,13 +5,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"math/rand/v2"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -31,6 +29,7 @@ type call struct {
 	contentType               string
 	redirect, wait            bool
 	begun                     time.Time
+	padded                    time.Duration // that it waited to take as long as others
 	kept                      *webhooks.Request
 }
 
@@ -72,6 +71,10 @@ func (s *service) receive(w http.ResponseWriter, r *http.Request) {
 		s.storeFailed(w, err)
 	default:
 		s.received(w, r, c, hook)
+		if !c.wait {
+			_ = http.NewResponseController(w).Flush() // who hung up hears nothing
+			s.pace.note(hook != nil, len(c.body), time.Since(c.begun)-c.padded)
+		}
 	}
 }
 
@@ -193,7 +196,7 @@ func (s *service) take(ctx context.Context, c *call, hook *webhook) error {
 		if err := s.work(ctx, c); err != nil {
 			return err
 		}
-		return s.rt.pad(ctx, &s.counted.pace, c.begun)
+		return s.pad(ctx, c)
 	}
 	pending, err := s.inbox.Keep(ctx, c.kept)
 	if err != nil {
@@ -209,7 +212,6 @@ func (s *service) take(ctx context.Context, c *call, hook *webhook) error {
 		return err
 	}
 	s.counted.add(hook.uuid, s.rt.now())
-	s.counted.pace.note(time.Since(c.begun))
 	s.log.Info("Webhook [" + c.trace + "]: OK")
 	// What could not be tidied is tidied later.
 	_ = s.inbox.Tidy(context.WithoutCancel(ctx), c.kept.At)
@@ -269,68 +271,6 @@ func (s *service) payload(ctx context.Context, c *call, hook *webhook) (entity.V
 		return v, nil, err
 	}
 	return entity.NewDict(text("origin", base64.StdEncoding.EncodeToString(c.body))), nil, nil
-}
-
-// pace remembers how long the last calls took that were taken in.
-type pace struct {
-	sync.Mutex
-	took [64]time.Duration
-	n    int
-}
-
-func (p *pace) note(d time.Duration) {
-	p.Lock()
-	defer p.Unlock()
-	p.took[p.n%len(p.took)] = d
-	p.n++
-}
-
-// some is how long one of them took; 0 if there was none.
-func (p *pace) some() time.Duration {
-	p.Lock()
-	defer p.Unlock()
-	if p.n == 0 {
-		return 0
-	}
-	return p.took[rand.IntN(min(p.n, len(p.took)))]
-}
-
-// work does what a call costs that is taken in, an event made of it, and two
-// commits of which one is handed over behind the other; it leaves nothing behind.
-func (s *service) work(ctx context.Context, c *call) error {
-	nobody := &webhook{eventKey: "webhook.unknown", payloadType: "base64"}
-	first, err := s.rt.store.Append(ctx, imitation(c.body, c.trace))
-	if err != nil {
-		return err
-	}
-	payload, _, err := s.payload(ctx, c, nobody)
-	if err == nil {
-		e := &event{key: nobody.eventKey, trace: c.trace, correlation: c.correlation, payload: payload, headers: webhooks.LowerHeaders(c.kept.Headers)}
-		m := e.messages(false)[0]
-		result := expected(c.correlation, s.rt.now(), c.trace, c.redirect, s.heard([]messages.Message{m}))
-		data := entity.AppendJSON(entity.AppendJSON(nil, m.Value()), result)
-		err = s.rt.commit(ctx, *imitation(data, ""))
-	}
-	if _, waitErr := first.Wait(ctx); waitErr != nil {
-		err = errors.Join(err, waitErr)
-	}
-	return err
-}
-
-// imitation is a commit of some bytes that takes the place of the one before it.
-func imitation(data []byte, salt string) *store.Batch {
-	value := append([]byte(salt), data[:min(len(data), keptOfRefused)]...)
-	return &store.Batch{State: []store.StateWrite{{Key: "pipeforce-unknown", Value: value, IfRev: store.AnyRev}}}
-}
-
-// pad waits until a call has taken as long as one that was taken in, so that the
-// time says nothing of a token, whatever it is that makes those slow.
-func (rt *runtime) pad(ctx context.Context, p *pace, begun time.Time) error {
-	const coarse = 2 * time.Millisecond // timers are late by up to half of it
-	if left := p.some() - time.Since(begun); left > coarse {
-		return pause(ctx, left-coarse/2)
-	}
-	return nil
 }
 
 // received answers a call, whether its token is known or not.

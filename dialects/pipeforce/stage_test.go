@@ -275,6 +275,27 @@ func (s *stage) dataset(name string) string {
 	return s.do("GET", "/api/datasets/"+name+"/entities", "", "").body
 }
 
+// datasets are the names of all datasets of the node.
+func (s *stage) datasets() (names []string) {
+	s.t.Helper()
+	var all []struct {
+		ID string `json:"_id"`
+	}
+	text := s.do("GET", "/api/datasets", "", "").body
+	if err := json.Unmarshal([]byte(text), &all); err != nil || len(all) == 0 {
+		s.t.Fatal(err, text)
+	}
+	for _, d := range all {
+		names = append(names, d.ID)
+	}
+	return names
+}
+
+// ran is how many runs of a pipeline the log tells of.
+func (s *stage) ran(pipeline string) int {
+	return strings.Count(s.dataset("system:pipeforce-log"), `"pipeline":"`+pipeline+`"`)
+}
+
 // until waits until something holds.
 func (s *stage) until(what string, holds func() bool) {
 	s.t.Helper()
