@@ -214,18 +214,12 @@ func (d *desk) about(ctx context.Context, h *webhook) (map[string]any, error) {
 func (d *desk) rotate(w http.ResponseWriter, r *http.Request) {
 	h := d.hooks[hookName{r.PathValue("integration"), r.PathValue("webhook")}]
 	if h == nil {
-		tell(w, http.StatusNotFound, "not_found", "there is no such webhook")
+		if d.chosen(w, r) != nil {
+			tell(w, http.StatusNotFound, "not_found", "the integration has no webhook "+strconv.Quote(r.PathValue("webhook")))
+		}
 		return
 	}
-	var asked struct{ GraceSeconds *float64 }
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<10))
-	if err == nil && len(body) > 0 {
-		err = json.Unmarshal(body, &asked)
-	}
-	grace := graceUnlessTold
-	if asked.GraceSeconds != nil {
-		grace = time.Duration(*asked.GraceSeconds * float64(time.Second))
-	}
+	grace, err := graceOf(http.MaxBytesReader(w, r.Body, 1<<10))
 	if err != nil || grace < 0 || grace > longestGrace {
 		tell(w, http.StatusBadRequest, "bad_request", `the body is empty or {"graceSeconds": 0 to 604800}`)
 		return
@@ -240,6 +234,26 @@ func (d *desk) rotate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	writeJSON(w, http.StatusOK, about)
+}
+
+// graceOf reads for how long the address before counts. A member that is misspelt is
+// an error: whoever changes an address that got known wants to be sure.
+func graceOf(body io.Reader) (time.Duration, error) {
+	var asked struct{ GraceSeconds *float64 }
+	d := json.NewDecoder(body)
+	d.DisallowUnknownFields()
+	err := d.Decode(&asked)
+	switch {
+	case errors.Is(err, io.EOF):
+		return graceUnlessTold, nil
+	case err != nil:
+		return 0, err
+	case d.More():
+		return 0, errors.New("something follows")
+	case asked.GraceSeconds == nil:
+		return graceUnlessTold, nil
+	}
+	return time.Duration(*asked.GraceSeconds * float64(time.Second)), nil
 }
 
 func (d *desk) subscriptions(w http.ResponseWriter, r *http.Request) {

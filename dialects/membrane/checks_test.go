@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"mime/multipart"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -330,17 +331,18 @@ func TestHostileHandlersHurtNobody(t *testing.T) {
 			}
 		})
 	}
-	slowest := time.Duration(0)
+	var took []time.Duration
 	for i := range 60 {
 		begun := time.Now()
 		if status, text := n.post(good, fmt.Sprintf(`{"from_user_id":42,"n":%d}`, i)); status != 201 || text != "Webhook received" {
 			t.Errorf("%d: %d %s", i, status, text)
 		}
-		slowest = max(slowest, time.Since(begun))
+		took = append(took, time.Since(begun))
 	}
 	attackers.Wait()
-	if slowest > 5*time.Second { // that is what a handler may take: nobody waits behind one
-		t.Errorf("the slowest good request took %v", slowest)
+	// A handler may take a second here: nobody waits behind one.
+	if slices.Sort(took); took[30] > 500*time.Millisecond || took[59] > 5*time.Second {
+		t.Errorf("good requests took %v, the slowest %v", took[30], took[59])
 	}
 	for _, d := range []string{"globex-webhook-key-events", "acme-all-events"} {
 		n.until(d, map[string]string{"acme-all-events": "0", "globex-webhook-key-events": "60"}[d], func() string {
@@ -483,7 +485,7 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("%s: %d %q", at, status, text)
 		}
 	}
-	for _, body := range []string{`{"graceSeconds": -1}`, `{"graceSeconds": 1e9}`, `nonsense`} {
+	for _, body := range []string{`{"graceSeconds": -1}`, `{"graceSeconds": 1e9}`, `{"graceSeconds": 1e300}`, `nonsense`, `{"graceSecond": 0}`, `{"graceSeconds": 0} {}`, `graceSeconds=0`, `[]`} {
 		if status, _ := n.call("POST", "/integrations/acme/global-webhooks/webhook-key/rotate", body); status != 400 {
 			t.Errorf("%s: %d", body, status)
 		}

@@ -76,10 +76,24 @@ func (f *folder) connector(key string) *connector {
 			f.event(c, base, parts[1])
 		case last == "spec.yml" && len(parts) > 1:
 			f.warn(f.start(name), "unsupported", "", "%s is not read: only global-webhooks and events are", strings.Join(parts[:len(parts)-1], "/"))
+		case len(parts) == 3 && (parts[0] == "global-webhooks" || parts[0] == "events"):
+			f.unspecified(base+"/"+parts[0]+"/"+parts[1], name, last)
 		}
 	}
 	f.mentions(c, base)
 	return c
+}
+
+// unspecified tells of a file that somebody means to be read in a folder that lacks
+// the file which says what it is.
+func (f *folder) unspecified(folder, name, file string) {
+	switch word, _, _ := strings.Cut(file, "."); {
+	case f.files[folder+"/spec.yml"] != "":
+	case word == "spec":
+		f.warn(f.start(name), "no-spec", "rename it to spec.yml", "%s is not read", file)
+	case slices.Contains(append(spellings("get-event-selector"), spellings("handle")...), word):
+		f.warn(f.start(name), "no-spec", "write "+folder+"/spec.yml; in that of a webhook it is enough to give a name", "%s is not called: there is no spec.yml beside it", file)
+	}
 }
 
 // root reads the connector's own spec.yml, which need not be there. What others

@@ -3,6 +3,7 @@
 package etlworks_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -31,6 +34,28 @@ type stage struct {
 	t        *testing.T
 	url      string
 	receiver *receiversim.Receiver
+	mu       sync.Mutex
+	posts    []post // that came to the receiver, as they came
+}
+
+// post is a request as it is on the wire.
+type post struct {
+	method, body string
+	header       http.Header
+	at           time.Time
+}
+
+// receive has the receiver take a request, and remembers it.
+func (s *stage) receive(w http.ResponseWriter, q *http.Request) {
+	body, err := io.ReadAll(q.Body)
+	if err != nil {
+		return // the node was killed
+	}
+	s.mu.Lock()
+	s.posts = append(s.posts, post{q.Method, string(body), q.Header.Clone(), time.Now()})
+	s.mu.Unlock()
+	q.Body = io.NopCloser(bytes.NewReader(body))
+	s.receiver.ServeHTTP(w, q)
 }
 
 // pipesOfStage is how many pipes run at the same time.
@@ -39,7 +64,7 @@ const pipesOfStage = 4
 func setUp(t *testing.T) *stage {
 	t.Helper()
 	s := &stage{Node: nodetest.New(t), t: t, receiver: &receiversim.Receiver{Secret: sharedSecret, User: "sluice", Password: "an-example-password"}}
-	srv := httptest.NewServer(s.receiver)
+	srv := httptest.NewServer(http.HandlerFunc(s.receive))
 	t.Cleanup(srv.Close)
 	s.url = srv.URL
 	pipe, secrets := s.Read("pipes/orders.conf.json"), s.Read("test-secrets.json")
@@ -92,27 +117,44 @@ func (s *stage) hook() {
 	}
 }
 
-// The example as its page tells it. Here the clock is the real one: E-2's
-// timestamps have 13 digits and are of now.
+// The example as its page tells it, and E-2 as it is on the wire, by the real
+// clock: each run is one POST with the five headers, of which the id is that of the
+// body, whose fields have their order and types and whose time is of now.
 func TestExample(t *testing.T) {
 	s := setUp(t)
 	s.Start()
 	s.hook()
-	if status, text := s.call("POST", "/api/pipes/orders/pump", "", "operation=start"); status != http.StatusOK {
-		t.Fatalf("%d %s", status, text)
-	}
 	var events map[string]receiversim.Event
 	var refused []string
-	for end := time.Now().Add(30 * time.Second); len(events) == 0 && time.Now().Before(end); {
-		<-time.After(5 * time.Millisecond)
-		events, refused = s.receiver.Seen()
+	for run := range 2 { // whatever was sent twice of the first came before the second
+		if err := s.run("orders"); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(30 * time.Second); len(events) <= run && time.Now().Before(end); {
+			<-time.After(5 * time.Millisecond)
+			events, refused = s.receiver.Seen()
+		}
 	}
-	if len(events) != 1 || len(refused) > 0 {
-		t.Fatalf("%v %v", events, refused)
+	s.mu.Lock()
+	posts := slices.Clone(s.posts)
+	s.mu.Unlock()
+	if len(events) != 2 || len(refused) > 0 || len(posts) != 2 {
+		t.Fatalf("%v %v, %d requests", events, refused, len(posts))
 	}
-	for _, e := range events {
-		if e.EventType != "Flow.Executed" || len(fmt.Sprint(e.Timestamp)) != 13 || e.Skew < -5*time.Second || e.Skew > 5*time.Second || !strings.HasPrefix(e.EntityURL, "http://"+s.Listen+"/rest/v1/flows/orders?auditId=") {
-			t.Errorf("%+v", e)
+	shape := regexp.MustCompile(`^{"eventId":"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}","eventType":"Flow.Executed","webhookId":1,"entityId":[1-9]\d*,"entity":{.*},` +
+		`"entityUrl":"http://` + regexp.QuoteMeta(s.Listen) + `/rest/v1/flows/orders\?auditId=[1-9]\d*","timestamp":\d{13}}$`)
+	for _, p := range posts {
+		e := events[p.header.Get("X-Etl-Webhook-Event-Id")]
+		for name, want := range map[string]string{"Event-Id": e.EventID, "Event": e.EventType, "Id": fmt.Sprint(e.WebhookID), "Entity-Id": fmt.Sprint(e.EntityID), "Entity-URL": e.EntityURL} {
+			if got := p.header.Values("X-Etl-Webhook-" + name); len(got) != 1 || got[0] != want || want == "" {
+				t.Errorf("%s: %q, the body says %q", name, got, want)
+			}
+		}
+		if p.method != http.MethodPost || !shape.MatchString(p.body) || !strings.HasSuffix(e.EntityURL, fmt.Sprintf("auditId=%d", e.EntityID)) {
+			t.Errorf("%s %s", p.method, p.body)
+		}
+		if off := p.at.Sub(time.UnixMilli(e.Timestamp)); off.Abs() > 5*time.Second {
+			t.Errorf("the timestamp %d is %s off", e.Timestamp, off)
 		}
 		status, text := s.call("GET", strings.TrimPrefix(e.EntityURL, "http://"+s.Listen), s.token(), "")
 		if status != http.StatusOK || strings.TrimSpace(text) != string(e.Entity) {

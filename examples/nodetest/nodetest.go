@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // binKey is the variable that names the binary, once Main has built it.
@@ -93,8 +94,8 @@ func (n *Node) Read(name string) string {
 	return string(data)
 }
 
-// Start serves the folder, and returns when the node listens.
-func (n *Node) Start() {
+// begin starts the process and returns what it writes.
+func (n *Node) begin() *bufio.Scanner {
 	n.t.Helper()
 	n.process = exec.Command(n.Bin, "serve", n.Dir, "--listen", n.Listen, "--allow-internal")
 	stderr, err := n.process.StderrPipe()
@@ -104,7 +105,26 @@ func (n *Node) Start() {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	lines := bufio.NewScanner(stderr)
+	return bufio.NewScanner(stderr)
+}
+
+// Flash starts the node and kills it after so long, most likely before it listens.
+func (n *Node) Flash(after time.Duration) {
+	n.t.Helper()
+	lines := n.begin()
+	n.quiet.Go(func() {
+		for lines.Scan() {
+			n.said.WriteString(lines.Text() + "\n")
+		}
+	})
+	<-time.After(after)
+	n.Kill()
+}
+
+// Start serves the folder, and returns when the node listens.
+func (n *Node) Start() {
+	n.t.Helper()
+	lines := n.begin()
 	for lines.Scan() {
 		n.said.WriteString(lines.Text() + "\n")
 		if strings.HasPrefix(lines.Text(), "listening on ") {

@@ -1,6 +1,7 @@
 package jsrun
 
 import (
+	"bytes"
 	"errors"
 	"io/fs"
 	"path"
@@ -64,6 +65,10 @@ func Bundle(entry string, read func(name string) ([]byte, error)) (script string
 	script = string(r.OutputFiles[0].Contents)
 	if _, err := compile(script); err != nil {
 		return "", append(problems, Problem{File: entry, Message: "the engine cannot read the script: " + err.Error()})
+	}
+	// What is exported is known when it runs; that nothing is can be seen before.
+	if text, err := read(entry); err == nil && !bytes.Contains(text, []byte("export")) {
+		return "", append(problems, Problem{File: entry, Line: 1, Col: 1, Message: "the script exports no function: write `export default async function …`"})
 	}
 	return script, problems
 }
