@@ -25,7 +25,9 @@ func TestOffsetOfAnotherSource(t *testing.T) {
 	defer srv.Close()
 	const rest = `{"type": "rest", "system": "s", "operation": "list", "supports_since": true}`
 	const json = `{"type": "json", "system": "s", "url": "/a", "supports_since": true}`
-	op := func(more string) string { return `{"url": "/a", "method": "GET", "since_property_name": "since"` + more + `}` }
+	op := func(more string) string {
+		return `{"url": "/a", "method": "GET", "since_property_name": "since"` + more + `}`
+	}
 	for _, c := range []struct {
 		what, before, after, opBefore, opAfter string
 		anew                                   bool
