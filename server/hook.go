@@ -69,10 +69,12 @@ func (s *server) knock(w http.ResponseWriter, r *http.Request) {
 	hook, ok := p.Hook()
 	switch {
 	case !ok:
+		said := "the pipe takes no " + r.Method
 		if _, receiver := p.Receiver(); receiver {
 			w.Header().Set("Allow", http.MethodPost)
+			said += ": entities are posted"
 		}
-		fail(w, http.StatusMethodNotAllowed, "the pipe takes no "+r.Method)
+		fail(w, http.StatusMethodNotAllowed, said)
 	case r.Method == http.MethodOptions:
 		consent(w, r, hook)
 	default:

@@ -243,6 +243,9 @@ type unknownOperation string
 
 // Error names the operations there are.
 func (u unknownOperation) Error() string {
+	if u == "" {
+		return "no operation is named: it comes as a form (application/x-www-form-urlencoded), operation=start for example; there are " + strings.Join(operations(), ", ")
+	}
 	return "there is no operation " + strconv.Quote(string(u)) + ": " + strings.Join(operations(), ", ")
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/xlsxtext"
+	"github.com/sluiceio/sluice/jinja"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
@@ -194,6 +195,7 @@ func (s *server) print(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, q 
 func (s *server) notPublished(w http.ResponseWriter, r *http.Request, err error) {
 	var wait *pipes.WaitError
 	var shape *sinks.EntityError
+	var template *jinja.Error
 	switch {
 	case errors.As(err, &wait):
 		fail(w, http.StatusServiceUnavailable, wait.Reason)
@@ -202,6 +204,9 @@ func (s *server) notPublished(w http.ResponseWriter, r *http.Request, err error)
 		fail(w, http.StatusInternalServerError, err.Error())
 	case sources.IsOffset(err):
 		fail(w, http.StatusBadRequest, err.Error())
+	case errors.As(err, &template):
+		s.o.Log.Error("a template failed on an entity that is published", "path", r.URL.Path, "error", err)
+		fail(w, http.StatusInternalServerError, untemplated(err, template))
 	default:
 		if run, ok := dtl.IsRunError(err); ok {
 			s.o.Log.Error("a rule failed on an entity that is published", "path", r.URL.Path, "error", run)

@@ -89,7 +89,7 @@ func (s *server) putEntities(w http.ResponseWriter, r *http.Request) {
 	}
 	ops, err := posted(in, force)
 	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
+		unreadable(w, r, in.body, err)
 		return
 	}
 	if _, err = s.engine.Store().Info(r.Context(), dataset); err == nil && len(ops) > 0 {

@@ -5,13 +5,9 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/pipes"
-	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
-	"github.com/sluiceio/sluice/store"
-	"github.com/sluiceio/sluice/webhooks"
 )
 
 // receive takes in posted entities: it judges the request on its raw bytes,
@@ -95,7 +91,7 @@ func (s *server) refuse(w http.ResponseWriter, pipe string, v sources.Verdict) {
 // store stores the entities of a request, unless there was an error in its body.
 func (s *server) store(w http.ResponseWriter, r *http.Request, id string, in *intake, entities []entity.Value, err error) {
 	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
+		unreadable(w, r, in.body, err)
 		return
 	}
 	said, err := push(r, in.body)
@@ -142,33 +138,3 @@ var (
 	noSniff  = []string{"nosniff"}
 	empty    = []byte("{}\n")
 )
-
-// notStored answers entities that the pipe could not take: the caller's fault
-// if they lack an _id, the rule's fault otherwise.
-func (s *server) notStored(w http.ResponseWriter, r *http.Request, err error) {
-	var noID *sinks.NoIDError
-	if errors.As(err, &noID) {
-		fail(w, http.StatusBadRequest, err.Error())
-		return
-	}
-	var conflict *pipes.SequenceError
-	if errors.As(err, &conflict) || errors.Is(err, sinks.ErrOutdated) {
-		fail(w, http.StatusConflict, err.Error())
-		return
-	}
-	if errors.Is(err, store.ErrConflict) {
-		fail(w, http.StatusConflict, "another request of a full sync came at the same time; begin anew")
-		return
-	}
-	var waits *pipes.WaitError
-	if errors.As(err, &waits) || errors.Is(err, sinks.ErrTripped) || errors.Is(err, webhooks.ErrDisabled) || errors.Is(err, webhooks.ErrQueueFull) {
-		fail(w, http.StatusServiceUnavailable, err.Error())
-		return
-	}
-	if run, ok := dtl.IsRunError(err); ok {
-		s.o.Log.Error("a rule failed on a posted entity", "error", run)
-		fail(w, http.StatusUnprocessableEntity, "a rule of the pipe failed on an entity; nothing was stored")
-		return
-	}
-	s.failFor(w, r, err)
-}

@@ -73,9 +73,20 @@ func New(e *engine.Engine, o Options) http.Handler {
 		o.More(mux)
 	}
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
+		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+besides(r.URL.Path))
 	})
 	return localOnly(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// besides names the address that somebody may have meant who wants to post to a
+// receiver.
+func besides(path string) string {
+	rest, ok := strings.CutPrefix(path, "/api/receivers/")
+	pipe, _, _ := strings.Cut(rest, "/")
+	if !ok || pipe == "" {
+		return ""
+	}
+	return "; entities are posted to /api/receivers/" + pipe + "/entities"
 }
 
 // localOnly refuses requests that came here by a name other than this

@@ -127,7 +127,7 @@ func (s *amqpSink) publishings(ctx context.Context, b *entity.Batch) ([]publishi
 			err = errors.New("the key is longer than the 255 bytes that AMQP has room for")
 		}
 		if err != nil {
-			return nil, fmt.Errorf("entity %q: %w", string([]byte(id)), err)
+			return nil, entityError(e, err)
 		}
 		all = append(all, publishing{string([]byte(id)), m.Key, amqp.Publishing{
 			MessageId: s.messageID(e, id), ContentType: s.cfg.ContentType, DeliveryMode: s.mode(),

@@ -2,7 +2,6 @@ package sinks
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -122,8 +121,7 @@ func (s *messageSink) write(ctx context.Context, b *entity.Batch) (store.Write, 
 			err = messages.CheckKey(m.Key)
 		}
 		if err != nil {
-			id, _ := entity.ID(e)
-			return store.Write{}, fmt.Errorf("entity %q: %w", string([]byte(id)), err)
+			return store.Write{}, entityError(e, err)
 		}
 		if s.cfg.IDProperty != "" {
 			id, _ := e.Get(s.cfg.IDProperty)

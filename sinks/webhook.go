@@ -189,7 +189,7 @@ func (s *webhookSink) events(b *entity.Batch) ([]webhooks.Event, error) {
 		id, _ := entity.ID(e)
 		own, err := s.header(e)
 		if err != nil {
-			return nil, fmt.Errorf("entity %q: %w", id, err)
+			return nil, entityError(e, err)
 		}
 		events = append(events, webhooks.Event{Entity: id, ID: s.text(e, s.cfg.EventID), Key: s.text(e, s.cfg.OrderBy), Header: own, Body: s.body(e)})
 	}

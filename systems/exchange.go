@@ -125,7 +125,7 @@ func (r *REST) callError(ctx context.Context, k *keyring, err error) error {
 		err = ue.Err
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("no complete response within %s", r.connectTimeout+r.readTimeout)
+		return &CallError{Text: fmt.Sprintf("no complete response within %s", r.connectTimeout+r.readTimeout), cause: err}
 	}
 	return &CallError{Text: k.redact(err.Error()), cause: err}
 }
