@@ -45,53 +45,6 @@ func (c *Config) Metadata() *jsonpos.Node {
 	return nil
 }
 
-// Secrets are the node's secrets: global ones and those of systems. They never
-// print.
-type Secrets struct {
-	global  map[string]string
-	systems map[string]map[string]string
-	beside  []func(name string) (string, bool)
-}
-
-// Beside has secrets looked for elsewhere too, when they are none of these. It is
-// called before the configuration is used.
-func (s *Secrets) Beside(find func(name string) (string, bool)) { s.beside = append(s.beside, find) }
-
-// Lookup returns a secret as a system sees it: its own first, then the global
-// one. The system may be "".
-func (s *Secrets) Lookup(system, name string) (string, bool) {
-	if s == nil {
-		return "", false
-	}
-	if v, ok := s.systems[system][name]; ok {
-		return v, true
-	}
-	if v, ok := s.global[name]; ok {
-		return v, true
-	}
-	for _, find := range s.beside {
-		if v, ok := find(name); ok {
-			return v, true
-		}
-	}
-	return "", false
-}
-
-// String says how many secrets there are, and nothing of them.
-func (s *Secrets) String() string {
-	if s == nil {
-		return "no secrets"
-	}
-	n := len(s.global)
-	for _, m := range s.systems {
-		n += len(m)
-	}
-	return fmt.Sprintf("%d secrets", n)
-}
-
-// GoString is String: %#v prints no secret either.
-func (s *Secrets) GoString() string { return s.String() }
-
 // Options say how to load.
 type Options struct {
 	// Profile names the files <profile>-env.json and <profile>-secrets.json;

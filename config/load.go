@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -149,18 +150,26 @@ func exists(path string) bool {
 	return err == nil
 }
 
+// walk returns the configuration files below a folder, and tells of what looks like
+// one and is not read.
 func (l *loader) walk(dir string) []string {
 	if !exists(dir) {
 		return nil
 	}
 	var files []string
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+	// With a separator behind it, the folder itself may be a link.
+	err := filepath.WalkDir(dir+string(filepath.Separator), func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			l.unreadable(path, err)
-			return nil
-		}
-		if !d.IsDir() && strings.HasSuffix(path, ".conf.json") {
-			files = append(files, path)
+		case strings.HasPrefix(d.Name(), ".."):
+			// Kubernetes keeps the versions of a mounted folder in such; each file
+			// stands beside them as a link.
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+		case !d.IsDir():
+			files = append(files, l.entry(path, d)...)
 		}
 		return nil
 	})
@@ -171,13 +180,39 @@ func (l *loader) walk(dir string) []string {
 	return files
 }
 
-func (l *loader) unreadable(path string, err error) {
-	var pe *fs.PathError
-	reason := err
-	if errors.As(err, &pe) {
-		reason = pe.Err
+// entry returns a path that is no folder itself if it is a configuration file.
+func (l *loader) entry(path string, d fs.DirEntry) []string {
+	wanted := strings.HasSuffix(path, ".conf.json")
+	if d.Type().IsRegular() && !wanted {
+		return nil
 	}
-	l.finds.Add(finding(jsonpos.Span{File: path}, "config/unreadable", "check the path and its permissions", "cannot be read: %v", reason))
+	info, err := os.Stat(path)
+	switch at := (jsonpos.Span{File: path}); {
+	case err == nil && info.IsDir(): // it might lead back to where it stands
+		l.finds.Add(warning(at, "config/linked-folder", "put the files themselves here, or a link to each",
+			"a link to a folder is not followed: nothing in it is read"))
+	case wanted && err == nil && !info.Mode().IsRegular(): // reading it might wait for ever
+		l.finds.Add(finding(at, "config/unreadable", "put a file in its place", "cannot be read: it is no file"))
+	case wanted:
+		return []string{path}
+	}
+	return nil
+}
+
+// checkPath is what to do about a file that cannot be read.
+const checkPath = "check the path and its permissions"
+
+func (l *loader) unreadable(path string, err error) {
+	l.finds.Add(finding(jsonpos.Span{File: path}, "config/unreadable", checkPath, "cannot be read: %v", reason(err)))
+}
+
+// reason is an error without the path, which stands in the finding.
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
 }
 
 // parseAll reads and parses the files on all cores, and keeps their order.
@@ -211,16 +246,22 @@ func readFile(path string) parsed {
 }
 
 func readBounded(path string) ([]byte, *diag.Finding) {
-	info, err := os.Stat(path)
-	if err == nil && info.Size() > maxFile {
-		f := finding(jsonpos.Span{File: path}, "config/too-large", "", "the file has %d bytes, more than %d", info.Size(), maxFile)
+	refuse := func(rule, help, format string, args ...any) ([]byte, *diag.Finding) {
+		f := finding(jsonpos.Span{File: path}, rule, help, format, args...)
 		return nil, &f
 	}
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
-		var l loader
-		l.unreadable(path, err)
-		return nil, &l.finds[0]
+		return refuse("config/unreadable", checkPath, "cannot be read: %v", reason(err))
+	}
+	defer file.Close()
+	// The size of what is no regular file is known at its end only.
+	data, err := io.ReadAll(io.LimitReader(file, maxFile+1))
+	switch {
+	case err != nil:
+		return refuse("config/unreadable", checkPath, "cannot be read: %v", reason(err))
+	case len(data) > maxFile:
+		return refuse("config/too-large", "spread it over several files", "the file has more than %d bytes", maxFile)
 	}
 	return data, nil
 }
@@ -237,41 +278,6 @@ func parse(name string, data []byte) parsed {
 	return parsed{n, finds}
 }
 
-func (l *loader) envFile(dir string) string { return filepath.Join(dir, l.o.Profile+"-env.json") }
-
-func (l *loader) secretsFile(dir string) string {
-	return filepath.Join(dir, l.o.Profile+"-secrets.json")
-}
-
-// besides reads the env and secrets files that stand in a folder.
-func (l *loader) besides(dir string) {
-	if env := l.optional(l.envFile(dir)); env != nil {
-		if l.env == nil {
-			l.env = map[string]*jsonpos.Node{}
-		}
-		for _, m := range env.Members {
-			l.env[m.Key] = m.Value
-		}
-	}
-	if secrets := l.optional(l.secretsFile(dir)); secrets != nil {
-		l.secrets = append(l.secrets, secrets)
-	}
-}
-
-// optional reads an object from a file that need not be there.
-func (l *loader) optional(path string) *jsonpos.Node {
-	if !exists(path) {
-		return nil
-	}
-	p := readFile(path)
-	l.finds.Add(p.finds...)
-	if p.node != nil && p.node.Kind != jsonpos.Object {
-		l.finds.Add(finding(p.node.Span, "config/type", "", "an object is expected, found a %s", p.node.Kind))
-		return nil
-	}
-	return p.node
-}
-
 func (l *loader) finish(files int) (*Config, diag.List) {
 	c := &Config{Env: l.variables(), Secrets: l.readSecrets(), Files: files, byID: map[string]*Component{}}
 	for _, root := range l.roots {
@@ -285,50 +291,4 @@ func (l *loader) finish(files int) (*Config, diag.List) {
 	}
 	l.finds.Sort()
 	return c, l.finds
-}
-
-func (l *loader) variables() map[string]*jsonpos.Node {
-	env := map[string]*jsonpos.Node{}
-	for k, v := range l.env {
-		env[k] = v
-	}
-	for k, v := range l.o.Env {
-		env[k] = v
-	}
-	return env
-}
-
-func (l *loader) readSecrets() *Secrets {
-	s := &Secrets{global: map[string]string{}, systems: map[string]map[string]string{}}
-	for _, n := range l.secrets {
-		texts(n.Get("global"), s.global)
-		if systems := n.Get("systems"); systems != nil {
-			for _, m := range systems.Members {
-				own := map[string]string{}
-				texts(m.Value, own)
-				s.systems[m.Key] = own
-			}
-		}
-	}
-	for _, pair := range l.o.Environ {
-		name, value, _ := strings.Cut(pair, "=")
-		if name, ok := strings.CutPrefix(name, "SLUICE_SECRET_"); ok {
-			s.global[name] = value
-			for _, own := range s.systems {
-				delete(own, name)
-			}
-		}
-	}
-	return s
-}
-
-func texts(n *jsonpos.Node, into map[string]string) {
-	if n == nil {
-		return
-	}
-	for _, m := range n.Members {
-		if text, ok := m.Value.Str(); ok {
-			into[m.Key] = text
-		}
-	}
 }

@@ -39,6 +39,7 @@ type Finding struct {
 	Pointer  string       // JSON pointer within the component, or ""
 	Pipe     string       // id of the pipe or system concerned, or ""
 	Help     string       // what to do, or ""
+	Hidden   bool         // the line may hold a secret and is shown to nobody
 }
 
 // Error makes a single finding usable as an error.

@@ -76,7 +76,7 @@ func (o Options) rel(path string) string {
 // frame shows the line with carets under the place.
 func (o Options) frame(w io.Writer, f diag.Finding) {
 	at := f.Span.Start
-	if o.Line == nil || at.Line == 0 {
+	if o.Line == nil || at.Line == 0 || f.Hidden {
 		return
 	}
 	line, ok := o.Line(f.Span.File, at.Line)
