@@ -206,6 +206,13 @@ func (p *Pipe) Copies() bool {
 	return ok
 }
 
+// Locks tells whether the sink refuses entities whose sender has not seen the stored
+// version.
+func (p *Pipe) Locks() bool {
+	l, ok := p.sink.(sinks.Locking)
+	return ok && l.Locks()
+}
+
 // Hops are the datasets that transforms look into.
 func (p *Pipe) Hops() []dtl.HopsUse { return p.facts.Hops }
 

@@ -3,7 +3,6 @@ package server
 import (
 	"net/http"
 
-	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
 )
@@ -43,32 +42,6 @@ func describeDataset(i store.Info) map[string]any {
 	return map[string]any{"_id": i.Name, "runtime": map[string]any{
 		"populated": i.Populated, "generation": i.Generation, "max-updated": int64(i.Last),
 		"count-log": i.Versions, "count-index-exists": i.Live, "count-index-deleted": i.Deleted, "bytes": i.Bytes}}
-}
-
-// entity answers the latest version of one entity.
-func (s *server) entity(w http.ResponseWriter, r *http.Request) {
-	id := r.URL.Query().Get("entity_id")
-	if id == "" {
-		fail(w, http.StatusBadRequest, "entity_id is missing")
-		return
-	}
-	found, err := s.engine.Store().Get(r.Context(), datasetOf(r), []string{id}, entity.NewArena())
-	if err != nil {
-		s.failFor(w, r, err)
-		return
-	}
-	if len(found) == 0 || found[0].IsNull() {
-		if found, err = s.byIDs(r, datasetOf(r), id); err != nil {
-			s.failFor(w, r, err)
-			return
-		}
-	}
-	if len(found) == 0 || found[0].IsNull() {
-		fail(w, http.StatusNotFound, "there is no such entity")
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Write(append(entity.AppendJSON(nil, found[0]), '\n'))
 }
 
 // datasetOf is the dataset a request names.

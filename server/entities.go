@@ -60,11 +60,7 @@ func (s *server) list(w http.ResponseWriter, r *http.Request, dataset string) {
 		fail(w, http.StatusNotFound, "the dataset is not populated yet")
 		return
 	}
-	if err := l.narrow(s.engine.Lib(), info); errors.Is(err, errNoSubset) {
-		fail(w, http.StatusNotFound, err.Error())
-		return
-	} else if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
+	if !s.narrowed(w, &l, info) {
 		return
 	}
 	if err := s.about(w.Header(), r.Context(), info); err != nil {
@@ -78,6 +74,18 @@ func (s *server) list(w http.ResponseWriter, r *http.Request, dataset string) {
 	if r.Method != http.MethodHead {
 		s.write(w, r, info, l)
 	}
+}
+
+// narrowed restricts a list to its subset; false if it has answered that it cannot.
+func (s *server) narrowed(w http.ResponseWriter, l *listing, info store.Info) bool {
+	err := l.narrow(s.engine.Lib(), info)
+	switch {
+	case errors.Is(err, errNoSubset):
+		fail(w, http.StatusNotFound, err.Error())
+	case err != nil:
+		fail(w, http.StatusBadRequest, err.Error())
+	}
+	return err == nil
 }
 
 // about sets the headers of the JSON pull protocol, by which readers notice

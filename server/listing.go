@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluiceio/sluice/dtl"
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/store"
 )
@@ -20,6 +22,19 @@ type listing struct {
 	populated bool // or nothing at all
 	held      bool // what a circuit breaker holds back too
 	subset    string
+	index     *dtl.Index // of the subset
+}
+
+// has tells whether an entity is in the subset, if one is asked for.
+func (l *listing) has(e entity.Value) bool {
+	if l.subset == "" {
+		return true
+	}
+	in := false
+	if !entity.Deleted(e) {
+		l.index.Keys(e, func(key []byte) { in = in || bytes.Equal(key, l.q.Key) })
+	}
+	return in
 }
 
 func parseListing(r *http.Request) (listing, error) {
@@ -86,6 +101,6 @@ func (l *listing) narrow(lib *dtl.Lib, info store.Info) error {
 	if i < 0 {
 		return errNoSubset
 	}
-	l.q.Index, l.q.Key = info.Indexes[i], s.Key
+	l.q.Index, l.q.Key, l.index = info.Indexes[i], s.Key, s.Index
 	return nil
 }

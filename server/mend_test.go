@@ -33,6 +33,9 @@ func TestFailedEntities(t *testing.T) {
 	}
 	post := func(pipe, operation string, more ...string) string {
 		form := url.Values{"operation": {operation}, "entity": more}
+		if operation == "update-last-seen" {
+			form = url.Values{"operation": {operation}, "last-seen": more}
+		}
 		resp, err := http.PostForm(s.URL+"/api/pipes/"+pipe+"/pump", form)
 		return ask(t, resp, err)
 	}
@@ -51,7 +54,8 @@ func TestFailedEntities(t *testing.T) {
 		{get("datasets/system:pump_execution:out/entities"), `"event_type":"entities-reposted"`},
 		{post("out", "discard-retries"), `"failed-entities":{"dead":0,"retryable":0}`},
 		{get("pipes/out/log"), `"event_type":"pump-discard-retries"`},
-		{post("out", "update-last-seen"), `"last-seen":""`},
+		{post("out", "update-last-seen"), `400 {"error":{"message":"last-seen is missing`},
+		{post("out", "update-last-seen", ""), `"last-seen":""`},
 		{run(), ""},
 		{get("pipes/out/pump"), `"failed-entities":{"dead":1,"retryable":0}`},
 		{post("out", "set-last-seen-to-end"), `"last-seen":"1"`},

@@ -24,8 +24,13 @@ func (s *server) notStored(w http.ResponseWriter, r *http.Request, err error) {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
+	var outdated *sinks.OutdatedError
+	if errors.As(err, &outdated) {
+		behind(w, outdated)
+		return
+	}
 	var conflict *pipes.SequenceError
-	if errors.As(err, &conflict) || errors.Is(err, sinks.ErrOutdated) {
+	if errors.As(err, &conflict) {
 		fail(w, http.StatusConflict, err.Error())
 		return
 	}

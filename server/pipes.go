@@ -176,9 +176,7 @@ func (s *server) pump(w http.ResponseWriter, r *http.Request) {
 
 // operate carries out an operation of the pump.
 func (s *server) operate(w http.ResponseWriter, r *http.Request) {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		fail(w, http.StatusBadRequest, "a form with an operation is expected")
+	if !readForm(w, r) {
 		return
 	}
 	id := r.PathValue("pipe")
@@ -198,7 +196,7 @@ func (s *server) operate(w http.ResponseWriter, r *http.Request) {
 func (s *server) notDone(w http.ResponseWriter, r *http.Request, err error) {
 	var unknown unknownOperation
 	switch {
-	case errors.As(err, &unknown), sources.IsOffset(err):
+	case errors.As(err, &unknown), sources.IsOffset(err), errors.Is(err, errNoLastSeen):
 		fail(w, http.StatusBadRequest, err.Error())
 	case slices.ContainsFunc([]error{store.ErrFull, store.ErrClosed, store.ErrCorrupt}, func(of error) bool { return errors.Is(err, of) }):
 		s.failFor(w, r, err)
@@ -224,6 +222,9 @@ func (s *server) apply(r *http.Request, id string, p *pipes.Pipe, operation stri
 	case "disable":
 		return s.engine.SetEnabled(r.Context(), id, false, engine.Switch{By: caller(r), Comment: r.Form.Get("comment")})
 	case "update-last-seen":
+		if !r.Form.Has("last-seen") {
+			return errNoLastSeen
+		}
 		return p.SetOffset(r.Context(), r.Form.Get("last-seen"))
 	default:
 		return s.mend(r, id, operation)
@@ -238,6 +239,9 @@ func caller(r *http.Request) string {
 	}
 	return "the API, called from " + host
 }
+
+// errNoLastSeen is a reset that nobody may have meant.
+var errNoLastSeen = errors.New("last-seen is missing; an empty one resets the pipe")
 
 type unknownOperation string
 

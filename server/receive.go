@@ -109,6 +109,9 @@ func (s *server) store(w http.ResponseWriter, r *http.Request, id string, in *in
 		s.notStored(w, r, err)
 		return
 	}
+	if p, ok := s.engine.Pipe(id); ok && len(entities) == 1 && p.Locks() && s.takenAs(w, r, p.Output(), in) {
+		return
+	}
 	taken(w)
 }
 

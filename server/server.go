@@ -65,6 +65,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("OPTIONS /api/datasets/{dataset}/entities", s.entitiesOptions)
 	mux.HandleFunc("POST /api/datasets/{dataset}/entities", s.putEntities)
 	mux.HandleFunc("GET /api/datasets/{dataset}/entity", s.entity)
+	mux.HandleFunc("GET /api/datasets/{dataset}/entities/{entity...}", s.entity) // as it was called before
 	s.publish(mux)
 	s.sdshare(mux)
 	s.hooks(mux)

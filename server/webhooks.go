@@ -163,9 +163,7 @@ func (s *server) operateDelivery(w http.ResponseWriter, r *http.Request) {
 // operation reads the operation of a form, and answers what is none of those
 // there are.
 func operation(w http.ResponseWriter, r *http.Request, known ...string) string {
-	r.Body = http.MaxBytesReader(w, r.Body, 1<<20)
-	if err := r.ParseForm(); err != nil {
-		fail(w, http.StatusBadRequest, "a form with an operation is expected")
+	if !readForm(w, r) {
 		return ""
 	}
 	asked := r.Form.Get("operation")

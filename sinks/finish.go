@@ -2,6 +2,7 @@ package sinks
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
@@ -79,6 +80,9 @@ func (w *datasetWriter) deleteUnseen(ctx context.Context, total *Written) ([]sto
 			return nil, err
 		}
 		ops = w.unseen(ops, page.Entities)
+		if len(ops) > 0 && w.s.prevent == "fail" {
+			return nil, fmt.Errorf("entity %q, which the run has not seen: %w", ops[0].ID, ErrVersion)
+		}
 		if len(ops) >= deleteBatch {
 			done, err := w.commit(ctx, &store.Batch{Writes: []store.Write{{Dataset: w.s.dataset, Ops: ops}}})
 			if err != nil {

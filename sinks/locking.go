@@ -14,6 +14,26 @@ import (
 // stored, where enable_optimistic_locking asks for it.
 var ErrOutdated = errors.New("somebody else has changed the entity meanwhile")
 
+// OutdatedError says which entity that is, and what its sender needs to merge.
+type OutdatedError struct {
+	Input, Existing entity.Value
+	// Ancestor is the version that the sender has seen; null if it is not there.
+	Ancestor entity.Value
+}
+
+// Error names the entity and both versions.
+func (o *OutdatedError) Error() string {
+	id, _ := entity.ID(o.Input)
+	return fmt.Sprintf("entity %q has _updated %s, the stored version %s: %v; read it again and repeat the change",
+		id, orNone(version(o.Input)), orNone(version(o.Existing)), ErrOutdated)
+}
+
+// Unwrap implements errors.Is.
+func (o *OutdatedError) Unwrap() error { return ErrOutdated }
+
+// Locks implements Locking.
+func (s *datasetSink) Locks() bool { return s.cfg.OptimisticLocking }
+
 // lock refuses the whole batch if the _updated of an entity is not that of the
 // stored version: none for one that is new.
 func (w *datasetWriter) lock(ctx context.Context, ops []store.Op, a *entity.Arena) error {
@@ -30,10 +50,30 @@ func (w *datasetWriter) lock(ctx context.Context, ops []store.Op, a *entity.Aren
 			continue
 		}
 		if sent, is := version(op.Entity), version(stored[i]); sent != is {
-			return fmt.Errorf("entity %q has _updated %s, the stored version %s: %w; read it again and repeat the change", ids[i], orNone(sent), orNone(is), ErrOutdated)
+			return w.outdated(ctx, op.Entity, stored[i], a)
 		}
 	}
 	return nil
+}
+
+// outdated tells what came, what is there, and what the sender has seen.
+func (w *datasetWriter) outdated(ctx context.Context, e, is entity.Value, a *entity.Arena) error {
+	o := &OutdatedError{Input: e, Existing: is}
+	if at, err := strconv.ParseInt(version(e), 10, 64); err == nil && at >= 0 {
+		seen, err := w.s.store.GetAt(ctx, w.s.dataset, store.Offset(at), a)
+		if err != nil {
+			return err
+		}
+		if id, _ := entity.ID(e); !seen.IsNull() && idIs(seen, id) {
+			o.Ancestor = seen
+		}
+	}
+	return o
+}
+
+func idIs(e entity.Value, id string) bool {
+	is, ok := entity.ID(e)
+	return ok && is == id
 }
 
 // version is an entity's _updated as text, "" if it has none.

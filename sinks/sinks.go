@@ -156,6 +156,12 @@ type Datasets interface {
 	DatasetID() string
 }
 
+// Locking is the ability of sinks that may refuse entities whose sender has not seen
+// the version that is stored; Locks tells whether this one does.
+type Locking interface {
+	Locks() bool
+}
+
 // Webhook is the ability of sinks that put entities into the queue of a
 // webhook, from which they are delivered apart from the pipe's runs.
 type Webhook interface {
