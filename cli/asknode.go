@@ -85,7 +85,34 @@ func refusal(resp *http.Response) error {
 	if json.Unmarshal(body, &said) != nil || said.Error.Message == "" {
 		return failed(fmt.Errorf("the node answers %s", resp.Status))
 	}
+	if resp.StatusCode == http.StatusNotFound {
+		return failed(absentError(said.Error.Message))
+	}
 	return failed(errors.New(said.Error.Message))
+}
+
+// absentError is the answer that there is no such thing.
+type absentError string
+
+func (e absentError) Error() string { return string(e) }
+
+// named are the ids of the pipes or datasets of a node that answered err, nil if it
+// was for another reason than the name.
+func named(ctx context.Context, node, kind, name string, err error) []string {
+	var absent absentError
+	var all []struct {
+		ID string `json:"_id"`
+	}
+	if !errors.As(err, &absent) || answer(ctx, node, kind, nil, &all) != nil {
+		return nil
+	}
+	ids := make([]string, len(all))
+	for i, p := range all {
+		if ids[i] = p.ID; p.ID == name {
+			return nil
+		}
+	}
+	return ids
 }
 
 // answer calls a served node and reads what it says.

@@ -48,7 +48,7 @@ func (c *breakerCmd) Run(ctx context.Context, s *stdio) error {
 // resolve works on a store that no node is using.
 func resolve(ctx context.Context, s *stdio, st store.Store, do, dataset string) error {
 	if _, err := st.Info(ctx, dataset); err != nil {
-		return failed(err)
+		return noDataset(ctx, st, dataset, err)
 	}
 	t, err := sinks.FindTrip(ctx, st, dataset)
 	if err != nil {
@@ -78,6 +78,9 @@ func askBreaker(ctx context.Context, s *stdio, node, do, dataset string) error {
 		} `json:"circuit-breaker"`
 	}
 	if err := answer(ctx, node, "datasets/"+url.PathEscape(dataset), form, &said); err != nil {
+		if known := named(ctx, node, "datasets", dataset, err); known != nil {
+			return notThere(dataset, known, err)
+		}
 		return err
 	}
 	if do != "show" {

@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -100,7 +101,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	kctx, err := parser.Parse(args)
+	kctx, err := parser.Parse(flagsFirst(parser.Model.Node, args))
 	if helped {
 		return exitOK
 	}
@@ -108,7 +109,33 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitFor(stderr, &failure{exitUsage, err})
 	}
 	kctx.BindTo(ctx, (*context.Context)(nil))
-	return exitFor(stderr, kctx.Run(&stdio{stdin, stdout, stderr}))
+	out := &results{w: stdout}
+	err = kctx.Run(&stdio{stdin, out, stderr})
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = failed(errors.New("stopped before its end; it may be started again"))
+	}
+	return exitFor(stderr, cmp.Or(err, out.lost()))
+}
+
+// results remembers that something could not be written, which commands that print a
+// line do not look at.
+type results struct {
+	w   io.Writer
+	err error
+}
+
+// Write implements io.Writer.
+func (r *results) Write(p []byte) (int, error) {
+	n, err := r.w.Write(p)
+	r.err = cmp.Or(r.err, err)
+	return n, err
+}
+
+func (r *results) lost() error {
+	if r.err == nil {
+		return nil
+	}
+	return fmt.Errorf("what is printed is not whole: %w", r.err)
 }
 
 // exitFor prints an error and returns its exit status.

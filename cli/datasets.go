@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/internal/textdist"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 )
@@ -23,19 +27,34 @@ type datasetsCmd struct {
 
 const datasetsWords = "ls, cat NAME, get NAME ID, check, compact, backup FILE, or restore FILE"
 
-// datasetsArgs are the words there are, each with how many follow.
-func datasetsArgs() map[string]int {
-	return map[string]int{"ls": 0, "cat": 1, "get": 2, "check": 0, "compact": 0, "backup": 1, "restore": 1}
+// datasetsForms are the words there are, each with what follows.
+func datasetsForms() map[string]string {
+	return map[string]string{"ls": "", "cat": "NAME", "get": "NAME ID", "check": "", "compact": "", "backup": "FILE", "restore": "FILE"}
+}
+
+// wrongWords is the mistake in what stands behind the folder, if there is one.
+func wrongWords(args []string) error {
+	if len(args) == 0 {
+		return usage("what to do is missing: %s", datasetsWords)
+	}
+	forms := datasetsForms()
+	form, known := forms[args[0]]
+	if near := textdist.Nearest(args[0], slices.Collect(maps.Keys(forms))); !known && near != "" {
+		return usage("unknown word %q; did you mean %q?", args[0], near)
+	} else if !known {
+		return usage("unknown words %q: %s", args, datasetsWords)
+	}
+	if len(args)-1 != len(strings.Fields(form)) {
+		return usage("it is written: sluice datasets [DIR] %s", strings.TrimSpace(args[0]+" "+form))
+	}
+	return nil
 }
 
 // Run looks into a store, or looks after it.
 func (c *datasetsCmd) Run(ctx context.Context, s *stdio) error {
 	dir, args := c.where()
-	if len(args) == 0 {
-		return usage("what to do is missing: %s", datasetsWords)
-	}
-	if more, known := datasetsArgs()[args[0]]; !known || len(args) != more+1 {
-		return usage("unknown words %q: %s", args, datasetsWords)
+	if err := wrongWords(args); err != nil {
+		return err
 	}
 	switch args[0] {
 	case "check":
@@ -50,20 +69,44 @@ func (c *datasetsCmd) Run(ctx context.Context, s *stdio) error {
 	case st == nil:
 		return c.served(ctx, s, node, args)
 	}
-	if err = errors.Join(c.look(ctx, s, st, args), st.Close()); errors.Is(err, store.ErrNoDataset) {
-		return failed(err)
+	err = c.look(ctx, s, st, args)
+	if errors.Is(err, store.ErrNoDataset) {
+		err = noDataset(ctx, st, args[1], err)
 	}
-	return err
+	return errors.Join(err, st.Close())
+}
+
+// noDataset is the mistake of naming a dataset that there is not.
+func noDataset(ctx context.Context, st store.Store, name string, err error) error {
+	infos, _ := st.Datasets(ctx) // they are for the remedy only
+	known := make([]string, len(infos))
+	for i, info := range infos {
+		known[i] = info.Name
+	}
+	return notThere(name, known, err)
+}
+
+// notThere is an error about a name, with the one that may have been meant.
+func notThere(name string, known []string, err error) error {
+	if near := textdist.Nearest(name, known); near != "" {
+		return failed(fmt.Errorf("%w; did you mean %q?", err, near))
+	}
+	return failed(err)
 }
 
 // where is the data folder, and what to do there. A word that is also the folder of
 // a node is that.
 func (c *datasetsCmd) where() (dir string, args []string) {
+	forms := datasetsForms()
+	_, word := forms[c.Args[0]]
 	if c.Data != "" {
-		return c.Data, c.Args
+		if args = c.Args; !word && len(args) > 1 { // the folder is given twice
+			args = args[1:]
+		}
+		return c.Data, args
 	}
 	data := filepath.Join(c.Args[0], ".data")
-	if _, word := datasetsArgs()[c.Args[0]]; word && !made(data) {
+	if word && !made(data) {
 		return ".data", c.Args
 	}
 	return data, c.Args[1:]

@@ -11,6 +11,16 @@ import (
 
 // served asks the node that serves the folder.
 func (c *datasetsCmd) served(ctx context.Context, s *stdio, node string, args []string) error {
+	err := c.ask(ctx, s, node, args)
+	if len(args) > 1 {
+		if known := named(ctx, node, "datasets", args[1], err); known != nil {
+			return notThere(args[1], known, err)
+		}
+	}
+	return err
+}
+
+func (c *datasetsCmd) ask(ctx context.Context, s *stdio, node string, args []string) error {
 	path := "datasets"
 	if len(args) > 1 {
 		path += "/" + url.PathEscape(args[1])

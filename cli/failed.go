@@ -87,6 +87,9 @@ func askFailed(ctx context.Context, s *stdio, node, do, pipe string, ids []strin
 		} `json:"runtime"`
 	}
 	if err := answer(ctx, node, "pipes/"+url.PathEscape(pipe)+"/pump", form, &said); err != nil {
+		if known := named(ctx, node, "pipes", pipe, err); known != nil {
+			return noPipe(pipe, known)
+		}
 		return err
 	}
 	return tellFailed(s, pipe, said.Runtime.Failed.Retryable, said.Runtime.Failed.Dead)

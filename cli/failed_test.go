@@ -30,5 +30,8 @@ func TestFailed(t *testing.T) {
 	check(0, waiting, "failed", dir, "show", "out")
 	check(0, "out: 0 wait for another try, 0 were given up", "failed", "--node", address, "discard", "out")
 	check(1, `entity "3" is not among`, "failed", dir, "repost", "out", "3")
-	check(1, "there is no pipe", "failed", dir, "repost", "nobody")
+	check(2, `there is no pipe "nobody"`, "failed", dir, "repost", "nobody")
+	check(2, `did you mean "out"?`, "failed", dir, "repost", "outt")
+	check(1, `did you mean "out"?`, "datasets", dir, "cat", "outt")
+	check(1, `did you mean "out"?`, "breaker", dir, "show", "outt")
 }

@@ -136,7 +136,7 @@ func (f *nodeFlags) open(ctx context.Context, s *stdio) (*node, error) {
 	e, err := engine.Open(ctx, o)
 	if err != nil {
 		st.Close()
-		return nil, usage("%w", err)
+		return nil, failed(err)
 	}
 	return &node{e, st, o}, nil
 }
@@ -159,11 +159,16 @@ func (f *nodeFlags) withStored(ctx context.Context, s *stdio, sets engine.Sets, 
 	return c, err
 }
 
+// dataDir is where the datasets are: with the configuration, unless it was said.
 func (f *nodeFlags) dataDir() string {
 	if f.Data != "" {
 		return f.Data
 	}
-	return filepath.Join(f.Dir, ".data")
+	dir := f.Dir
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() { // a single file
+		dir = filepath.Dir(dir)
+	}
+	return filepath.Join(dir, ".data")
 }
 
 func openStore(dir string, readOnly bool) (*local.Store, error) {

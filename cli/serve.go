@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/sluiceio/sluice/server"
@@ -34,8 +35,11 @@ func (c *serveCmd) Run(ctx context.Context, s *stdio) error {
 		return usage("--url %q is no address such as https://sluice.example.com", c.URL)
 	}
 	ln, err := net.Listen("tcp", c.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; is another node running? choose another address with --listen", err)
+	}
 	if err != nil {
-		return usage("cannot listen: %w; is another node running? choose another address with --listen", err)
+		return usage("cannot listen: %w", err)
 	}
 	defer ln.Close()
 	c.reached = cmp.Or(c.URL, "http://"+ln.Addr().String())

@@ -1,0 +1,36 @@
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/sluiceio/sluice/cli"
+)
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+// A result that could not be written is no success.
+func TestFullOutput(t *testing.T) {
+	for _, args := range [][]string{{"dtl", "--expr", "1"}, {"jinja", "x"}, {"explain", "upper"}, {"version"}, {"dtl", "--list"}} {
+		var said strings.Builder
+		if status := cli.Run(t.Context(), args, strings.NewReader(""), full{}, &said); status != 3 || !strings.Contains(said.String(), "no space left") {
+			t.Errorf("%s: %d, %s", args, status, said.String())
+		}
+	}
+}
+
+// Whoever stops a run made no mistake, and reads no list of pipes.
+func TestStopped(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var said strings.Builder
+	status := cli.Run(ctx, []string{"run", node(t, `{"_id": "a", "type": "pipe", "source": {"type": "empty"}}`)}, strings.NewReader(""), io.Discard, &said)
+	if want := "sluice: stopped before its end; it may be started again\n"; status != 1 || said.String() != want {
+		t.Errorf("%d, %s", status, said.String())
+	}
+}
