@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/jinja"
@@ -72,7 +73,7 @@ func unfit(err error) (status int, said string) {
 		return http.StatusUnprocessableEntity, "a rule of the pipe failed on an entity; nothing was stored"
 	case errors.As(err, &template):
 		return http.StatusUnprocessableEntity, untemplated(err, template)
-	case errors.As(err, &answered), errors.As(err, &call), errors.As(err, &blocked), errors.As(err, &network):
+	case errors.As(err, &answered), errors.As(err, &call), errors.As(err, &blocked), errors.As(err, &network) && !ofMachine(network):
 		return http.StatusBadGateway, "a system that the pipe calls did not answer as it should; the node's log says how"
 	case errors.As(err, &transform):
 		return http.StatusUnprocessableEntity, "a transform of the pipe failed on an entity; nothing was stored"
@@ -80,6 +81,13 @@ func unfit(err error) (status int, said string) {
 		return http.StatusUnprocessableEntity, err.Error()
 	}
 	return 0, ""
+}
+
+// ofMachine tells apart an error number, which passes for an error of the network also
+// if a disk gave it.
+func ofMachine(err net.Error) bool {
+	_, number := err.(syscall.Errno)
+	return number
 }
 
 // untemplated names the template that could not be worked out, and what it lacks.
