@@ -51,7 +51,7 @@ func (e *Engine) signal(changed []string, readers map[string][]*pumpState) {
 	for _, d := range changed {
 		e.mu.changes[d] = e.mu.heard
 		if hook := e.hooks[d]; hook != nil {
-			hook.Queue.Wake()
+			hook.Queue.Changed()
 		}
 		for _, s := range readers[d] {
 			e.signalLocked(s)

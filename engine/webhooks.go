@@ -14,13 +14,17 @@ var ErrNoWebhook = errors.New("the pipe feeds no webhook")
 // dispatchers makes what delivers the webhooks of the configuration. A webhook
 // whose pipe is gone keeps its queue, and is served again when the pipe is back.
 func (e *Engine) dispatchers() map[string]*webhooks.Dispatcher {
-	hooks := map[string]*webhooks.Dispatcher{}
+	hooks, room := map[string]*webhooks.Dispatcher{}, new(webhooks.Room)
 	for _, p := range e.graph.pipes {
 		q := p.Webhook()
 		if q == nil {
 			continue
 		}
-		hooks[webhooks.Dataset(q.ID)] = &webhooks.Dispatcher{Queue: q, Now: e.now, Log: e.o.Log}
+		id := webhooks.Dataset(q.ID)
+		if e.o.After != nil && e.o.After.hooks[id] != nil {
+			q.Succeed(e.o.After.hooks[id].Queue)
+		}
+		hooks[id] = &webhooks.Dispatcher{Queue: q, Now: e.now, Log: e.o.Log, Room: room}
 	}
 	return hooks
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -156,12 +157,12 @@ func (s *webhookSink) BeginWith(ctx context.Context, b *entity.Batch, also store
 	if err != nil {
 		return nil, err
 	}
-	ops, err := s.queue.Offer(ctx, events, s.now())
+	put, err := s.queue.Offer(ctx, events, s.now())
 	if err != nil {
 		return nil, err
 	}
-	if len(ops) > 0 {
-		also.Writes = append([]store.Write{{Dataset: webhooks.Dataset(s.queue.ID), Ops: ops}}, also.Writes...)
+	if put != nil {
+		also.Writes = append([]store.Write{{Dataset: webhooks.Dataset(s.queue.ID), Ops: put.Ops}}, also.Writes...)
 	}
 	if len(also.Writes) == 0 && len(also.State) == 0 && len(also.Populate) == 0 {
 		return settled{}, nil
@@ -170,7 +171,20 @@ func (s *webhookSink) BeginWith(ctx context.Context, b *entity.Batch, also store
 	if err != nil {
 		return nil, err
 	}
-	return handed{p, len(also.Writes) == 1 && len(ops) > 0, len(ops) > 0, len(also.State)}, nil
+	return queued{handed{p, len(also.Writes) == 1 && put != nil, put != nil, len(also.State)}, put}, nil
+}
+
+// queued is a batch of which whoever delivers hears when it is safe.
+type queued struct {
+	handed
+	put *webhooks.Change
+}
+
+// Wait implements Pending.
+func (p queued) Wait(ctx context.Context) (Written, error) {
+	w, err := p.handed.Wait(ctx)
+	p.put.Settle(err)
+	return w, err
 }
 
 // Finish implements Writer.
@@ -191,7 +205,8 @@ func (s *webhookSink) events(b *entity.Batch) ([]webhooks.Event, error) {
 		if err != nil {
 			return nil, entityError(e, err)
 		}
-		events = append(events, webhooks.Event{Entity: id, ID: s.text(e, s.cfg.EventID), Key: s.text(e, s.cfg.OrderBy), Header: own, Body: s.body(e)})
+		// What is told of the event outlives the memory of the batch.
+		events = append(events, webhooks.Event{Entity: strings.Clone(id), ID: s.text(e, s.cfg.EventID), Key: s.text(e, s.cfg.OrderBy), Header: own, Body: strings.Clone(s.body(e))})
 	}
 	return events, nil
 }

@@ -70,6 +70,11 @@ func (t *Transport) With(c Connection) http.RoundTripper {
 	return &Transport{opt: t.opt, base: t.build(c)}
 }
 
+// mostIdle is how many connections are kept for what comes next. All may be to one
+// host: a webhook has up to so many requests under way, and each connection that is
+// closed between two of them is dialled again.
+const mostIdle = 100
+
 func (t *Transport) build(c Connection) *http.Transport {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 60 * time.Second
@@ -78,8 +83,8 @@ func (t *Transport) build(c Connection) *http.Transport {
 	return &http.Transport{
 		DialContext:            d.DialContext,
 		ForceAttemptHTTP2:      true,
-		MaxIdleConns:           100,
-		MaxIdleConnsPerHost:    10,
+		MaxIdleConns:           mostIdle,
+		MaxIdleConnsPerHost:    mostIdle,
 		IdleConnTimeout:        90 * time.Second,
 		TLSHandshakeTimeout:    c.ConnectTimeout,
 		ResponseHeaderTimeout:  c.ReadTimeout,

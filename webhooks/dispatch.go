@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -26,6 +27,8 @@ type Dispatcher struct {
 	Queue *Queue
 	Now   func() time.Time
 	Log   *slog.Logger
+	// Room is where events wait; nil makes one.
+	Room *Room
 }
 
 const (
@@ -53,14 +56,13 @@ type shift struct {
 	lanes  *lanes
 	busy   int
 	done   chan outcome
-	at     store.Offset // up to which the log was read
-	behind bool         // there may be more
-	broken bool         // the store did not answer
-	last   time.Time    // when the last try began, for the rate
-	off    bool         // the endpoint is disabled
-	// kept is where the deliveries that are kept begin: what got that status
-	// before is gone.
-	kept map[Status]store.Offset
+	read   int64     // the last change that may have been read from the store
+	behind bool      // there may be more
+	broken bool      // the store did not answer
+	last   time.Time // when the last try began, for the rate
+	off    bool      // the endpoint is disabled
+	// kept is where those begin that failed and are kept.
+	kept store.Offset
 }
 
 // outcome is what became of a try; it has no status if there was nothing to try.
@@ -71,9 +73,10 @@ type outcome struct {
 }
 
 func (d *Dispatcher) begin(ctx context.Context) *shift {
-	s := &shift{Dispatcher: d, ctx: ctx, lanes: newLanes(), done: make(chan outcome), at: store.Start, behind: true, kept: map[Status]store.Offset{}}
+	s := &shift{Dispatcher: d, ctx: ctx, lanes: newLanes(), done: make(chan outcome), behind: true, kept: store.Start}
 	trying, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.trying = trying
+	s.Queue.listen(cmp.Or(d.Room, &Room{}))
 	stop := context.AfterFunc(ctx, func() {
 		t := time.AfterFunc(grace, cancel)
 		context.AfterFunc(trying, func() { t.Stop() })
@@ -89,6 +92,7 @@ func (d *Dispatcher) begin(ctx context.Context) *shift {
 func (s *shift) loop(once bool) {
 	defer s.end()
 	defer s.Queue.stand(Standing{})
+	defer s.Queue.listen(nil)
 	timer := time.NewTimer(s.step())
 	defer timer.Stop()
 	for {
@@ -121,7 +125,7 @@ func (s *shift) idle() bool {
 // step takes in what is new, starts what is due, and returns how long to wait.
 func (s *shift) step() time.Duration {
 	if s.behind {
-		err := s.follow()
+		err := s.look()
 		if s.broken = err != nil; s.broken {
 			if s.ctx.Err() == nil {
 				s.Log.Error("the webhook's queue cannot be read; it is tried again", "webhook", s.Queue.ID, "error", err)
@@ -138,55 +142,113 @@ func (s *shift) step() time.Duration {
 	return wait
 }
 
-// follow reads what has changed in the queue since the last time: at first all
-// that is pending, by the index.
-func (s *shift) follow() error {
+// look takes in what is new: what it is told, and all that is pending in the store if
+// there may be more.
+func (s *shift) look() error {
 	health, err := s.Queue.Health(s.ctx)
 	if err != nil {
 		return err
 	}
-	arena := entity.NewArena()
-	for {
-		arena.Reset()
-		page, err := s.Queue.store.Read(s.ctx, Dataset(s.Queue.ID),
-			store.Query{Since: s.at, Index: statusIndex, Key: []byte(Pending)}, arena)
-		if err != nil {
+	all, lost := s.Queue.takeNews()
+	if lost {
+		if err := s.readPending(); err != nil {
+			s.Queue.lose()
 			return err
 		}
-		for _, e := range page.Entities {
-			s.hear(e)
-		}
-		if s.at = page.Next; page.End {
-			break
+		s.read = s.Queue.begun()
+	}
+	for _, t := range all {
+		s.told(t)
+	}
+	for _, c := range s.Queue.doubts() {
+		if err := s.inquire(c); err != nil {
+			return err
 		}
 	}
-	if s.off && !health.Disabled {
+	switch {
+	case s.off && !health.Disabled:
 		s.lanes.all(s.Now()) // it has waited long enough
+	case health.Disabled:
+		for _, it := range s.lanes.items {
+			s.drop(it) // it may wait for days
+		}
 	}
 	s.off = health.Disabled
 	return nil
 }
 
-// hear takes in one delivery as it stands in the queue. What becomes of one
-// that is under way is known first here, but for what others made of it since.
-func (s *shift) hear(e entity.Value) {
-	d := deliveryOf(e)
+// readPending reads all that is pending, by the index.
+func (s *shift) readPending() error {
+	return s.Queue.each(s.ctx, Pending, store.Start, func(e entity.Value) bool {
+		if d := deliveryOf(e); d.Status == Pending {
+			s.hear(d, s.Queue.hold(d))
+		}
+		return true
+	})
+}
+
+// inquire finds out whether a change stands by now.
+func (s *shift) inquire(c *Change) error {
+	for _, d := range c.all {
+		known, err := s.Queue.Get(s.ctx, d.ID)
+		if err != nil && !errors.Is(err, ErrNoDelivery) {
+			return err
+		}
+		if err == nil {
+			s.Queue.stands(c)
+		}
+		if err == nil && known.Status == Pending && s.lanes.items[d.ID] == nil {
+			s.hear(known, s.Queue.hold(known))
+		}
+	}
+	return nil
+}
+
+// told takes in a delivery that was put into the queue. What may have been read from
+// the store meanwhile may also have been sent since: that is looked up.
+func (s *shift) told(t told) {
+	if t.nth <= s.read && t.whole {
+		s.Queue.release(t.d)
+		t.whole = false
+	}
+	if t.nth > s.read || s.lanes.items[t.d.ID] == nil {
+		s.hear(t.d, t.whole)
+	}
+}
+
+// hear takes in one delivery that is pending, and holds it if it is whole. What
+// becomes of one that is under way is known first here, but for what others made of
+// it since.
+func (s *shift) hear(d *Delivery, whole bool) {
 	it := s.lanes.items[d.ID]
-	gone := entity.Deleted(e) || d.Status != Pending
 	switch {
-	case it != nil && it.busy:
-		it.heard = true
-	case it != nil && gone:
-		s.lanes.remove(it)
-	case it != nil:
-		s.lanes.wait(it, d.Due)
-	case !gone:
+	case it == nil:
 		key := "id:" + d.ID
 		if s.Queue.Ordered && !d.Manual {
 			key = "key:" + d.Key
 		}
-		s.lanes.add(d, key)
+		it = s.lanes.add(d, key)
+	case it.busy:
+		it.heard = true
+	default:
+		s.lanes.wait(it, d.Due)
 	}
+	s.drop(it)
+	if whole && !it.busy {
+		it.whole = d
+	} else if whole {
+		s.Queue.release(d)
+	}
+}
+
+// drop forgets what is held of a delivery, and returns it; nil if nothing is.
+func (s *shift) drop(it *item) *Delivery {
+	d := it.whole
+	if d != nil {
+		it.whole = nil
+		s.Queue.release(d)
+	}
+	return d
 }
 
 // start begins as many tries as are due and allowed, and returns how long to
@@ -214,12 +276,16 @@ func (s *shift) start() time.Duration {
 func (s *shift) launch(it *item) {
 	s.lanes.take(it)
 	s.busy++
-	go func() { s.done <- s.attempt(it) }()
+	d := s.drop(it)
+	go func() { s.done <- s.attempt(it, d) }()
 }
 
 // attempt makes a try and saves what came of it.
-func (s *shift) attempt(it *item) outcome {
-	d, err := s.Queue.Get(s.trying, it.id)
+func (s *shift) attempt(it *item, d *Delivery) outcome {
+	var err error
+	if d == nil {
+		d, err = s.Queue.Get(s.trying, it.id)
+	}
 	if errors.Is(err, ErrNoDelivery) || err == nil && d.Status != Pending {
 		return outcome{it: it}
 	}
@@ -302,10 +368,10 @@ func (s *shift) settle(o outcome) {
 	if o.it.heard {
 		s.recall(o.it.id)
 	}
-	if o.status == "" {
+	if o.status != Failed {
 		return
 	}
-	if err := s.trim(o.status, s.Queue.end(o.status, 1)); err != nil && s.ctx.Err() == nil {
+	if err := s.trim(); err != nil && s.ctx.Err() == nil {
 		s.Log.Error("old deliveries are not removed yet", "webhook", s.Queue.ID, "error", err)
 	}
 }
@@ -313,11 +379,12 @@ func (s *shift) settle(o outcome) {
 // recall looks again at a delivery that came to its end: somebody may have asked
 // for it once more before that was known here.
 func (s *shift) recall(id string) {
-	found, err := s.Queue.store.Get(s.ctx, Dataset(s.Queue.ID), []string{id}, entity.NewArena())
+	d, err := s.Queue.Get(s.ctx, id)
 	switch {
-	case err != nil: // the whole queue is read anew, when the store answers again
-		s.at, s.behind = store.Start, true
-	case len(found) > 0 && !found[0].IsNull():
-		s.hear(found[0])
+	case err == nil && d.Status == Pending:
+		s.hear(d, s.Queue.hold(d))
+	case err != nil && !errors.Is(err, ErrNoDelivery): // the queue is read anew, when the store answers again
+		s.Queue.lose()
+		s.behind = true
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/webhooks"
@@ -31,12 +33,21 @@ func (s *interrupted) Append(ctx context.Context, b *store.Batch) (store.Pending
 	if s.cramped.Load() && tried(b) {
 		return nil, fmt.Errorf("no room: %w", store.ErrTooLarge)
 	}
-	if before := s.before; before != nil && len(b.Writes) == 1 && b.Writes[0].Ops[0].Kind == store.Delete {
+	if before := s.before; before != nil && forgets(b) {
 		s.before = nil
 		before()
 	}
 	p, err := s.Store.Append(ctx, b)
 	return stood{p, s}, err
+}
+
+func forgets(b *store.Batch) bool {
+	for _, w := range b.Writes {
+		if slices.ContainsFunc(w.Ops, func(op store.Op) bool { return entity.Deleted(op.Entity) }) {
+			return true
+		}
+	}
+	return false
 }
 
 func tried(b *store.Batch) bool {
@@ -119,18 +130,18 @@ func offer(t *testing.T, q *webhooks.Queue, st store.Store, n int) {
 	for i := range n {
 		events = append(events, webhooks.Event{ID: fmt.Sprintf("e%03d", i), Body: "{}"})
 	}
-	ops, err := q.Offer(t.Context(), events, time.Now())
+	c, err := q.Offer(t.Context(), events, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := st.Append(t.Context(), &store.Batch{Writes: []store.Write{{Dataset: webhooks.Dataset(q.ID), Ops: ops}}})
+	p, err := st.Append(t.Context(), &store.Batch{Writes: []store.Write{{Dataset: webhooks.Dataset(q.ID), Ops: c.Ops}}})
 	if err == nil {
 		_, err = p.Wait(t.Context())
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	q.Wake()
+	c.Settle(nil)
 }
 
 // Who asks for a delivery once more in the moment in which it arrives gets it.
@@ -143,7 +154,6 @@ func TestRedeliverAtOnce(t *testing.T) {
 				if err := q.Redeliver(t.Context(), "e000", time.Now()); err != nil {
 					t.Error(err)
 				}
-				q.Wake()
 				synctest.Wait() // the dispatcher has read that
 				close(offered)
 			}
@@ -175,7 +185,6 @@ func TestRedeliverWhileTrimmed(t *testing.T) {
 					a.of["wanted"]++
 					a.mu.Unlock()
 				}
-				q.Wake()
 			})
 			synctest.Wait()
 		}

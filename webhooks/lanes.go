@@ -13,6 +13,7 @@ type item struct {
 	seq    int64
 	due    time.Time
 	manual bool
+	whole  *Delivery // as it stands in the queue; nil if that has to be looked up
 	busy   bool
 	heard  bool // something was read of it while it was under way
 	lane   *lane
@@ -43,7 +44,7 @@ func newLanes() *lanes {
 }
 
 // add takes in a delivery that is not there yet.
-func (l *lanes) add(d *Delivery, key string) {
+func (l *lanes) add(d *Delivery, key string) *item {
 	it := &item{id: d.ID, seq: d.Seq, due: d.Due, manual: d.Manual, place: heap.Outside}
 	ln := l.byKey[key]
 	if ln == nil {
@@ -55,6 +56,7 @@ func (l *lanes) add(d *Delivery, key string) {
 	ln.items = slices.Insert(ln.items, at, it)
 	l.items[it.id] = it
 	l.fix(ln)
+	return it
 }
 
 // remove forgets a delivery.

@@ -51,7 +51,7 @@ func (q *Queue) List(ctx context.Context, status Status, limit int) ([]*Delivery
 // Counts tells how many deliveries there are of each status.
 func (q *Queue) Counts(ctx context.Context) (map[Status]int, error) {
 	info, err := q.store.Info(ctx, Dataset(q.ID))
-	delivered, failed := q.end(Delivered, 0), q.end(Failed, 0)
+	delivered, failed := q.ended(Delivered), q.ended(Failed)
 	return map[Status]int{Pending: max(int(info.Live)-delivered-failed, 0), Delivered: min(delivered, q.KeepDelivered), Failed: failed}, err
 }
 
@@ -98,10 +98,10 @@ func (q *Queue) redeliver(ctx context.Context, id string, now time.Time) error {
 		return ErrPending
 	}
 	d.Before, d.Manual, d.Status, d.Due = d.Status, true, Pending, now
-	if err := q.commit(ctx, q.write(d)); err != nil {
+	if err := q.put(ctx, d); err != nil {
 		return err
 	}
-	q.end(d.Before, -1)
+	q.left(d.Before, id)
 	return nil
 }
 
@@ -140,10 +140,15 @@ func (q *Queue) putBack(ctx context.Context, ids []string, now time.Time) error 
 		d.Status, d.Tries, d.Due = Pending, 0, now
 		all = append(all, d)
 	}
-	if err := q.commit(ctx, q.write(all...)); err != nil {
+	if len(all) == 0 {
+		return nil
+	}
+	if err := q.put(ctx, all...); err != nil {
 		return err
 	}
-	q.end(Failed, -len(all))
+	for _, d := range all {
+		q.left(Failed, d.ID)
+	}
 	return nil
 }
 
@@ -165,7 +170,7 @@ func (q *Queue) Try(ctx context.Context, e Event, now time.Time) (string, error)
 	}
 	d := &Delivery{ID: sendable(e.ID), Seq: seq, Status: Pending, Created: now, Due: now, Manual: true, Before: Failed,
 		Entity: e.Entity, Key: e.Key, Header: e.Header, Body: e.Body}
-	return d.ID, q.commit(ctx, q.write(d))
+	return d.ID, q.put(ctx, d)
 }
 
 // SetEnabled enables the endpoint or disables it; what is pending goes at once,

@@ -46,8 +46,13 @@ type Queue struct {
 		loaded   bool
 		health   Health
 		seq      int64
-		ended    map[Status]int // deliveries that came to their end, and are kept
+		arrived  []string        // ids of the deliveries that arrived and are kept, the oldest first
+		back     map[string]bool // those that left before it was noted that they had arrived
+		failed   int             // how many that failed are kept
 		standing Standing
+		news     news
+		share    share
+		heir     *Queue // that has taken this one's place; nil if none has
 	}
 }
 
@@ -82,29 +87,10 @@ func (q *Queue) Load(ctx context.Context) error {
 	}})
 	for _, status := range []Status{Delivered, Failed} {
 		if err == nil {
-			err = q.each(ctx, status, store.Start, func(entity.Value) bool { q.end(status, 1); return true })
+			err = q.each(ctx, status, store.Start, func(e entity.Value) bool { q.came(status, record{e}.text(entity.IDKey)); return true })
 		}
 	}
 	return err
-}
-
-// end notes that n deliveries came to an end, or came back, and returns how
-// many are kept now.
-func (q *Queue) end(status Status, n int) int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.mu.ended == nil {
-		q.mu.ended = map[Status]int{}
-	}
-	q.mu.ended[status] += n
-	return q.mu.ended[status]
-}
-
-// alone has deliveries that came to their end changed by one at a time.
-func (q *Queue) alone(change func() error) error {
-	q.hand <- struct{}{}
-	defer func() { <-q.hand }()
-	return change()
 }
 
 // Wake has whoever delivers look for what is new.
@@ -186,13 +172,13 @@ func (q *Queue) tell(b *store.Batch, n Notice) {
 	}
 }
 
-// write is the change that puts deliveries as they are now.
-func (q *Queue) write(all ...*Delivery) *store.Batch {
+// ops put deliveries as they are now.
+func ops(all ...*Delivery) []store.Op {
 	ops := make([]store.Op, len(all))
 	for i, d := range all {
 		ops[i] = store.Op{Kind: store.Put, Entity: d.value()}
 	}
-	return &store.Batch{Writes: []store.Write{{Dataset: Dataset(q.ID), Ops: ops}}}
+	return ops
 }
 
 // Event is what is to be delivered.
@@ -221,7 +207,7 @@ func (q *Queue) Blocked(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if pending := info.Live - int64(q.end(Delivered, 0)+q.end(Failed, 0)); pending >= int64(q.Most) {
+	if pending := info.Live - int64(q.ended(Delivered)+q.ended(Failed)); pending >= int64(q.Most) {
 		return fmt.Errorf("%w: %d deliveries are pending", ErrQueueFull, pending)
 	}
 	return nil
@@ -239,9 +225,9 @@ func (h Health) reason() string {
 	return fmt.Sprintf("by %s at %s%s", by, h.At.UTC().Format(time.RFC3339), why)
 }
 
-// Offer returns the changes that put events into the queue. They count when
-// the caller has committed them.
-func (q *Queue) Offer(ctx context.Context, events []Event, now time.Time) ([]store.Op, error) {
+// Offer returns the change that puts events into the queue, nil if there is nothing
+// to put. Who has committed its Ops, or could not, settles it.
+func (q *Queue) Offer(ctx context.Context, events []Event, now time.Time) (*Change, error) {
 	if err := q.Blocked(ctx); err != nil {
 		return nil, err
 	}
@@ -256,12 +242,12 @@ func (q *Queue) Offer(ctx context.Context, events []Event, now time.Time) ([]sto
 	if err != nil {
 		return nil, err
 	}
-	ops := make([]store.Op, len(events))
+	all := make([]*Delivery, len(events))
 	for i, e := range events {
-		d := &Delivery{ID: e.ID, Seq: seq + int64(i), Status: Pending, Created: now, Due: now, Entity: e.Entity, Key: e.Key, Header: e.Header, Body: e.Body}
-		ops[i] = store.Op{Kind: store.Put, Entity: d.value()}
+		all[i] = &Delivery{ID: e.ID, Seq: seq + int64(i), Status: Pending, Created: now, Due: now, Entity: e.Entity, Key: e.Key, Header: e.Header,
+			Body: strings.ToValidUTF8(e.Body, "\uFFFD")} // as the store has it
 	}
-	return ops, nil
+	return q.change(all...), nil
 }
 
 // number takes n numbers that are greater than those of all deliveries there

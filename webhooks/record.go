@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -15,7 +14,10 @@ import (
 func (q *Queue) record(ctx context.Context, d *Delivery, a *Attempt, now time.Time) (*Notice, error) {
 	q.verdict(d, a, now)
 	var notice *Notice
-	b := q.write(d)
+	b := &store.Batch{Writes: []store.Write{{Dataset: Dataset(q.ID), Ops: ops(d)}}}
+	old := q.outworn(d.Status)
+	defer old.release()
+	b.Writes[0].Ops = append(b.Writes[0].Ops, old.ops()...)
 	err := q.save(ctx, b, func(h *Health) {
 		switch {
 		case a.Error == "":
@@ -31,6 +33,10 @@ func (q *Queue) record(ctx context.Context, d *Delivery, a *Attempt, now time.Ti
 		notice = &Notice{Endpoint: q.ID, Why: why, At: h.At}
 		q.tell(b, *notice)
 	})
+	if err == nil {
+		q.came(d.Status, d.ID)
+		old.gone()
+	}
 	return notice, err
 }
 
@@ -77,76 +83,5 @@ func (q *Queue) disables(a *Attempt, h *Health, now time.Time) string {
 		return fmt.Sprintf("every try has failed since %s; the last one: %s", h.FailingSince.Format(time.RFC3339), a.Error)
 	default:
 		return ""
-	}
-}
-
-// keep is how many deliveries of a status are kept.
-func (q *Queue) keep(s Status) int {
-	if s == Failed {
-		return q.KeepFailed
-	}
-	return q.KeepDelivered
-}
-
-// trim removes, of the deliveries that came to that end, those that did longest
-// ago, if there are so many more than are to be kept that it is worth it.
-func (s *shift) trim(status Status, there int) error {
-	keep := s.Queue.keep(status)
-	extra := there - keep
-	if extra <= keep/10 {
-		return nil
-	}
-	return s.Queue.alone(func() error { return s.forget(status, extra) })
-}
-
-func (s *shift) forget(status Status, extra int) error {
-	var ops []store.Op
-	from, known := s.kept[status]
-	if !known {
-		from = store.Start
-	}
-	err := s.Queue.eachOf(s.ctx, extra, status, from, func(e entity.Value) bool {
-		r := record{e}
-		ops = append(ops, store.Op{Kind: store.Delete, ID: r.text(entity.IDKey)})
-		from = store.Offset(r.number(entity.UpdatedKey))
-		return len(ops) < extra
-	})
-	if err == nil && len(ops) > 0 {
-		err = s.Queue.commit(s.ctx, &store.Batch{Writes: []store.Write{{Dataset: Dataset(s.Queue.ID), Ops: ops}}})
-	}
-	if err != nil {
-		return err
-	}
-	s.kept[status] = from
-	s.Queue.end(status, -len(ops))
-	if status == Failed {
-		s.Log.Warn("deliveries that failed longest ago are forgotten", "webhook", s.Queue.ID, "deliveries", len(ops))
-	}
-	return nil
-}
-
-// each yields the deliveries that got a status behind an offset, in the order in
-// which they did; yield returns false to stop, and keeps nothing.
-func (q *Queue) each(ctx context.Context, status Status, since store.Offset, yield func(e entity.Value) bool) error {
-	return q.eachOf(ctx, 0, status, since, yield)
-}
-
-// eachOf is each for callers that will stop after about so many.
-func (q *Queue) eachOf(ctx context.Context, about int, status Status, since store.Offset, yield func(e entity.Value) bool) error {
-	arena := entity.NewArena()
-	for {
-		arena.Reset()
-		page, err := q.store.Read(ctx, Dataset(q.ID), store.Query{Since: since, Limit: min(about, 100), Index: statusIndex, Key: []byte(status)}, arena)
-		if err != nil {
-			return err
-		}
-		for _, e := range page.Entities {
-			if !entity.Deleted(e) && !yield(e) {
-				return nil
-			}
-		}
-		if since = page.Next; page.End {
-			return nil
-		}
 	}
 }
