@@ -26,10 +26,10 @@ func (p *Pipe) LastRun(ctx context.Context) (LastRun, error) {
 	}
 	completed, failed := found[0], found[1]
 	if failed.IsNull() || !completed.IsNull() && place(completed) > place(failed) {
-		return LastRun{At: eventTime(completed)}, nil
+		return LastRun{At: EventTime(completed)}, nil
 	}
 	why, _ := failed.Get("reason_why_stopped")
-	return LastRun{At: eventTime(failed), Failed: why.Text()}, nil
+	return LastRun{At: EventTime(failed), Failed: why.Text()}, nil
 }
 
 // place is the version's place in the log, which clocks do not confuse.
@@ -39,13 +39,22 @@ func place(e entity.Value) int64 {
 	return n
 }
 
-func eventTime(e entity.Value) time.Time {
-	if e.IsNull() {
-		return time.Time{}
-	}
+// eventLayout is how times stand in the execution log: as text, for those who read it
+// elsewhere.
+const eventLayout = "2006-01-02T15:04:05.000000Z07:00"
+
+// EventTime is when an event of the execution log was, zero if it does not say. Earlier
+// versions wrote datetimes.
+func EventTime(e entity.Value) time.Time {
 	v, _ := e.Get("event_time")
-	if v.Kind() != entity.Datetime {
-		return time.Time{}
+	switch v.Kind() {
+	case entity.Datetime:
+		return v.Time()
+	case entity.String:
+		t, err := time.Parse(time.RFC3339Nano, v.Text())
+		if err == nil {
+			return t
+		}
 	}
-	return v.Time()
+	return time.Time{}
 }

@@ -41,7 +41,7 @@ func logged(pipe string, now time.Time, event string, members ...entity.Member) 
 		{Key: entity.IDKey, Value: entity.NewString(event)},
 		{Key: "event_type", Value: entity.NewString(event)},
 		{Key: "pipe", Value: entity.NewString(pipe)},
-		{Key: "event_time", Value: entity.NewDatetime(now)},
+		instant("event_time", now),
 	}, members...)
 	return store.Write{Dataset: LogDataset(pipe), Ops: []store.Op{put(eventOf(all))}}
 }

@@ -60,9 +60,7 @@ func flag(key string, on bool) entity.Member {
 	return entity.Member{Key: key, Value: entity.NewBool(on)}
 }
 
-func instant(key string, t time.Time) entity.Member {
-	return entity.Member{Key: key, Value: entity.NewDatetime(t)}
-}
+func instant(key string, t time.Time) entity.Member { return text(key, t.UTC().Format(eventLayout)) }
 
 func seconds(key string, d time.Duration) entity.Member {
 	return entity.Member{Key: key, Value: entity.NewFloat(d.Seconds())}
@@ -132,7 +130,7 @@ func (r *run) silentTooLong(ctx context.Context) bool {
 	if err != nil {
 		return false
 	}
-	return found[0].IsNull() || r.p.env.Now().Sub(eventTime(found[0])).Seconds() > most
+	return found[0].IsNull() || r.p.env.Now().Sub(EventTime(found[0])).Seconds() > most
 }
 
 // logEnd records how the run ended, unless it did nothing.

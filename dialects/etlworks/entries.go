@@ -6,13 +6,13 @@ import (
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/pipes"
 )
 
 // entry is what an entry of a pipe's execution log tells of.
 func (f *feed) entry(pipe string, e entity.Value) []occurrence {
 	kind, _ := entity.ID(e)
-	at, _ := e.Get("event_time")
-	o := occurrence{path: "flows", name: pipe, at: at.Time()}
+	o := occurrence{path: "flows", name: pipe, at: pipes.EventTime(e)}
 	if id, own := f.own[pipe]; own {
 		return webhookEntry(o, id, kind, e)
 	}
