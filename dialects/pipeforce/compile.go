@@ -138,6 +138,11 @@ func (c *compiler) members(cmd *command, at jsonpos.Span, params *jsonpos.Node) 
 	case params.Kind == jsonpos.Null:
 		return nil
 	case cmd.def != "":
+		if name, rest, ok := strings.Cut(params.Text, ":"); ok && params.Kind == jsonpos.String && rest != "" {
+			if p, known := cmd.param(name); known {
+				c.add(caution(params.Span, "parameter", "write "+name+": and a space, if it is one", "the parameter %s of %s is not given: this is all a text", p.name, cmd.name))
+			}
+		}
 		return []*jsonpos.Member{{Key: cmd.def, KeySpan: at, Value: params}}
 	}
 	c.add(fault(params.Span, "parameter", "its parameters are "+strings.Join(cmd.paramNames(), ", "), "%s takes no value by itself", cmd.name))
@@ -198,7 +203,9 @@ func (c *compiler) argument(s *step, p param, m *jsonpos.Member) {
 		}
 		return
 	}
+	c.secrets = p.name == "headers" && strings.HasPrefix(s.cmd.name, "http.")
 	v := c.value(m.Value)
+	c.secrets = false
 	s.args[p.name] = v
 	text, plain := plainText(v)
 	switch {

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
@@ -74,6 +75,7 @@ func (front) Compile(dir string, files []string, read func(path string) ([]byte,
 		}
 		pipe, more := document(id, n)
 		finds.Add(more...)
+		finds.Add(commented(n, strings.Split(string(data), "\n"))...)
 		if pipe != nil {
 			pipes = append(pipes, pipe)
 		}
@@ -137,6 +139,31 @@ func document(id string, n *jsonpos.Node) (*jsonpos.Node, diag.List) {
 		return nil, finds
 	}
 	return pipeOf(id, n, list), finds
+}
+
+// commented finds expressions #{…} that YAML takes for comments, as they are not in
+// quotes: nothing is there where they stand.
+func commented(n *jsonpos.Node, lines []string) (finds diag.List) {
+	look := func(at jsonpos.Span, v *jsonpos.Node) {
+		if v.Kind != jsonpos.Null || at.Start.Line < 1 || at.Start.Line > len(lines) {
+			finds.Add(commented(v, lines)...)
+			return
+		}
+		line := lines[at.Start.Line-1]
+		if i := strings.Index(line, " #{"); i >= 0 && strings.HasSuffix(strings.TrimSpace(line[:i]), ":") || i >= 0 && strings.TrimSpace(line[:i]) == "-" {
+			col := utf8.RuneCountInString(line[:i]) + 2
+			at.Start.Col = col
+			at.End = jsonpos.Pos{Line: at.Start.Line, Col: col + 1}
+			finds.Add(caution(at, "expression", `write "#{…}", or ${…}`, "this is a comment for YAML, and no expression"))
+		}
+	}
+	for _, m := range n.Members {
+		look(m.KeySpan, m.Value)
+	}
+	for _, e := range n.Elems {
+		look(e.Span, e)
+	}
+	return finds
 }
 
 // builder makes nodes that stand where something else does.

@@ -26,10 +26,13 @@ type value struct {
 	node    *jsonpos.Node
 }
 
+var errSecret = errors.New("secrets can be used in headers of http.* only")
+
 // compiler compiles values, and gathers what is wrong with them.
 type compiler struct {
 	finds    diag.List
 	prefixes []string // of expressions
+	secrets  bool     // whether what is compiled may have some
 }
 
 // roots are the values that expressions may name.
@@ -94,6 +97,9 @@ func (c *compiler) text(v *value, n *jsonpos.Node) {
 		c.add(fault(n.Span, "secret", "keep the secret in a text of its own", "a text with $SECRET(…) cannot hold expressions too"))
 		return
 	}
+	if !c.secrets {
+		c.add(fault(n.Span, "secret", "elsewhere they would stand in logs and datasets", "%s", errSecret))
+	}
 	v.secret = n.Text
 }
 
@@ -139,7 +145,7 @@ func (v *value) eval(x *exec) (entity.Value, error) {
 	case v == nil:
 		return entity.Value{}, nil
 	case v.secret != "":
-		return entity.Value{}, &placedError{v.at, errors.New("secrets can be used in headers of http.* only")}
+		return entity.Value{}, &placedError{v.at, errSecret}
 	case v.kind == jsonpos.String:
 		out, err := v.text.Eval(x.scope())
 		return out, v.placed(err)
