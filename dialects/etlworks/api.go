@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +27,7 @@ type api struct {
 }
 
 func (a *api) routes(mux *http.ServeMux) {
+	methods := map[string][]string{} // by path
 	for pattern, h := range map[string]func(w http.ResponseWriter, r *http.Request) error{
 		"POST /rest/v1/webhooks":                               a.create,
 		"GET /rest/v1/webhooks":                                a.list,
@@ -40,10 +43,21 @@ func (a *api) routes(mux *http.ServeMux) {
 		"GET /rest/v1/{kind}/{name}":                           a.record,
 	} {
 		mux.HandleFunc(pattern, a.closed(h))
+		method, path, _ := strings.Cut(pattern, " ")
+		methods[path] = append(methods[path], method)
 	}
-	mux.HandleFunc("/rest/v1/", a.closed(func(http.ResponseWriter, *http.Request) error {
+	other := http.NewServeMux() // of other methods
+	other.HandleFunc("/", a.closed(func(http.ResponseWriter, *http.Request) error {
 		return &refusal{http.StatusNotFound, "there is no such address; webhooks are at /rest/v1/webhooks"}
 	}))
+	for path, allowed := range methods {
+		slices.Sort(allowed)
+		other.HandleFunc(path, a.closed(func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			return &refusal{http.StatusMethodNotAllowed, "what is here answers to " + strings.Join(allowed, ", ") + " only"}
+		}))
+	}
+	mux.Handle("/rest/v1/", other)
 }
 
 // closed lets only administrators through, and answers errors.

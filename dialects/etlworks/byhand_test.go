@@ -61,7 +61,7 @@ func TestByHand(t *testing.T) {
 		if q := r.of("a")[9]; test.EventType != "Webhook.Test" || test.Status != "delivered" || !strings.HasPrefix(q.body, "eventId="+test.EventID+"&eventType=Webhook.Test&webhookId=1&entityId=1&timestamp=") || len(q.header.Get("X-Etl-Webhook-Signature")) != 40 {
 			t.Errorf("%+v %+v", test, q)
 		}
-		for path, want := range map[string]int{base + "/recover": 400, base + "/recover?since=yesterday": 400, base + "/events/none/redeliver": 404, "/rest/v1/webhooks/77/test": 404} {
+		for path, want := range map[string]int{base + "/recover": 400, base + "/recover?since=yesterday": 400, base + "/events/none/redeliver": 404, "/rest/v1/webhooks/77/test": 404, base: 405, base + "/events": 405, "/rest/v1/flows/orders": 405, "/rest/v1/webhook": 404} {
 			n.must(want, "POST", path, "")
 		}
 	})
@@ -72,7 +72,9 @@ func TestByHand(t *testing.T) {
 func TestBadDefinitions(t *testing.T) {
 	inNode(t, conf(orders), func(t *testing.T, n *node, r *receivers) {
 		for body, want := range map[string]string{
-			``: "no webhook", `[]`: "no webhook", `{"name": "a", "url": "https://a/"} x`: "follows", `{"nome": "a"}`: "nome",
+			``: "no webhook", `[]`: "no webhook", `{"name": "a", "url": "https://a/"} x`: "follows", `{"nome": "a"}`: `there is no field \"nome\"; did you mean \"name\"?`, `{"name": "a", "enabled": "no"}`: "enabled must be true or false, not a text",
+			`{"name": "a", "headers": {"X-A": "b"}}`: "headers must be a list, not an object", `{"name": 1.5}`: "name must be a text, not a number", `{"zzzzzz": 1}`: `there is no field \"zzzzzz\""`,
+			`{"name": "a", "url": "https://a/", "events": [` + strings.Repeat(`"Flow.*",`, 200) + `"Flow.*"]}`: "more than 200",
 			`{"url": "https://a/"}`: "name", `{"name": "a"}`: "url", `{"name": "a", "url": "ftp://a/"}`: "url", `{"name": "a", "url": "https://u:p@a/"}`: "basicUser",
 			`{"name": "a", "url": "https://a/?x=$SECRET(etlworks_admin)"}`: "$SECRET", `{"name": "a", "url": "https://a/", "headers": [{"key": "X", "value": "$SECRET(etlworks_admin)"}]}`: "$SECRET",
 			`{"name": "a", "url": "https://a/", "method": "PUT"}`: "method", `{"name": "a", "url": "https://a/", "contentType": "text/plain"}`: "contentType",
@@ -89,7 +91,7 @@ func TestBadDefinitions(t *testing.T) {
 				t.Errorf("%.80s: %d %s", body, status, text)
 			}
 		}
-		if status, _ := n.call("POST", "/rest/v1/webhooks", n.token("administrator"), `{"name": "`+strings.Repeat("a", 2<<20)+`"}`); status != 400 && status != 413 {
+		if status, _ := n.call("POST", "/rest/v1/webhooks", n.token("administrator"), `{"name": "`+strings.Repeat("a", 2<<20)+`"}`); status != 413 {
 			t.Errorf("a body of two megabytes: %d", status)
 		}
 		if text := n.must(200, "GET", "/rest/v1/webhooks", ""); strings.TrimSpace(text) != "[]" {

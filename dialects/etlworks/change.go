@@ -1,6 +1,7 @@
 package etlworks
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"encoding/base64"
@@ -325,10 +326,11 @@ func (a *api) rotate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var asked rotation
-	dec := json.NewDecoder(r.Body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&asked); err != nil && !errors.Is(err, io.EOF) {
-		return invalid(`a rotation is {"secret": "…", "graceHours": 24}, or nothing`)
+	// No body at all has a secret made.
+	if body := bufio.NewReader(r.Body); !empty(body) {
+		if err := decodeStrict(body, &asked, "rotation"); err != nil {
+			return err
+		}
 	}
 	grace := usualGrace
 	if asked.Grace != nil {
@@ -355,6 +357,12 @@ func (a *api) rotate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answer(w, http.StatusOK, map[string]any{"id": s.ID, "secret": asked.Secret, "previousUntil": a.n.Now().Add(grace).UTC().Format(time.RFC3339)})
+}
+
+// empty tells whether there is no body.
+func empty(body *bufio.Reader) bool {
+	_, err := body.Peek(1)
+	return errors.Is(err, io.EOF)
 }
 
 // old are secrets that live on for a time, the newest first.

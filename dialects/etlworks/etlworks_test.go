@@ -370,7 +370,7 @@ func TestStandardWebhooks(t *testing.T) {
 		if s := r.of("a")[2].header.Get("X-Etl-Webhook-Signature"); len(s) != 40 {
 			t.Errorf("the old signature beside it is %q", s)
 		}
-		for _, bad := range []string{`{"graceHours": 169}`, `{"graceHours": -1}`, `{"grace": 1}`, `[`} {
+		for _, bad := range []string{`{"graceHours": 169}`, `{"graceHours": -1}`, `{"grace": 1}`, `[`, `{"graceHours": 1} {}`, `{"graceHours": "1"}`} {
 			n.must(400, "POST", "/rest/v1/webhooks/1/secret/rotate", bad)
 		}
 	})

@@ -1,8 +1,6 @@
 package etlworks
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -72,13 +70,8 @@ const (
 // readWebhook reads a definition and fills in what it leaves out.
 func readWebhook(body io.Reader) (*Webhook, error) {
 	w := &Webhook{Method: http.MethodPost, ContentType: "application/json", SignatureEncoding: "hex", Retry: "standard"}
-	d := json.NewDecoder(body)
-	d.DisallowUnknownFields()
-	if err := d.Decode(w); err != nil {
-		return nil, invalid("the body is no webhook: " + printable(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "json: "), `"`, "'")))
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, invalid("something follows the webhook")
+	if err := decodeStrict(body, w, "webhook"); err != nil {
+		return nil, err
 	}
 	if w.Events == nil {
 		w.Events = []string{}
@@ -97,8 +90,11 @@ func (w *Webhook) check() error {
 		}
 	}
 	fault, warnings := checkEvents(w.Events)
-	if fault != "" || len(w.Events) > mostEvents {
+	switch {
+	case fault != "":
 		return invalid("events: " + fault)
+	case len(w.Events) > mostEvents:
+		return invalidf("events: there are more than %d", mostEvents)
 	}
 	w.Warnings = warnings
 	return nil
