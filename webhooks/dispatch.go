@@ -61,6 +61,7 @@ type shift struct {
 	broken bool      // the store did not answer
 	last   time.Time // when the last try began, for the rate
 	off    bool      // the endpoint is disabled
+	clock  time.Time // what it showed last
 	// kept is where those begin that failed and are kept.
 	kept store.Offset
 }
@@ -124,6 +125,7 @@ func (s *shift) idle() bool {
 
 // step takes in what is new, starts what is due, and returns how long to wait.
 func (s *shift) step() time.Duration {
+	s.readClock()
 	if s.behind {
 		err := s.look()
 		if s.broken = err != nil; s.broken {
@@ -134,6 +136,7 @@ func (s *shift) step() time.Duration {
 		}
 		s.behind = false
 	}
+	s.hasten()
 	wait, standing := s.start(), Standing{UnderWay: s.busy}
 	if it := s.lanes.next(s.off); it != nil {
 		standing.Next = it.due
@@ -220,6 +223,9 @@ func (s *shift) told(t told) {
 // becomes of one that is under way is known first here, but for what others made of
 // it since.
 func (s *shift) hear(d *Delivery, whole bool) {
+	if d.Tries == 0 && d.Due.After(s.clock) {
+		d.Due = s.clock // the clock was set back while nobody looked: it was due when it was queued
+	}
 	it := s.lanes.items[d.ID]
 	switch {
 	case it == nil:

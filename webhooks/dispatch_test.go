@@ -2,6 +2,7 @@ package webhooks_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -77,15 +78,33 @@ func (p stood) Wait(ctx context.Context) (store.Result, error) {
 
 // asked counts the requests that came, by the ids of their events.
 type asked struct {
-	mu sync.Mutex
-	of map[string]int
+	mu  sync.Mutex
+	of  map[string]int
+	ill bool          // it answers 500
+	set time.Duration // by how much the dispatcher's clock was set back
+}
+
+func (a *asked) now() time.Time {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Now().Add(-a.set)
+}
+
+func (a *asked) change(f func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	f()
 }
 
 func (a *asked) RoundTrip(q *http.Request) (*http.Response, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.of[q.Header.Get("Webhook-Id")]++
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
+	status := http.StatusOK
+	if a.ill {
+		status = http.StatusInternalServerError
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(""))}, nil
 }
 
 func (a *asked) times(id string) int {
@@ -113,7 +132,7 @@ func inQueue(t *testing.T, e webhooks.Endpoint, f func(t *testing.T, q *webhooks
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		var running sync.WaitGroup
-		running.Go(func() { (&webhooks.Dispatcher{Queue: q, Now: time.Now, Log: slog.New(slog.DiscardHandler)}).Run(ctx) })
+		running.Go(func() { (&webhooks.Dispatcher{Queue: q, Now: a.now, Log: slog.New(slog.DiscardHandler)}).Run(ctx) })
 		f(t, q, st, a)
 		stop()
 		running.Wait()
@@ -123,14 +142,19 @@ func inQueue(t *testing.T, e webhooks.Endpoint, f func(t *testing.T, q *webhooks
 	})
 }
 
-// offer puts events into the queue, whose ids are a to z.
+// offer puts events into the queue.
 func offer(t *testing.T, q *webhooks.Queue, st store.Store, n int) {
+	t.Helper()
+	offerAt(t, q, st, n, time.Now())
+}
+
+func offerAt(t *testing.T, q *webhooks.Queue, st store.Store, n int, now time.Time) {
 	t.Helper()
 	var events []webhooks.Event
 	for i := range n {
 		events = append(events, webhooks.Event{ID: fmt.Sprintf("e%03d", i), Body: "{}"})
 	}
-	c, err := q.Offer(t.Context(), events, time.Now())
+	c, err := q.Offer(t.Context(), events, now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,6 +190,54 @@ func TestRedeliverAtOnce(t *testing.T) {
 		}
 		if d, err := q.Get(t.Context(), "e000"); err != nil || d.Status != webhooks.Delivered || d.Made != 2 {
 			t.Errorf("%+v %v", d, err)
+		}
+	})
+}
+
+// Who asks for a delivery that waits for its next try does not wait for it: the
+// receiver may be well again long before. A disabled endpoint is sent nothing.
+func TestRedeliverPending(t *testing.T) {
+	inQueue(t, webhooks.Endpoint{KeepDelivered: 10, Schedule: []time.Duration{5 * time.Hour, 5 * time.Hour}}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
+		a.change(func() { a.ill = true })
+		offer(t, q, st, 2)
+		time.Sleep(time.Minute)
+		a.change(func() { a.ill = false })
+		if err := q.Redeliver(t.Context(), "e000", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if d, err := q.Get(t.Context(), "e000"); err != nil || d.Status != webhooks.Delivered || d.Tries != 2 || len(d.Attempts) != 2 || a.times("e000") != 2 || a.times("e001") != 1 {
+			t.Errorf("%+v %v, sent %d and %d times", d, err, a.times("e000"), a.times("e001"))
+		}
+		if err := q.SetEnabled(t.Context(), false, "me", "", time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		if err := q.Redeliver(t.Context(), "e001", time.Now()); !errors.Is(err, webhooks.ErrPending) {
+			t.Error(err)
+		}
+		time.Sleep(24 * time.Hour)
+		if n := a.times("e001"); n != 1 {
+			t.Errorf("a disabled endpoint was asked %d times", n)
+		}
+	})
+}
+
+// When the clock is set back by a day nothing waits for a day more.
+func TestClockSetBack(t *testing.T) {
+	inQueue(t, webhooks.Endpoint{KeepDelivered: 10, Schedule: []time.Duration{time.Minute}}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
+		a.change(func() { a.ill = true })
+		offer(t, q, st, 1)
+		time.Sleep(10 * time.Second)
+		a.change(func() { a.set, a.ill = 24*time.Hour, false })
+		time.Sleep(10 * time.Minute)
+		if n := a.times("e000"); n != 2 {
+			t.Errorf("it was tried %d times", n)
+		}
+		// What was queued just before, and is read after.
+		offerAt(t, q, st, 3, time.Now())
+		time.Sleep(time.Second)
+		if n := a.times("e001") + a.times("e002"); n != 2 {
+			t.Errorf("%d of two new ones were sent", n)
 		}
 	})
 }

@@ -40,7 +40,7 @@ type lanes struct {
 }
 
 func newLanes() *lanes {
-	return &lanes{items: map[string]*item{}, byKey: map[string]*lane{}, ready: heap.New(sooner)}
+	return &lanes{items: map[string]*item{}, byKey: map[string]*lane{}, ready: heap.New(earlier)}
 }
 
 // add takes in a delivery that is not there yet.
@@ -118,7 +118,7 @@ func (l *lanes) next(off bool) *item {
 	}
 	var first *item
 	for _, it := range l.ready.All() {
-		if it.manual && (first == nil || sooner(it, first)) {
+		if it.manual && (first == nil || earlier(it, first)) {
 			first = it
 		}
 	}
@@ -134,8 +134,17 @@ func (l *lanes) all(due time.Time) {
 	}
 }
 
-// sooner orders deliveries by time, and by seq at the same time.
-func sooner(a, b *item) bool {
+// sooner makes every delivery that waits due earlier.
+func (l *lanes) sooner(by time.Duration) {
+	for _, it := range l.items {
+		if !it.busy {
+			l.wait(it, it.due.Add(-by))
+		}
+	}
+}
+
+// earlier orders deliveries by time, and by seq at the same time.
+func earlier(a, b *item) bool {
 	if c := a.due.Compare(b.due); c != 0 {
 		return c < 0
 	}

@@ -84,7 +84,8 @@ func (q *Queue) Address(now time.Time) (string, error) {
 }
 
 // Redeliver asks for one more try of a delivery, whatever became of it. It is
-// made also while the endpoint is disabled.
+// made also while the endpoint is disabled. One that is pending has its next try
+// at once, unless the endpoint is disabled.
 func (q *Queue) Redeliver(ctx context.Context, id string, now time.Time) error {
 	return q.alone(func() error { return q.redeliver(ctx, id, now) })
 }
@@ -95,7 +96,7 @@ func (q *Queue) redeliver(ctx context.Context, id string, now time.Time) error {
 		return err
 	}
 	if d.Status == Pending {
-		return ErrPending
+		return q.hurry(ctx, d)
 	}
 	d.Before, d.Manual, d.Status, d.Due = d.Status, true, Pending, now
 	if err := q.put(ctx, d); err != nil {

@@ -25,7 +25,7 @@ var (
 	ErrDisabled   = errors.New("the webhook is disabled")
 	ErrQueueFull  = errors.New("the webhook's queue is full")
 	ErrNoDelivery = errors.New("there is no such delivery")
-	ErrPending    = errors.New("the delivery is waiting to be sent already")
+	ErrPending    = errors.New("the webhook is disabled: the delivery waits until it is enabled")
 )
 
 // Queue holds the deliveries of one endpoint until they have arrived. It may be
@@ -52,7 +52,8 @@ type Queue struct {
 		standing Standing
 		news     news
 		share    share
-		heir     *Queue // that has taken this one's place; nil if none has
+		heir     *Queue              // that has taken this one's place; nil if none has
+		hurried  map[string]struct{} // deliveries that are not to wait for their time
 	}
 }
 
