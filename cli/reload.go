@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/server"
+	"github.com/sluiceio/sluice/store"
 )
 
 const (
@@ -49,7 +51,9 @@ func (l *live) open(ctx context.Context) (err error) {
 		Log:  slog.New(slog.NewTextHandler(l.s.err, nil)),
 		More: func(mux *http.ServeMux) { l.stop, err = serveDialects(ctx, servedNode{l.node.Engine, l}, mux) },
 	})
-	l.door.Store(&h)
+	if err == nil {
+		l.door.Store(&h)
+	}
 	return err
 }
 
@@ -68,6 +72,7 @@ func (l *live) watch(ctx context.Context) error {
 	defer close(l.ended)
 	loaded, wait := l.stamp()
 	before := loaded
+	var again patience
 	for {
 		select {
 		case <-ctx.Done():
@@ -78,21 +83,45 @@ func (l *live) watch(ctx context.Context) error {
 			if fatal != nil {
 				return fatal
 			}
+			again.after(told)
 			continue
 		case <-time.After(wait):
 		}
 		var now string
 		// Files that were written a moment ago may not be whole yet.
-		if now, wait = l.stamp(); now != before || now == loaded {
+		if now, wait = l.stamp(); now != before || now == loaded && !again.due() {
 			before = now
 			continue
 		}
 		loaded = before
-		if _, err := l.reload(ctx); err != nil {
+		told, err := l.reload(ctx)
+		if err != nil {
 			return err
 		}
+		again.after(told)
 	}
 }
+
+// patience is when a configuration that found no room on the disk is tried again:
+// rarer and rarer, since the node stops for each try.
+type patience struct {
+	wait time.Duration
+	at   time.Time // zero: not at all
+}
+
+const leastPatience, mostPatience = 10 * time.Second, 5 * time.Minute
+
+// after learns what came of a try.
+func (p *patience) after(told error) {
+	if !errors.Is(told, store.ErrFull) {
+		*p = patience{}
+		return
+	}
+	p.wait = min(max(2*p.wait, leastPatience), mostPatience)
+	p.at = time.Now().Add(p.wait)
+}
+
+func (p *patience) due() bool { return !p.at.IsZero() && !time.Now().Before(p.at) }
 
 // stamp tells the state of the files, and how long to wait before they are
 // looked at again.
@@ -115,21 +144,73 @@ func (l *live) reload(ctx context.Context) (refused, fatal error) {
 		fmt.Fprintln(l.s.err, "the node goes on with the configuration it has")
 		return errRefused, nil
 	}
+	before := l.node.Engine
+	l.end()
+	if err := l.take(ctx, c, before); err != nil {
+		refused = fmt.Errorf("the new configuration cannot be run: %w", err)
+		fmt.Fprintln(l.s.err, refused)
+		return refused, l.goBack(ctx, before)
+	}
+	fmt.Fprintf(l.s.err, "the configuration was reloaded: %d pipes\n", len(l.node.Pipes()))
+	return nil, nil
+}
+
+// end ends the node that is running; its door stays until there is another.
+func (l *live) end() {
 	l.stop()
 	l.stop = func() {}
 	l.node.Engine.Close()
-	o.Config, o.After = c, l.node.Engine
+}
+
+// take runs a configuration in the place of a node that was closed.
+func (l *live) take(ctx context.Context, c *config.Config, before *engine.Engine) error {
 	ctx = context.WithoutCancel(ctx)
+	o := l.node.o
+	o.Config, o.After = c, before
 	e, err := engine.Open(ctx, o)
 	if err != nil {
-		err = fmt.Errorf("the new configuration cannot be run: %w", err)
-		return err, err
+		return err
 	}
 	l.node.Engine = e
 	if err := l.open(ctx); err != nil {
-		return err, err
+		l.end()
+		return err
 	}
 	e.Start()
-	fmt.Fprintf(l.s.err, "the configuration was reloaded: %d pipes\n", len(e.Pipes()))
-	return nil, nil
+	return nil
+}
+
+// goBackWait is how long it takes until a node that could not go back tries again.
+const goBackWait = time.Second
+
+// goBack runs the configuration of a node again that had to make room for one that
+// could not be run. Where the disk is so full that not even that can be, it waits for
+// room, and callers are asked to come again. Any other error of the store is fatal.
+func (l *live) goBack(ctx context.Context, before *engine.Engine) (fatal error) {
+	for told := false; ; told = true {
+		err := l.take(ctx, before.Config(), before)
+		if err == nil {
+			fmt.Fprintln(l.s.err, "the node goes on with the configuration it had")
+			return nil
+		}
+		if !errors.Is(err, store.ErrFull) {
+			return fmt.Errorf("the node cannot go on with the configuration it had either: %w", err)
+		}
+		if !told {
+			fmt.Fprintf(l.s.err, "the node waits for room on its disk: %v\n", err)
+			var h http.Handler = http.HandlerFunc(noRoom)
+			l.door.Store(&h)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(goBackWait):
+		}
+	}
+}
+
+// noRoom answers while no configuration can be run.
+func noRoom(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Retry-After", "5")
+	http.Error(w, `{"error":{"message":"the node waits for room on its disk","status":503}}`, http.StatusServiceUnavailable)
 }

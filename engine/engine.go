@@ -126,7 +126,7 @@ func Open(ctx context.Context, o Options) (*Engine, error) {
 	e.mu.agenda.dated = heap.New(dueBefore)
 	e.mu.agenda.pools, e.mu.waiters, e.mu.changes = map[string]*pool{}, waiters{}, map[string]uint64{}
 	if err := e.readyAll(ctx); err != nil {
-		e.cancel()
+		e.Close()
 		return nil, err
 	}
 	e.holders, e.hooks = e.completing(), e.dispatchers()
@@ -156,13 +156,27 @@ func (e *Engine) readyAll(ctx context.Context) error {
 	}
 	close(next)
 	loaders.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := severalOf(errs); err != nil {
 		return err
 	}
 	for _, s := range states {
 		e.remember(s)
 	}
 	return nil
+}
+
+// severalOf tells the first of several errors, and how many more there are: where the
+// disk is full each pipe has the same one.
+func severalOf(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	default:
+		return fmt.Errorf("%w, and %d more pipes cannot be loaded", errs[0], len(errs)-1)
+	}
 }
 
 // ready loads a pipe. Whether it ever completed a run is asked before, since

@@ -235,7 +235,12 @@ func (c *Consumer) load(ctx context.Context) error {
 		open[store.Offset(o.At)] = pending{tries: o.Tries, due: time.Time{}}
 	}
 	c.takeLocked(open)
-	return c.saveLocked(ctx, store.Batch{}, open)
+	err = c.saveLocked(ctx, store.Batch{}, open)
+	if errors.Is(err, store.ErrFull) && s.Generation == info.Generation {
+		c.mu.saved = c.mu.at // as it stands there: a full disk keeps nobody from reading
+		return nil
+	}
+	return err
 }
 
 // RemoveConsumer forgets a consumer: it holds nothing up any more.

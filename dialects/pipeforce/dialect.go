@@ -15,7 +15,6 @@ import (
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/sources"
-	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/transforms"
 	"github.com/sluiceio/sluice/webhooks"
@@ -60,7 +59,7 @@ func serve(ctx context.Context, n dialects.Node, mux *http.ServeMux) (func(), er
 		err = s.inbox.Load(ctx)
 	}
 	if err == nil {
-		err = s.rt.commit(ctx, store.Batch{State: []store.StateWrite{{Key: addressKey, Value: []byte(n.Address()), IfRev: store.AnyRev}}})
+		err = s.rt.keepAddress(ctx)
 	}
 	if err != nil {
 		return func() {}, err

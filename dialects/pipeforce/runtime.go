@@ -38,6 +38,16 @@ func (rt *runtime) base(ctx context.Context) string {
 	return string(known)
 }
 
+// keepAddress has the address known that the node is served under. One that is known
+// is not written again: a node on a full disk must start.
+func (rt *runtime) keepAddress(ctx context.Context) error {
+	known, _, err := rt.store.State(ctx, addressKey)
+	if err != nil || string(known) == rt.address {
+		return err
+	}
+	return rt.commit(ctx, store.Batch{State: []store.StateWrite{{Key: addressKey, Value: []byte(rt.address), IfRev: store.AnyRev}}})
+}
+
 // commit has a batch stand.
 func (rt *runtime) commit(ctx context.Context, b store.Batch) error {
 	p, err := rt.store.Append(ctx, &b)
