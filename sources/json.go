@@ -25,6 +25,7 @@ type jsonConfig struct {
 	SupportsSince      bool              `spec:"supports_since" doc:"Whether a run continues behind the _updated read last, by the parameter since."`
 	SinceComparable    bool              `spec:"is_since_comparable" default:"true" doc:"Whether values of _updated can be compared byte by byte."`
 	Chronological      bool              `spec:"is_chronological" doc:"Whether entities come in the order of their _updated."`
+	InitialSince       *jsonpos.Node     `spec:"initial_since_value" kind:"string|number" doc:"Continuation of a run that has none yet."`
 	SupportsSignalling bool              `spec:"supports_signalling" doc:"Whether the other node is asked to call this one when there is something new, so that the pipe runs at once."`
 	IfSourceEmpty      string            `spec:"if_source_empty" enum:"accept,fail" doc:"Whether a full run that reads nothing fails, so that it does not delete everything. Unless given the node decides, which accepts."`
 }
@@ -71,6 +72,12 @@ func (s *jsonSource) Since() Since {
 	return Since{s.cfg.SupportsSince, s.cfg.SinceComparable, s.cfg.Chronological}
 }
 
+// Partway implements Partway.
+func (s *jsonSource) Partway() bool { return s.initial() != "" }
+
+// initial is where a run begins that has nothing to continue.
+func (s *jsonSource) initial() string { return s.Since().begins("", sinceText(s.cfg.InitialSince)) }
+
 // Bare implements Bare.
 func (s *jsonSource) Bare() bool { return true }
 
@@ -112,11 +119,12 @@ func (s *jsonSource) Read(ctx context.Context, since string, size int) iter.Seq2
 
 // ReadFrom implements Distant.
 func (s *jsonSource) ReadFrom(ctx context.Context, since string, size int, was string, met func(Origin)) iter.Seq2[*entity.Batch, error] {
+	first := since == ""
+	if first {
+		since, was = s.initial(), ""
+	}
 	return failIfEmpty(s.empty || since != "", func(yield func(*entity.Batch, error) bool) {
-		p := &pull{s: s, since: since, size: size, was: was, met: met, yield: yield}
-		if since == "" {
-			p.was = ""
-		}
+		p := &pull{s: s, since: since, first: first, size: size, was: was, met: met, yield: yield}
 		p.batches[0].Arena, p.batches[1].Arena = entity.NewArena(), entity.NewArena()
 		for more := true; more; {
 			var err error

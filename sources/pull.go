@@ -17,6 +17,7 @@ import (
 type pull struct {
 	s       *jsonSource
 	since   string // the next page begins behind it
+	first   bool   // nothing was read before
 	size    int    // of a batch
 	was     string // the origin, once it is known
 	met     func(Origin)
@@ -70,7 +71,7 @@ func (p *pull) params() map[string]string {
 
 // meet compares the origin with that of the page before, or of the last run.
 func (p *pull) meet(o Origin) error {
-	if !o.follows(p.was, p.since) {
+	if (p.told || !p.first) && !o.follows(p.was, p.since) {
 		return ErrRemade
 	}
 	if !p.told {
