@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/dtl/stdlib"
@@ -29,7 +30,7 @@ func (c *dtlCmd) Run(ctx context.Context, s *stdio) error {
 	if err != nil {
 		return err
 	}
-	p := &prompt{s: s, o: dtl.Options{Lib: lib}, host: &dtl.MemHost{Datasets: map[string][]entity.Value{}}}
+	p := &prompt{s: s, o: dtl.Options{Lib: lib}, host: &dtl.MemHost{Datasets: map[string][]entity.Value{}, Clock: time.Now}}
 	switch {
 	case c.List:
 		for _, name := range lib.Names() {
@@ -87,7 +88,9 @@ func (p *prompt) configure(c *dtlCmd) error {
 		if err != nil {
 			return err
 		}
-		p.settings(n)
+		if err := p.settings(n); err != nil {
+			return err
+		}
 	}
 	if c.Datasets == "" {
 		return nil
@@ -104,27 +107,6 @@ func (p *prompt) configure(c *dtlCmd) error {
 		p.host.Datasets[m.Key] = v.Elems()
 	}
 	return nil
-}
-
-func (p *prompt) settings(n *jsonpos.Node) {
-	p.o.NamespacedIdentifiers = n.Get("namespaced_identifiers").IsTrue()
-	p.o.IDRequired = n.Get("id_required").IsTrue()
-	p.o.IdentityNS, _ = n.Get("namespaces").Get("identity").Str()
-	p.o.PropertyNS, _ = n.Get("namespaces").Get("property").Str()
-	p.o.PipeID, _ = n.Get("pipe_id").Str()
-	p.rules = n.Get("rules")
-	p.host.Secrets = map[string]string{}
-	if secrets := n.Get("secrets"); secrets != nil {
-		for _, m := range secrets.Members {
-			p.host.Secrets[m.Key], _ = m.Value.Str()
-		}
-	}
-	if prev := n.Get("previous_source"); prev != nil {
-		p.previous, _ = dtl.Literal(prev)
-	}
-	if params := n.Get("url_parameters"); params != nil {
-		p.params, _ = dtl.Literal(params)
-	}
 }
 
 func (p *prompt) value(arg string) (entity.Value, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/jinja"
 )
 
@@ -33,6 +34,9 @@ func (c *jinjaCmd) Run(ctx context.Context, s *stdio) error {
 			return err
 		}
 		if vars, err = jinja.ParseVars(data); err != nil {
+			if _, errs := jsonpos.Parse("--vars", data); errs != nil { // it says where
+				return usage("%w", errs[0])
+			}
 			return usage("--vars: %w", err)
 		}
 	}

@@ -86,7 +86,9 @@ func (c *newCmd) checkWords() error {
 		if c.Kind == "node" && w.value == "" {
 			continue
 		}
-		if !wordPattern.MatchString(w.value) {
+		if w.value == "" {
+			errs = append(errs, fmt.Errorf("%s is missing: what %s is for, in a word", w.flag, c.Kind))
+		} else if !wordPattern.MatchString(w.value) {
 			errs = append(errs, fmt.Errorf("%s must be letters, digits, - or _, and begin with a letter or digit: %q", w.flag, w.value))
 		}
 	}

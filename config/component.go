@@ -23,7 +23,7 @@ func (l *loader) component(c *Config, n *jsonpos.Node) {
 	at := n.Get("_id").Span
 	switch {
 	case strings.Contains(id, "/"):
-		l.finds.Add(finding(at, "config/id", "", "the id %q contains a slash", id))
+		l.finds.Add(finding(at, "config/id", "write it with hyphens: in addresses of the node's API a slash ends an id", "the id %q contains a slash", id))
 		return
 	case !usualID.MatchString(id):
 		l.finds.Add(warning(at, "config/id-style", "letters, digits and hyphens, 62 at the most, are safe everywhere", "the id %q is unusual", id))
@@ -49,9 +49,13 @@ func (l *loader) text(n *jsonpos.Node, key string) (string, bool) {
 		return "", false
 	}
 	s, ok := v.Str()
-	if !ok || s == "" {
-		l.finds.Add(finding(v.Span, "config/type", "", "%q must be a text", key))
-		return "", false
+	switch {
+	case !ok:
+		l.finds.Add(finding(v.Span, "config/type", "", "%q must be a text, found a %s", key, v.Kind))
+	case s == "":
+		l.finds.Add(finding(v.Span, "config/type", "every component has _id and type", "%q is empty", key))
+	default:
+		return s, true
 	}
-	return s, true
+	return "", false
 }

@@ -73,7 +73,7 @@ func (k *keyring) expand(s string) (string, error) {
 		}
 		v, found := k.get(name)
 		if !found {
-			return "", fmt.Errorf("secret %q is not set", name)
+			return "", fmt.Errorf("secret %q is not set: it is looked for in <profile>-secrets.json and, as SLUICE_SECRET_%s, in the environment", name, name)
 		}
 		b.WriteString(s[:from])
 		b.WriteString(v)
