@@ -455,6 +455,27 @@ func TestSubscriptions(t *testing.T) {
 	}
 }
 
+// What comes after a subscription comes after it, also if the clock is set back
+// meanwhile; what came before it does not, whatever the clock said then.
+func TestClockSetBack(t *testing.T) {
+	n := newNode(t, "testdata/acme.txtar", asItIs)
+	n.ready(8)
+	hook := n.uri("acme", "webhook-key")
+	n.post(hook, `{"from_user_id":7,"n":"first"}`)
+	n.until("p7", `{"from_user_id":7,"n":"first"}`, func() string { return n.payloads("p7") })
+	n.back.Store(int64(24 * time.Hour))
+	n.post(hook, `{"from_user_id":7,"n":"second"}`)
+	n.until("p7", `{"from_user_id":7,"n":"first"} {"from_user_id":7,"n":"second"}`, func() string { return n.payloads("p7") })
+	at := "/external-event-subscriptions/" + asked[subscriptionPage](n, "GET", "/external-event-subscriptions?connectionId=conn7").Items[0]["id"].(string)
+	asked[map[string]any](n, "POST", at+"/unsubscribe")
+	n.back.Store(0)
+	n.post(hook, `{"from_user_id":7,"n":"missed"}`)
+	n.back.Store(int64(24 * time.Hour))
+	asked[map[string]any](n, "POST", at+"/subscribe")
+	n.post(hook, `{"from_user_id":7,"n":"third"}`)
+	n.until("p7", `{"from_user_id":7,"n":"first"} {"from_user_id":7,"n":"second"} {"from_user_id":7,"n":"third"}`, func() string { return n.payloads("p7") })
+}
+
 // Addresses: stable, secret, and changed with a time of grace.
 func TestAddresses(t *testing.T) {
 	n := newNode(t, "testdata/acme.txtar", asItIs)

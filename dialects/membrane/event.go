@@ -215,6 +215,10 @@ func (s *externalEvent) read(ctx context.Context, sub *subscription, since strin
 	if err != nil {
 		return err
 	}
+	place, err := s.beginning(ctx, sub, dataset)
+	if err != nil {
+		return fmt.Errorf("dataset %q: %w", dataset, err)
+	}
 	q.Key = []byte(sub.Selector)
 	b := &entity.Batch{Arena: entity.NewArena()}
 	for !b.Last {
@@ -225,7 +229,7 @@ func (s *externalEvent) read(ctx context.Context, sub *subscription, since strin
 		}
 		stood := len(page.Entities) == 0 && page.Next == q.Since
 		q.Since, b.Last = page.Next, page.End
-		b.Entities = s.chosen(p, sub, page.Entities, b.Arena)
+		b.Entities = s.chosen(p, place, page.Entities, b.Arena)
 		if b.Since, err = formatSince(dataset, page.Next); err != nil {
 			return err
 		}
@@ -277,11 +281,10 @@ func formatSince(dataset string, at store.Offset) (string, error) {
 
 // chosen leaves out what came before the subscription, and payloads that do not
 // fit the event's schema where that counts.
-func (s *externalEvent) chosen(p parts, sub *subscription, all []entity.Value, a *entity.Arena) []entity.Value {
+func (s *externalEvent) chosen(p parts, from beginning, all []entity.Value, a *entity.Arena) []entity.Value {
 	var out []entity.Value
 	for _, e := range all {
-		received, _ := e.Get("received")
-		if s.cfg.From != "beginning" && received.Kind() == entity.Datetime && received.Time().Before(sub.Since) {
+		if from.before(e) {
 			continue
 		}
 		if payload, _ := e.Get("payload"); p.event.payload != nil && !entity.Deleted(e) {

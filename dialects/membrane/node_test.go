@@ -51,6 +51,7 @@ type node struct {
 	api     *httptest.Server // the other side
 	broken  atomic.Bool      // it answers with errors
 	ahead   atomic.Int64     // how far the store's clock is ahead, in nanoseconds
+	back    atomic.Int64     // by how much the node's clock was set back, in nanoseconds
 	finds   diag.List
 	log     lockedText
 	engine  *engine.Engine
@@ -142,7 +143,7 @@ func (n *node) open() {
 	if n.finds = finds; finds.HasErrors() {
 		n.t.Fatal(finds)
 	}
-	n.engine, err = engine.Open(n.t.Context(), engine.Options{Config: c, Store: n.store, Sets: sets,
+	n.engine, err = engine.Open(n.t.Context(), engine.Options{Config: c, Store: n.store, Sets: sets, Now: func() time.Time { return time.Now().Add(-time.Duration(n.back.Load())) },
 		Transport: systems.NewTransport(systems.GuardOptions{AllowInternal: true}), Log: slog.New(slog.NewTextHandler(&n.log, nil))})
 	if err != nil {
 		n.t.Fatal(err)

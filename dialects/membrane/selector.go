@@ -71,22 +71,29 @@ func (s *externalEvent) ensure(ctx context.Context, how urgency) (*subscription,
 		return nil, err
 	}
 	now, version := s.now(), s.version(p)
+	anew := true
 	switch {
 	case sub == nil:
 		sub = &subscription{ID: id, Integration: p.integration.cfg.Key, Connection: s.cfg.Connection, Event: s.cfg.Event,
-			Config: s.parameters(), RealTime: true, Created: now, Since: now}
+			Config: s.parameters(), RealTime: true, Created: now}
 	case !sub.Archived.IsZero():
-		sub.Archived, sub.Since, sub.ByHand = time.Time{}, now, false
+		sub.Archived, sub.ByHand = time.Time{}, false
 	case how == renewed:
-		if sub.Status == unsubscribed {
-			sub.Since = now
-		}
-		sub.ByHand = false
+		anew, sub.ByHand = sub.Status == unsubscribed, false
 	case sub.ByHand, sub.Status == subscribed && sub.Version == version, sub.Status == failed && sub.Version == version && now.Before(sub.Next):
 		return sub, nil
+	default:
+		anew = false
+	}
+	if anew {
+		if err := s.from(ctx, sub, now); err != nil {
+			return nil, err
+		}
 	}
 	sub.User = p.connection.cfg.User
-	s.renew(ctx, p, sub, version)
+	if err := s.renew(ctx, p, sub, version); err != nil {
+		return nil, err
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, err // that the caller went away is no failure of the function
 	}
@@ -101,8 +108,8 @@ const (
 	selectorTime = 30 * time.Second
 )
 
-// renew computes key and selector.
-func (s *externalEvent) renew(ctx context.Context, p parts, sub *subscription, version string) {
+// renew computes key and selector. That the function fails is no error here.
+func (s *externalEvent) renew(ctx context.Context, p parts, sub *subscription, version string) error {
 	key, selector, err := s.compute(ctx, p)
 	now := s.now()
 	sub.Version, sub.Error, sub.Warning, sub.Next = version, "", "", time.Time{}
@@ -110,16 +117,19 @@ func (s *externalEvent) renew(ctx context.Context, p parts, sub *subscription, v
 		sub.Status, sub.Error = failed, err.Error()
 		sub.Tries++
 		sub.Next = now.Add(min(retryFirst<<min(sub.Tries-1, 20), retryMost))
-		return
+		return nil
 	}
 	if sub.Key != "" && (sub.Key != key || sub.Selector != selector) {
-		sub.Since = now
+		if err := s.from(ctx, sub, now); err != nil {
+			return err
+		}
 	}
 	sub.Status, sub.Tries, sub.Key, sub.Selector = subscribed, 0, key, selector
 	if p.integration.hooks[key] == nil {
 		keys := slices.Sorted(maps.Keys(p.integration.hooks))
 		sub.Warning = fmt.Sprintf("the connector has no global webhook %q: no event will come; %s", key, nearKey(key, keys))
 	}
+	return nil
 }
 
 // compute runs getEventSelector. Errors show no secret.

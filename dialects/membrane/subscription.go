@@ -41,8 +41,11 @@ type subscription struct {
 	FullSync    bool            `json:"requiresFullSync"`
 	Created     time.Time       `json:"createdAt"`
 	Archived    time.Time       `json:"archivedAt,omitzero"`
-	// Since is from when on events are delivered.
-	Since time.Time `json:"since"`
+	// Since is from when on events are delivered, After where the datasets of events
+	// ended then: clocks are set back, and what comes later comes later all the same.
+	// It is null in those that are from before there were such places.
+	Since time.Time       `json:"since"`
+	After map[string]mark `json:"after"`
 	// Version is of what the selector was made from: if that changes, it is made
 	// anew.
 	Version string `json:"version,omitempty"`
