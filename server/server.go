@@ -31,6 +31,8 @@ type server struct {
 	intakes intakes
 	// editions are the documents being made for readers.
 	editions chan struct{}
+	// rdf is held by who takes in much RDF.
+	rdf chan struct{}
 }
 
 // New returns the handler of a node in developer mode: everybody who can reach
@@ -43,7 +45,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{engine: e, o: o, editions: make(chan struct{}, mostEditions)}
+	s := &server{engine: e, o: o, editions: make(chan struct{}, mostEditions), rdf: make(chan struct{}, 1)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/{$}", s.node)
 	mux.HandleFunc("GET /api/health", s.health)

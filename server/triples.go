@@ -11,6 +11,10 @@ import (
 	"github.com/sluiceio/sluice/sources"
 )
 
+// rdfBeside is how large RDF may be that is read beside other. Until it is stored it
+// takes up to twenty times as much, so what is larger is read one after the other.
+const rdfBeside = 1 << 20
+
 // receiveTriples takes in RDF by SDShare push, on the way of all posted entities.
 func (s *server) receiveTriples(w http.ResponseWriter, r *http.Request) {
 	p, posted, ok := s.receiver(w, r)
@@ -30,6 +34,14 @@ func (s *server) receiveTriples(w http.ResponseWriter, r *http.Request) {
 	defer s.intakes.put(in)
 	if !s.admit(w, r, p.ID(), receiver, in) {
 		return
+	}
+	if len(in.body) > rdfBeside {
+		select {
+		case s.rdf <- struct{}{}:
+			defer func() { <-s.rdf }()
+		case <-r.Context().Done():
+			return // nobody waits for an answer any more
+		}
 	}
 	entities, err := described(r, receiver, in)
 	s.store(w, r, p.ID(), in, entities, err)

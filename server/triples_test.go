@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluiceio/sluice/config"
@@ -158,4 +159,20 @@ func TestSDSharePushTakesFeeds(t *testing.T) {
 		{into("to", again.Resource), triplesKind, back, "200 {}"},
 		{"/api/datasets/to/entities?since=0", "", "", "200 []"}, // it is no change
 	})
+}
+
+// Large requests take turns, and all come through.
+func TestLargeRDFTakesTurns(t *testing.T) {
+	_, s := node(t, inMemory(t), `[{"_id": "in", "type": "pipe", "source": {"type": "http_endpoint"}}]`)
+	large := strings.Repeat("<"+ada+"> <http://x.org/name> \"Ada\" .\n", 1<<20/40)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			resp, err := http.Post(s.URL+into("in", ada), triplesKind, strings.NewReader(large))
+			if got := ask(t, resp, err); !strings.Contains(got, "200 {}") {
+				t.Errorf("the answer %s", got)
+			}
+		})
+	}
+	all.Wait()
 }

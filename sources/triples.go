@@ -28,7 +28,7 @@ func (s *httpEndpoint) DecodeTriples(body []byte, resources []string, a *entity.
 	if len(resources) == 0 {
 		return nil, errors.New("the request needs a parameter resource for each resource that its statements are about")
 	}
-	g := graph{text: string(body), arena: a, subjects: map[string]*subject{}}
+	g := graph{text: string(body), arena: a, subjects: map[string]*subject{}, most: mostStatements}
 	var named []*subject
 	for _, r := range resources {
 		if !ntriples.Absolute(r) {
@@ -54,6 +54,7 @@ type graph struct {
 	arena    *entity.Arena
 	subjects map[string]*subject // by IRI, or by _: and label
 	blank    []*subject          // of which something is said
+	most     int                 // statements
 }
 
 // subject is a resource or something without a name.
@@ -75,10 +76,18 @@ func (g *graph) subject(key string) *subject {
 	return n
 }
 
+// mostStatements bounds what a request takes: a statement of a few characters takes
+// up to 350 bytes until it is part of an entity.
+const mostStatements = 1 << 20
+
 func (g *graph) read() error {
+	n := 0
 	for s, err := range ntriples.Read(g.text) {
 		if err != nil {
 			return err
+		}
+		if n++; n > g.most {
+			return ntriples.At(g.text, s.Subject.Offset, "more than %d statements in one request: post fewer resources at once", g.most)
 		}
 		var n *subject
 		if s.Subject.Kind == ntriples.Blank {

@@ -3,12 +3,14 @@ package transforms
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/internal/ntriples"
 	"github.com/sluiceio/sluice/internal/spec"
 )
 
@@ -111,7 +113,9 @@ func (t *triples) say(subject, predicate, object string) {
 // object writes a plain value, with its data type unless it is a text.
 func (t *triples) object(v entity.Value) (string, error) {
 	switch v.Kind() {
-	case entity.URI, entity.NI:
+	case entity.URI:
+		return t.uri(v.Text())
+	case entity.NI:
 		return t.iri(v.Text())
 	case entity.String, entity.UUID:
 		return literal(v.Text()), nil
@@ -146,21 +150,46 @@ func literal(s string) string {
 	return b.String()
 }
 
-// iri writes a name as URI: a whole one as it is, one with a namespace by what
-// the namespace stands for, any other by that of names without one.
+// uri writes a value that is a URI: it needs no namespace that is declared.
+func (t *triples) uri(text string) (string, error) {
+	space, _, _ := strings.Cut(text, ":")
+	if _, known := t.uris[space]; !known && hasScheme(text) {
+		return "<" + legal(text) + ">", nil
+	}
+	return t.iri(text)
+}
+
+// iri writes a name as URI: a whole one, which angle brackets say it is, or which
+// begins as the web's do, as it is, one with a namespace by what the namespace stands
+// for, any other by that of names without one.
 func (t *triples) iri(name string) (string, error) {
-	name, _ = bare(name)
+	name, whole := bare(name)
+	if whole && hasScheme(name) {
+		return "<" + legal(name) + ">", nil
+	}
 	space, rest, has := strings.Cut(name, ":")
 	switch uri, known := t.uris[space]; {
 	case !has:
 		return "<" + t.uris["_"] + legal(name) + ">", nil
 	case known:
 		return "<" + uri + legal(rest) + ">", nil
-	case strings.HasPrefix(rest, "//") || space == "urn" || space == "mailto":
+	case strings.HasPrefix(rest, "//") || slices.Contains(schemes(), strings.ToLower(space)):
 		return "<" + legal(name) + ">", nil
 	default:
 		return "", fmt.Errorf("%q has the namespace %q, which namespaces.default of the node's metadata does not declare", name, space)
 	}
+}
+
+// schemes are those of URIs that have no host, as far as names in use begin with them.
+func schemes() []string {
+	return []string{"acct", "cid", "data", "did", "geo", "info", "mailto", "mid", "news", "sip", "sips", "sms", "tag", "tel", "urn", "xmpp"}
+}
+
+// hasScheme tells whether a text begins as a whole URI does. What else is wrong with
+// it is escaped.
+func hasScheme(s string) bool {
+	scheme, rest, _ := strings.Cut(s, ":")
+	return rest != "" && ntriples.Absolute(scheme+":")
 }
 
 // legal escapes what cannot stand in a URI between angle brackets.
