@@ -28,6 +28,10 @@ var joined = []string{
 	`"source": {"type": "dataset", "dataset": "in", "subset": ["eq", "_S.n", 1]},
 	 "transform": [{"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "x", 1]]}}, {"type": "dtl", "rules": {"default": [["copy", "*"],
 	   ["add", "found", ["hops", {"datasets": ["b b", "a a"], "where": [["eq", "_S.ref", "a.ref"], ["eq", "a._id", "b.ref"]], "return": "b._id"}]]]}}]`,
+	`"source": {"type": "dataset", "dataset": "in"},
+	 "transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "found", ["hops", {"datasets": ["a a"], "subsets": {"a": ["eq", "_S.n", 1]}, "where": ["eq", "_S.ref", "a._id"], "return": "a.ref"}]]]}}`,
+	`"source": {"type": "dataset", "dataset": "in", "subset": ["eq", ["gt", "_S.n", 1], true]},
+	 "transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["filter", ["gt", ["count", ["hops", {"datasets": ["a a", "b b"], "subsets": {"b": ["eq", "_S.n", 2]}, "where": [["eq", "_S.ref", "a._id"], ["eq", "a.ref", "b.ref"]]}]], 0]]]}}`,
 }
 
 // scene is random changes of three datasets.
