@@ -51,7 +51,7 @@ func (s *server) describe(r *http.Request, id string) (map[string]any, error) {
 	}
 	return only(r.URL.Query().Get("fields"), map[string]any{
 		"_id": id, "type": "pipe", "runtime": runtime, "storage": map[string]any{"dataset": p.Output()},
-		"config": map[string]any{"original": rawJSON(c.Original.AppendJSON(nil)), "effective": rawJSON(c.Effective.AppendJSON(nil))},
+		"config": map[string]any{"original": rawJSON(c.Original.AppendJSON(nil)), "effective": rawJSON(effective(p, c.Effective).AppendJSON(nil))},
 	}), nil
 }
 
@@ -86,7 +86,7 @@ func (s *server) runtime(r *http.Request, p *pipes.Pipe, st engine.Status) (map[
 		"state":         "Deployed", "is-running": st.Running, "is-disabled": st.Disabled, "is-valid-config": true,
 		"config-errors": []any{}, "mode": st.Mode, "last-seen": offset, "queues": s.queues(r, p, offset),
 		"why-not-running": st.Why.Text, "why": describeReason(st.Why),
-		"supported-operations": operations(),
+		"supported-operations": operations(), "dependencies": dependsOn(p),
 	}
 	waiting, dead, err := p.Failures(r.Context())
 	if err != nil {
