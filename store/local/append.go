@@ -30,6 +30,14 @@ type pending struct {
 	err    error
 }
 
+// alone tells whether a request does what nothing else can be decided upon until
+// it has arrived.
+func (p *pending) alone() bool {
+	return p.create != "" || p.drop != "" || len(p.populate) > 0 || slices.ContainsFunc(p.writes, func(w encodedWrite) bool {
+		return slices.ContainsFunc(w.ops, func(op encodedOp) bool { return op.place != nil })
+	})
+}
+
 // Wait implements store.Pending.
 func (p *pending) Wait(ctx context.Context) (store.Result, error) {
 	if ctx.Done() == nil { // nobody will end it: waiting for one thing is cheaper

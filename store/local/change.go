@@ -43,7 +43,7 @@ func (g *group) section(d *dataset) *openSection {
 			g.sections = g.sections[:n]
 		})
 		sec = g.spareSection()
-		sec.d, sec.first = d, d.last+1
+		sec.d, sec.first = d, g.w.next(d)
 		g.byDS[d] = sec
 		g.sections = append(g.sections, sec)
 	}
@@ -110,6 +110,9 @@ func outcome(op *encodedOp, known bool) store.Outcome {
 // location in segment 0 is a place in the group's section.
 func (g *group) find(key versionKey) (latest, bool, error) {
 	if l, ok := g.latest[key]; ok {
+		return l, true, nil
+	}
+	if l, ok := g.w.latest(key); ok {
 		return l, true, nil
 	}
 	return g.s.newestForWriter(key.d, key.id)

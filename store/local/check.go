@@ -149,7 +149,7 @@ func (c *checker) skip(l *wlog, f File, size int64, at *position) bool {
 		if _, err := f.ReadAt(head[:], pos); err != nil {
 			break
 		}
-		if h, ok := parseFrameHead(head[:], l.salt); !ok || h.seq <= at.seq {
+		if h, ok := parseFrameHead(head[:], l.salt); !ok || !h.proves(at.seq+1) {
 			continue
 		}
 		if h, payload, err := readFrame(f, pos, size, l.salt, &buf); err == nil && payload != nil {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -115,7 +116,7 @@ func (c *crashRun) run(t *testing.T) {
 }
 
 func (c *crashRun) open() (*Store, error) {
-	return Open("data", Options{FS: c.fs, IndexFS: c.index, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheBytes: 1 << 16, CacheEntries: 8 << c.r.IntN(5), lateRows: 1 << c.r.IntN(9)})
+	return Open("data", Options{FS: c.fs, IndexFS: c.index, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheBytes: 1 << 16, CacheEntries: 8 << c.r.IntN(5), lateRows: 1 << c.r.IntN(9), overlap: c.r.IntN(3) > 0})
 }
 
 // start opens the store, settles which of the unacknowledged batches it has,
@@ -247,8 +248,11 @@ func (c *crashRun) disturb() {
 func (c *crashRun) some(t *testing.T, s *Store) (off bool) {
 	var steps []step
 	var waits []func() error
-	for range 1 + c.r.IntN(3) {
+	for range 1 + c.r.IntN(4) {
 		st, wait := c.submit(t, s)
+		if c.r.IntN(2) == 0 {
+			runtime.Gosched() // so that what follows is not of the same group
+		}
 		steps, waits = append(steps, st), append(waits, wait)
 	}
 	for i, wait := range waits {

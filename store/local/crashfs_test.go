@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -64,7 +65,7 @@ func (c *crashFS) Create(name string) (File, error) {
 	}
 	f := &crashFile{fs: c}
 	c.entry(func(m map[string]*crashFile) { m[name] = f })
-	return f, nil
+	return &crashHandle{f, f.lost}, nil
 }
 
 // entry changes the folder now and, once synced, for good.
@@ -77,7 +78,7 @@ func (c *crashFS) Open(name string) (File, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if f := c.names[name]; f != nil {
-		return f, nil
+		return &crashHandle{f, f.lost}, nil
 	}
 	return nil, &os.PathError{Op: "open", Path: name, Err: os.ErrNotExist}
 }
@@ -171,6 +172,14 @@ type crashFile struct {
 	data    []byte // as the process sees it
 	durable []byte // as synced
 	ops     []fileOp
+	lost    int // syncs that failed
+}
+
+// crashHandle is an open crashFile. Each is told once that a sync failed, whoever
+// asked for it.
+type crashHandle struct {
+	*crashFile
+	told int
 }
 
 // fileOp is a change that has not been synced: a write, or a new length if
@@ -195,17 +204,27 @@ func (o fileOp) apply(b []byte) []byte {
 }
 
 // survives returns what is on the disk after a crash: any prefix of the
-// operations, the last of them torn at a byte or by sectors in any order.
+// operations, of which each write may be torn, at a byte or by sectors in any
+// order, or missing: what was written later may be there without it.
 func (f *crashFile) survives() []byte {
 	b, r := slices.Clone(f.durable), f.fs.r
 	n := r.IntN(len(f.ops) + 1)
 	for _, op := range f.ops[:n] {
-		b = op.apply(b)
+		if op.data == nil || r.IntN(4) > 0 {
+			b = op.apply(b)
+		} else {
+			b = f.tear(b, op)
+		}
 	}
 	if n == len(f.ops) || len(f.ops[n].data) == 0 {
 		return b
 	}
-	op := f.ops[n]
+	return f.tear(b, f.ops[n])
+}
+
+// tear applies a part of a write.
+func (f *crashFile) tear(b []byte, op fileOp) []byte {
+	r := f.fs.r
 	if r.IntN(2) == 0 {
 		op.data = op.data[:r.IntN(len(op.data)+1)]
 		return op.apply(b)
@@ -273,17 +292,32 @@ func (f *crashFile) Grow(size int64) error {
 	return nil
 }
 
-func (f *crashFile) Sync() error {
+// dawdle lets something more be written before a sync counts, if something comes.
+func (f *crashHandle) dawdle() {
+	for before, n := len(f.ops), f.fs.r.IntN(200); n > 0 && len(f.ops) == before; n-- {
+		f.fs.mu.Unlock()
+		runtime.Gosched()
+		f.fs.mu.Lock()
+	}
+}
+
+func (f *crashHandle) Sync() error {
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
+	f.dawdle()
 	if err := f.fs.step(); err != nil {
 		return err
 	}
+	defer func() { f.told = f.lost }()
 	if f.fs.badSyncs > 0 {
 		f.fs.badSyncs--
 		// The system forgets what it could not write: a later sync that
 		// succeeds does not bring it to the disk.
 		f.durable, f.ops = f.survives(), nil
+		f.lost++
+		return syscall.EIO
+	}
+	if f.told < f.lost {
 		return syscall.EIO
 	}
 	for _, op := range f.ops {

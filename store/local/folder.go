@@ -153,7 +153,7 @@ func formatUUID(id [16]byte) string {
 
 // spaceError turns the system's word for a full disk into the store's.
 func spaceError(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	if !errors.Is(err, store.ErrFull) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)) {
 		return fmt.Errorf("%w: %w", store.ErrFull, err)
 	}
 	return err

@@ -12,7 +12,9 @@ import (
 // in the group; one that is refused is taken out without a trace.
 type group struct {
 	s        *Store
+	w        *writer
 	accepted []*pending
+	alone    bool // what it holds must have arrived before anything is decided on it
 	size     int
 	count    int // versions, of refused batches too
 
@@ -28,7 +30,12 @@ type group struct {
 	undo        []func() // takes the batch at hand out again
 	versionUndo []versionChange
 	arena       *entity.Arena
-	buf         []byte
+	buf         []byte // the frame
+	kind        frameKind
+
+	laid   laid // once it was written
+	synced chan error
+	took   time.Duration // what the sync took
 }
 
 type versionKey struct {
@@ -43,14 +50,15 @@ type openSection struct {
 	table   []uint32
 	records []byte
 	hints   []hint // of versions that are replaced, for the indexes
+	base    uint32 // where records stand in the group's frame
 }
 
 // next is the offset behind the section.
 func (sec *openSection) next() int64 { return sec.first + int64(len(sec.table)) }
 
-func newGroup(s *Store) *group {
-	return &group{s: s, arena: entity.NewArena(), latest: map[versionKey]latest{}, byDS: map[*dataset]*openSection{},
-		names: map[string]*dataset{}, states: map[string]stateEntry{}, populate: map[*dataset]bool{}}
+func newGroup(w *writer) *group {
+	return &group{s: w.s, w: w, arena: entity.NewArena(), latest: map[versionKey]latest{}, byDS: map[*dataset]*openSection{},
+		names: map[string]*dataset{}, states: map[string]stateEntry{}, populate: map[*dataset]bool{}, synced: make(chan error, 1)}
 }
 
 // reset makes the group empty; the memory of ordinary groups serves again.
@@ -58,17 +66,14 @@ func (g *group) reset() {
 	if cap(g.buf) > 4*groupBytes {
 		g.buf = nil
 	}
-	g.s.applyMu.Lock() // readers write late rows, which meta tells of
-	m := g.s.meta
-	g.s.applyMu.Unlock()
-	g.accepted, g.size, g.count, g.buf, g.sections = g.accepted[:0], 0, 0, g.buf[:0], g.sections[:0]
+	g.accepted, g.size, g.count, g.buf, g.sections, g.alone = g.accepted[:0], 0, 0, g.buf[:0], g.sections[:0], false
 	clear(g.latest)
 	clear(g.byDS)
 	clear(g.names)
 	clear(g.states)
 	clear(g.populate)
 	g.order = g.order[:0]
-	g.p = payload{lastTS: m.lastTS, lastRev: m.lastRev, nextDS: max(m.nextDS, 1)}
+	g.p = g.w.counters()
 }
 
 // add takes a batch in, or refuses it.
@@ -173,14 +178,12 @@ func (g *group) setPopulated(name string) error {
 // from one counter, so that a state removed and made anew is not mistaken.
 func (g *group) setState(p *pending, w store.StateWrite) error {
 	old, had := g.states[w.Key]
-	rev := old.rev
+	rev := old.revision()
 	if !had {
 		var err error
-		if _, rev, err = g.s.readState(w.Key); err != nil {
+		if rev, err = g.w.revision(w.Key); err != nil {
 			return err
 		}
-	} else if old.value == nil {
-		rev = 0
 	}
 	if w.IfRev != store.AnyRev && w.IfRev != rev {
 		return fmt.Errorf("%w: %q has revision %d, the write expects %d", store.ErrConflict, w.Key, rev, w.IfRev)
@@ -223,8 +226,8 @@ func (g *group) versions() (n int) {
 	return n
 }
 
-// frame returns the frame of the group, with room for its head.
-func (g *group) frame() (frameKind, []byte) {
+// frame makes the frame of the group, with room for its head.
+func (g *group) frame() {
 	for _, key := range g.order {
 		g.p.states = append(g.p.states, g.states[key])
 	}
@@ -239,11 +242,22 @@ func (g *group) frame() (frameKind, []byte) {
 	var head [frameHeadSize]byte
 	g.buf = append(g.buf[:0], head[:]...)
 	g.buf = appendPayload(g.buf, frameHeadSize, &g.p)
-	if len(g.p.holes)+len(g.p.adjust) == 0 {
-		return frameData, g.buf
+	g.placeSections()
+	g.kind = frameData
+	if len(g.p.holes)+len(g.p.adjust) > 0 {
+		g.kind, g.buf = frameCompact, appendRemovals(g.buf, &g.p)
 	}
-	g.buf = appendRemovals(g.buf, &g.p)
-	return frameCompact, g.buf
+}
+
+// placeSections notes where the sections stand in the frame.
+func (g *group) placeSections() {
+	next := 0
+	for _, sec := range g.sections {
+		if len(sec.table) > 0 {
+			sec.base = uint32(g.p.sections[next].recordAt)
+			next++
+		}
+	}
 }
 
 // changed returns the names that watchers hear of.

@@ -43,7 +43,8 @@ type Options struct {
 	FS      FS
 	IndexFS vfs.FS
 
-	lateRows int // that are held back; 0 means lateRows
+	lateRows int  // that are held back; 0 means lateRows
+	overlap  bool // begin a sync while another goes on, however long they take
 }
 
 func (o Options) withDefaults() Options {
@@ -154,7 +155,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if err := s.open(); err != nil {
 		return nil, errors.Join(fmt.Errorf("store %s: %w", dir, err), s.release())
 	}
-	go s.runWriter()
+	go newWriter(s).run()
 	go s.runIndexer()
 	go s.runFiller()
 	return s, nil

@@ -38,10 +38,13 @@ type wlog struct {
 	mu        sync.RWMutex
 	segments  map[uint32]File
 	current   map[uint32]uint32 // the number of the file at each place of the log
-	end       position
-	room      int64 // length of the last file
-	sealed    bool  // the last segment takes no more frames
-	broken    error // why the end of the last file is not known to be clean
+	end       position          // behind the last durable frame
+	tail      position          // behind the last that was written, which may be on its way
+	other     File              // the last file once more; nil until it is needed
+	last      File              // by which the last frame is synced
+	room      int64             // length of the last file
+	sealed    bool              // the last segment takes no more frames
+	broken    error             // why the end of the last file is not known to be clean
 	firstSeg  uint32
 	sinceMark int64 // bytes appended since the index was last told to flush
 }
@@ -132,30 +135,14 @@ func (l *wlog) create(n uint32) error {
 		l.firstSeg = n
 	}
 	l.end = position{seg: n, pos: segmentHeadSize, seq: l.end.seq}
-	l.room, l.sealed = segmentHeadSize, false
-	return nil
+	l.tail, l.room, l.sealed = l.end, segmentHeadSize, false
+	return l.closeOther()
 }
 
 func (l *wlog) file(n uint32) File {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	return l.segments[n]
-}
-
-// append makes a frame durable and returns where it stands. The frame has room
-// for its head, which append fills in. After an error the log is as before.
-func (l *wlog) append(kind frameKind, frame []byte) (position, error) {
-	if err := l.repair(); err != nil {
-		return position{}, err
-	}
-	size := int64(frameSize(uint64(len(frame) - frameHeadSize)))
-	if l.sealed || int64(l.end.pos)+size+frameHeadSize > l.limit && l.end.pos > segmentHeadSize {
-		if err := l.rotate(); err != nil {
-			return position{}, err
-		}
-	}
-	at := l.end
-	return at, l.write(sealFrame(frame, kind, l.end.seq+1, l.salt))
 }
 
 // rotate ends the last segment and begins the next one. It may be called again
@@ -173,51 +160,6 @@ func (l *wlog) rotate() error {
 	return l.create(l.end.seg + 1)
 }
 
-// write puts bytes at the end and syncs them.
-func (l *wlog) write(frame []byte) error {
-	f, end := l.segments[l.end.seg], int64(l.end.pos)+int64(len(frame))
-	if end > l.room {
-		room := max(min((end+growStep-1)/growStep*growStep, l.limit), end)
-		if err := f.Grow(room); err != nil {
-			l.broken = err
-			return errors.Join(spaceError(err), l.repair())
-		}
-		l.room = room
-	}
-	_, err := f.WriteAt(frame, int64(l.end.pos))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		l.broken = err
-		return errors.Join(spaceError(err), l.repair())
-	}
-	l.end.pos = uint32(end)
-	l.end.seq++
-	l.sinceMark += int64(len(frame))
-	return nil
-}
-
-// repair cuts off what a failed write or sync left behind the last good frame.
-// What stood before it was synced earlier and is not in doubt. Until the cut
-// itself is durable nothing is written.
-func (l *wlog) repair() error {
-	if l.broken == nil {
-		return nil
-	}
-	f := l.segments[l.end.seg]
-	err := f.Truncate(int64(l.end.pos))
-	if err == nil {
-		err = f.Sync()
-	}
-	if err != nil {
-		return fmt.Errorf("the log takes no writes, because %s cannot be cut back to its last good end after an earlier failure: %w",
-			l.path(l.end.seg), errors.Join(spaceError(err), l.broken))
-	}
-	l.broken, l.room = nil, int64(l.end.pos)
-	return nil
-}
-
 // finish writes the frame that guards the last one and closes the files. A
 // full disk does not matter here.
 func (l *wlog) finish() error {
@@ -231,7 +173,7 @@ func (l *wlog) finish() error {
 }
 
 func (l *wlog) close() error {
-	var all error
+	all := l.closeOther()
 	for _, f := range l.segments {
 		all = errors.Join(all, f.Close())
 	}

@@ -45,6 +45,14 @@ type stateEntry struct {
 	value []byte // nil removes
 }
 
+// revision is what a writer has to know to replace the state.
+func (s *stateEntry) revision() uint64 {
+	if s.value == nil {
+		return 0
+	}
+	return s.rev
+}
+
 // appendPayload appends p and notes the places of its sections.
 func appendPayload(dst []byte, base int, p *payload) []byte {
 	dst = binary.AppendUvarint(dst, uint64(p.lastTS))

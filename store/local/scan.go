@@ -7,8 +7,8 @@ import (
 )
 
 // scan reads the frames behind from, hands the payloads of data frames to
-// apply and puts the log's end behind the last good frame. A torn last frame
-// is cut off.
+// apply and puts the log's end behind the last good frame. What was on its way
+// when the machine stopped is cut off.
 func (l *wlog) scan(from position, apply func(at position, kind frameKind, payload []byte) error) error {
 	from.seg = placeOf(from.seg)
 	if from.seg == 0 {
@@ -24,7 +24,7 @@ func (l *wlog) scan(from position, apply func(at position, kind frameKind, paylo
 			return err
 		}
 		if from.seg == last {
-			l.end, l.sealed = from, sealed
+			l.end, l.tail, l.sealed = from, from, sealed
 			return l.trim()
 		}
 		from.seg, from.pos = from.seg+1, segmentHeadSize
@@ -125,7 +125,7 @@ func (l *wlog) broke(at position, f File, size int64, last bool, frame []byte) e
 			return err
 		}
 		for i := int64(0); i < window && i+frameHeadSize <= n; i += frameAlign {
-			if h, ok := parseFrameHead(buf[i:n], l.salt); ok && h.seq > at.seq {
+			if h, ok := parseFrameHead(buf[i:n], l.salt); ok && h.proves(at.seq+1) {
 				return l.corrupt(at.seg, int64(at.pos), "a damaged frame before whole ones")
 			}
 		}

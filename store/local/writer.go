@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 const (
@@ -11,91 +12,192 @@ const (
 	groupBytes = 4 << 20
 	// queueLength is how many batches may wait for the writer.
 	queueLength = 256
+	// mostFlights is how many groups may be on their way to the disk at once.
+	mostFlights = 2
+	// slowSync is what a sync takes at least for a second one to begin meanwhile:
+	// a short one is over before the other would pay.
+	slowSync = 500 * time.Microsecond
 )
 
-// runWriter is the only goroutine that changes anything. It ends when the
-// queue is closed and empty.
-func (s *Store) runWriter() {
-	defer close(s.writerDone)
-	g := newGroup(s)
+// writer is the only goroutine that changes anything. It gathers batches into a
+// group while others are on their way; these arrive in order, or all of them and
+// the one that is gathering are given up.
+type writer struct {
+	s       *Store
+	g       *group        // is gathering
+	flights []*group      // on their way, the oldest first
+	spare   []*group      // whose memory serves again
+	usual   time.Duration // what a sync takes, of late
+	closed  bool          // nothing more comes
+}
+
+func newWriter(s *Store) *writer {
+	w := &writer{s: s}
+	w.g = newGroup(w)
+	return w
+}
+
+// run ends when the queue is closed and empty.
+func (w *writer) run() {
+	defer close(w.s.writerDone)
 	for {
-		p, ok := s.nextPending()
-		if !ok {
+		select { // neither has to wait until there is nothing to take
+		case task := <-w.s.tasks:
+			w.do(task)
+		case err := <-w.landing():
+			w.land(err)
+		default:
+		}
+		w.takeWaiting()
+		if w.due() {
+			w.send()
+			continue
+		}
+		if w.closed && len(w.flights) == 0 {
 			return
 		}
-		g.reset()
-		g.add(p)
-		s.gatherMore(g)
-		s.settle(g)
-	}
-}
-
-// nextPending waits for a batch, and does the tasks that come before it.
-func (s *Store) nextPending() (*pending, bool) {
-	for {
 		select {
-		case p, ok := <-s.queue:
-			return p, ok
-		case task := <-s.tasks:
-			task()
+		case p, ok := <-w.queue():
+			w.take(p, ok)
+		case task := <-w.s.tasks:
+			w.do(task)
+		case err := <-w.landing():
+			w.land(err)
 		}
 	}
 }
 
-// gatherMore adds what is waiting, but does not wait for it: while one group
+// do does a task between two groups, when nothing is on its way.
+func (w *writer) do(task func()) {
+	w.landAll()
+	if len(w.g.accepted) > 0 {
+		w.send()
+		w.landAll()
+	}
+	task()
+}
+
+// takeWaiting adds what is waiting, but does not wait for it: while one group
 // is synced, the next one gathers by itself.
-func (s *Store) gatherMore(g *group) {
-	for g.size < groupBytes {
+func (w *writer) takeWaiting() {
+	for {
 		select {
-		case p, ok := <-s.queue:
-			if !ok {
-				return
-			}
-			g.add(p)
+		case p, ok := <-w.queue():
+			w.take(p, ok)
 		default:
 			return
 		}
 	}
 }
 
-// settle makes the group durable and tells everybody.
-func (s *Store) settle(g *group) {
-	err := s.commit(g)
-	s.unsure.Store(err != nil)
-	for _, p := range g.accepted {
-		s.finish(p, err)
+// queue is where batches come from; nil while the group takes no more.
+func (w *writer) queue() chan *pending {
+	if w.closed || w.g.size >= groupBytes {
+		return nil
+	}
+	return w.s.queue
+}
+
+// landing is where the oldest group that is on its way reports; nil if none is.
+func (w *writer) landing() chan error {
+	if len(w.flights) == 0 {
+		return nil
+	}
+	return w.flights[0].synced
+}
+
+func (w *writer) take(p *pending, ok bool) {
+	if !ok {
+		w.closed = true
+		return
+	}
+	alone := p.alone()
+	if alone {
+		w.landAll()
+	}
+	if len(w.g.accepted) == 0 {
+		w.g.reset()
+	}
+	w.g.add(p)
+	w.g.alone = w.g.alone || alone
+}
+
+// due tells whether the group is to be sent. If one is on its way, the next
+// waits until as many batches have come: who comes late to a group waits for
+// two.
+func (w *writer) due() bool {
+	n := len(w.g.accepted)
+	if n == 0 || len(w.flights) == 0 {
+		return n > 0
+	}
+	if len(w.flights) == mostFlights {
+		return false
+	}
+	before := w.flights[len(w.flights)-1]
+	enough := n >= len(before.accepted) || w.g.size >= groupBytes || w.s.o.overlap
+	return enough && w.slow() && w.s.log.overlaps()
+}
+
+// slow tells whether a second sync may begin while one goes on.
+func (w *writer) slow() bool { return w.s.o.overlap || w.usual >= slowSync }
+
+// send writes the group down and has it synced: by somebody else where that takes
+// long.
+func (w *writer) send() {
+	g := w.g
+	err := w.prepare(g)
+	if len(g.accepted) == 0 {
+		return // given up with what it rests on
 	}
 	if err == nil && !g.empty() {
-		s.watches.tell(g.changed())
-		s.kickIndexer(g.sections)
+		g.laid, err = w.s.log.lay(g.kind, g.buf)
+	}
+	w.flights, w.g = append(w.flights, g), w.spareGroup()
+	switch {
+	case err != nil || g.empty():
+		g.synced <- err
+	case w.slow() && !g.alone:
+		go g.sync()
+		return
+	default:
+		g.sync()
+	}
+	if err != nil || len(w.flights) == 1 {
+		w.landAll()
 	}
 }
 
-func (s *Store) commit(g *group) error {
-	if s.failed != nil {
-		return s.failed
+// prepare makes the group's frame, and the log ready for it. "Unchanged" is an
+// answer about what a restart will find, too: a refused group must not come back
+// then.
+func (w *writer) prepare(g *group) error {
+	switch {
+	case w.s.failed != nil:
+		return w.s.failed
+	case !g.empty():
+		g.frame()
+	case len(w.flights) == 0:
+		return w.s.log.repair()
+	default:
+		return nil
 	}
-	if g.empty() {
-		// "Unchanged" is an answer about what a restart will find, too: a
-		// refused group must not come back then.
-		return s.log.repair()
+	if len(g.buf) > maxBatch+maxBatch/8 {
+		return fmt.Errorf("a group of %d bytes cannot be written at once", len(g.buf))
 	}
-	kind, frame := g.frame()
-	if len(frame) > maxBatch+maxBatch/8 {
-		return fmt.Errorf("a group of %d bytes cannot be written at once", len(frame))
+	if w.s.log.turns(len(g.buf)) {
+		w.landAll()
 	}
-	at, err := s.log.append(kind, frame)
-	if err != nil {
-		return err
-	}
-	if err := s.apply(at, kind, frame[frameHeadSize:]); err != nil {
-		// The batch is durable but the index does not know it. Going on would
-		// give its offsets away twice; the next start replays it.
-		s.failed = fmt.Errorf("the store takes no writes until it is opened anew: %w", err)
-		return s.failed
-	}
-	s.flushIndex()
 	return nil
+}
+
+func (w *writer) spareGroup() *group {
+	if n := len(w.spare); n > 0 {
+		g := w.spare[n-1]
+		w.spare = w.spare[:n-1]
+		g.reset()
+		return g
+	}
+	return newGroup(w)
 }
 
 // flushIndex lets Pebble write its memory out now and then, which bounds the
