@@ -267,10 +267,10 @@ func TestFormatIsRefused(t *testing.T) {
 	close1(t, open(t, dir, Options{}), nil)
 	name := filepath.Join(dir, formatName)
 	for text, want := range map[string]string{
-		"sluice-store 1 00112233445566778899aabbccddeeff\n": "in format 1, this version of sluice reads and writes format 2",
+		"sluice-store 1 00112233445566778899aabbccddeeff\n": "in format 1, this version of sluice reads and writes format 3",
 		"hello": "is not the format file",
-		"sluice-store 2 00112233445566778899aabbccddeeff\n": "does not begin as a segment of this store",
-		"sluice-store 2 xyz\n":                              "is damaged",
+		"sluice-store 3 00112233445566778899aabbccddeeff\n": "does not begin as a segment of this store",
+		"sluice-store 3 xyz\n":                              "is damaged",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o640); err != nil {
 			t.Fatal(err)

@@ -15,8 +15,13 @@ import (
 )
 
 // formatVersion is the version of everything below the data folder. A store
-// of another version is refused, never guessed at.
-const formatVersion = 2
+// of another version is refused, never guessed at, except that what has the one
+// before can be read: it was written when no two frames were on their way at once.
+const (
+	formatVersion  = 3
+	formerVersion  = 2
+	segmentVersion = 2
+)
 
 const (
 	lockName   = "LOCK"
@@ -39,6 +44,7 @@ type format struct {
 	// restored is mixed into the generations of datasets: zero, or anew
 	// whenever the store was restored from a backup.
 	restored [16]byte
+	former   bool // the file is of the version before
 }
 
 // openFormat reads the FORMAT file, or makes it in a folder that has no log
@@ -63,7 +69,8 @@ func parseFormat(name, text string) (f format, err error) {
 	if len(fields) < 3 || len(fields) > 4 || fields[0] != "sluice-store" {
 		return f, fmt.Errorf("%s is not the format file of a data folder", name)
 	}
-	if v, err := strconv.Atoi(fields[1]); err != nil || v != formatVersion {
+	v, err := strconv.Atoi(fields[1])
+	if f.former = v == formerVersion; err != nil || v != formatVersion && !f.former {
 		return f, fmt.Errorf("%s: the data is in format %s, this version of sluice reads and writes format %d",
 			name, fields[1], formatVersion)
 	}
@@ -75,6 +82,15 @@ func parseFormat(name, text string) (f format, err error) {
 		*into = [16]byte(raw)
 	}
 	return f, nil
+}
+
+// renew makes the FORMAT file of an older folder say what is written from now on.
+func (f *format) renew(fsys FS, dir string) error {
+	if !f.former {
+		return nil
+	}
+	f.former = false
+	return writeWhole(fsys, dir, formatName, []byte(f.text()))
 }
 
 // text is the content of the FORMAT file.

@@ -181,6 +181,11 @@ func (s *Store) open() (err error) {
 	if s.format, err = openFormat(s.o.FS, s.dir); err != nil {
 		return err
 	}
+	if !s.o.ReadOnly {
+		if err = s.format.renew(s.o.FS, s.dir); err != nil {
+			return err
+		}
+	}
 	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), s.format.id, s.o.SegmentBytes); err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func (l *wlog) openSegment(name string) error {
 func (l *wlog) appendHead(n uint32) []byte {
 	head := make([]byte, segmentHeadSize)
 	copy(head, segmentMagic)
-	binary.LittleEndian.PutUint32(head[8:], segmentVersion(n))
+	binary.LittleEndian.PutUint32(head[8:], versionOf(n))
 	binary.LittleEndian.PutUint32(head[12:], n)
 	copy(head[16:], l.id[:])
 	binary.LittleEndian.PutUint64(head[56:], xxh3.HashSeed(head[:56], l.salt))

@@ -48,13 +48,13 @@ func parseSegmentName(name string) (n uint32, ok bool) {
 	return n, err == nil && segmentName(n) == name
 }
 
-// segmentVersion is the format of a file: what compaction wrote must not be
-// read by a version of sluice that knows nothing of it.
-func segmentVersion(n uint32) uint32 {
+// versionOf is the format of a file: what compaction wrote must not be read by a
+// version of sluice that knows nothing of it.
+func versionOf(n uint32) uint32 {
 	if rewritten(n) {
-		return formatVersion + 1
+		return segmentVersion + 1
 	}
-	return formatVersion
+	return segmentVersion
 }
 
 // at returns the number of the file at a place of the log.
