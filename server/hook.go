@@ -11,6 +11,7 @@ import (
 
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/webhooks"
 )
 
 const (
@@ -49,6 +50,12 @@ func (s *server) receiveHook(w http.ResponseWriter, r *http.Request, id string, 
 	switch {
 	case err == nil:
 		taken(w)
+	case errors.As(err, &refused) && refused.Unproven && !errors.Is(refused.Cause, webhooks.ErrRefused):
+		// The node lacks the secret, or it is none of the scheme: the sender is to
+		// come again when somebody has mended that.
+		s.o.Log.Error("request refused: the node cannot verify any", "pipe", id, "error", refused.Cause)
+		w.Header().Set("Retry-After", "60")
+		fail(w, http.StatusServiceUnavailable, "the node cannot verify requests now; try again later")
 	case errors.As(err, &refused) && refused.Unproven:
 		s.refuse(w, id, sources.Verdict{Err: refused.Cause})
 	case errors.As(err, &refused):

@@ -105,7 +105,7 @@ func TestReceiveWebhooks(t *testing.T) {
 		{"by path again", "path", word, `{"event": {"id": 7}, "more": 1}`, "200 {}"},
 		{"without an id", "path", word, `[]`, "200 {}"},
 		{"without an id again", "path", word, `[]`, "200 {}"},
-		{"the secret is not set", "lost", word, `{}`, "403 "},
+		{"the secret is not set", "lost", word, `{}`, "503 "},
 		{"a rule fails", "fails", http.Header{}, `{}`, "422 "},
 	} {
 		if got := send(t, at, step.pipe, step.header.Clone(), step.body); !strings.HasPrefix(got, step.want) || strings.Contains(got, "sesame") {
