@@ -72,11 +72,10 @@ func buildAMQP(c any, env Env) (Sink, diag.List) {
 
 // Link implements systems.Linker.
 func (s *amqpSink) Link() diag.List {
-	if _, ok := s.system(s.cfg.System).(*systems.AMQP); ok {
-		return nil
+	if _, err := systems.FindAMQP(s.system, s.cfg.System); err != nil {
+		return diag.List{{Rule: "sink/system", Severity: diag.Error, Span: s.cfg.At("system"), Message: err.Error()}}
 	}
-	return diag.List{{Rule: "sink/system", Severity: diag.Error, Span: s.cfg.At("system"),
-		Message: fmt.Sprintf("there is no system %q of type system:amqp", s.cfg.System)}}
+	return nil
 }
 
 // BatchSize implements Sink.
@@ -200,12 +199,9 @@ func tableOf(v entity.Value) amqp.Table {
 
 // publish sends messages and waits until the broker has confirmed each.
 func (s *amqpSink) publish(ctx context.Context, all []publishing) (err error) {
-	broker, ok := s.system(s.cfg.System).(*systems.AMQP)
-	if !ok {
-		return fmt.Errorf("there is no system %q of type system:amqp", s.cfg.System)
-	}
-	if len(all) == 0 {
-		return nil
+	broker, err := systems.FindAMQP(s.system, s.cfg.System)
+	if err != nil || len(all) == 0 {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(s.cfg.Timeout)*time.Second)
 	defer cancel()

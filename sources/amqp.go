@@ -92,11 +92,10 @@ func buildAMQP(c any, env Env) (Source, diag.List) {
 
 // Link implements systems.Linker.
 func (s *amqpSource) Link() diag.List {
-	if _, ok := s.system(s.cfg.System).(*systems.AMQP); ok {
-		return nil
+	if _, err := systems.FindAMQP(s.system, s.cfg.System); err != nil {
+		return diag.List{{Rule: "source/system", Severity: diag.Error, Span: s.cfg.At("system"), Message: err.Error()}}
 	}
-	return diag.List{{Rule: "source/system", Severity: diag.Error, Span: s.cfg.At("system"),
-		Message: fmt.Sprintf("there is no system %q of type system:amqp", s.cfg.System)}}
+	return nil
 }
 
 // Since implements Source: the broker knows what was read.

@@ -199,9 +199,9 @@ func whyClosed(all ...chan *amqp.Error) error {
 // open opens a connection and a channel of the source's own, and readies the
 // queue.
 func (s *amqpSource) open(ctx context.Context) (*systems.Link, *amqp.Channel, error) {
-	broker, ok := s.system(s.cfg.System).(*systems.AMQP)
-	if !ok {
-		return nil, nil, fmt.Errorf("there is no system %q of type system:amqp", s.cfg.System)
+	broker, err := systems.FindAMQP(s.system, s.cfg.System)
+	if err != nil {
+		return nil, nil, err
 	}
 	conn, err := broker.Dial(ctx)
 	if err != nil {

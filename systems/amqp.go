@@ -62,6 +62,15 @@ type AMQP struct {
 	}
 }
 
+// FindAMQP is the broker that a pipe names, found among the node's systems.
+func FindAMQP(system func(id string) System, id string) (*AMQP, error) {
+	broker, ok := system(id).(*AMQP)
+	if !ok {
+		return nil, fmt.Errorf("there is no system %q of type system:amqp", id)
+	}
+	return broker, nil
+}
+
 // Link is a connection to a broker. Brokers may read nothing for hours, and live:
 // what waits for one is bounded here, since the library waits for ever.
 type Link struct {

@@ -11,6 +11,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -74,7 +75,7 @@ func (n *news) follow(ctx context.Context, st store.Store) {
 		}
 		if slices.Contains(changed, resultsDataset) {
 			n.tell()
-			if pause(ctx, restAfter) != nil {
+			if systems.Sleep(ctx, restAfter) != nil {
 				return
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/systems"
 )
 
 func dataCommands() []command {
@@ -137,7 +138,7 @@ func wait(ctx context.Context, _ *exec, a args) (entity.Value, error) {
 	if err != nil {
 		return entity.Value{}, err
 	}
-	return entity.Value{}, pause(ctx, time.Duration(ms)*time.Millisecond)
+	return entity.Value{}, systems.Sleep(ctx, time.Duration(ms)*time.Millisecond)
 }
 
 func exit(_ context.Context, x *exec, _ args) (entity.Value, error) {

@@ -141,7 +141,7 @@ func (s *service) consume(ctx context.Context, c *messages.Consumer) {
 			if ctx.Err() == nil {
 				s.log.Error("messages that complete results cannot be read; it is tried again", "error", err)
 			}
-			_ = pause(ctx, storeWait) // whose end the loop sees
+			_ = systems.Sleep(ctx, storeWait) // whose end the loop sees
 			continue
 		}
 		for _, d := range batch {

@@ -10,6 +10,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/messages"
+	"github.com/sluiceio/sluice/systems"
 )
 
 // verdict is what a pipeline says of the message it was given.
@@ -143,7 +144,7 @@ func (x *exec) tried(ctx context.Context, s *step) error {
 	mode := on.mode
 	if mode == "RETRY" {
 		for range on.times {
-			if err = pause(ctx, on.wait); err != nil {
+			if err = systems.Sleep(ctx, on.wait); err != nil {
 				return err
 			}
 			if err = x.once(ctx, s); err == nil {

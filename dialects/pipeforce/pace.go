@@ -13,6 +13,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -94,7 +95,7 @@ const coarse = 1200 * time.Microsecond
 func (p *pace) wait(ctx context.Context, d time.Duration) error {
 	end := time.Now().Add(d)
 	if d > coarse {
-		if err := pause(ctx, d-coarse); err != nil {
+		if err := systems.Sleep(ctx, d-coarse); err != nil {
 			return err
 		}
 	}

@@ -278,7 +278,7 @@ func (s *service) received(w http.ResponseWriter, r *http.Request, c *call, hook
 	now := &result{id: c.correlation, created: c.kept.At, redirect: c.redirect}
 	if c.wait && !c.redirect {
 		if hook == nil {
-			_ = pause(r.Context(), longestPoll) // who hangs up waits no more
+			_ = systems.Sleep(r.Context(), longestPoll) // who hangs up waits no more
 		} else {
 			now = s.await(r, now, longestPoll)
 		}

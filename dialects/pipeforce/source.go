@@ -10,6 +10,7 @@ import (
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/systems"
 )
 
 type sourceConfig struct {
@@ -96,21 +97,9 @@ func (s *batching) Read(ctx context.Context, since string, size int) iter.Seq2[*
 					since = b.Since
 				}
 			}
-			if wait && pause(ctx, lookEvery) != nil {
+			if wait && systems.Sleep(ctx, lookEvery) != nil {
 				return
 			}
 		}
-	}
-}
-
-// pause waits, or returns early with the context's error.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
