@@ -49,15 +49,14 @@ const (
 // call calls a served node. A path begins behind /api/; a form is posted, without one
 // it is asked.
 func call(ctx context.Context, node, path string, form url.Values) (*http.Response, error) {
-	u, err := url.Parse(node)
-	if err != nil || u.Host == "" {
-		return nil, usage("--node %q is no address such as http://127.0.0.1:9042", node)
+	base, err := baseOf(node)
+	if err != nil {
+		return nil, err
 	}
 	method := http.MethodGet
 	if form != nil {
 		method = http.MethodPost
 	}
-	base := strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api")
 	req, err := http.NewRequestWithContext(ctx, method, base+"/api/"+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		return nil, usage("--node %q: %w", node, err)
@@ -70,6 +69,15 @@ func call(ctx context.Context, node, path string, form url.Values) (*http.Respon
 		return nil, silent(err)
 	}
 	return resp, nil
+}
+
+// baseOf is the address of a node as people give it, without what follows the host.
+func baseOf(node string) (string, error) {
+	u, err := url.Parse(node)
+	if err != nil || u.Host == "" {
+		return "", usage("--node %q is no address such as http://127.0.0.1:9042", node)
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(node, "/"), "/api"), nil
 }
 
 func silent(err error) error { return failed(fmt.Errorf("the node does not answer: %w", err)) }

@@ -30,11 +30,8 @@ func (c *breakerCmd) Run(ctx context.Context, s *stdio) error {
 	if do != "show" && do != "commit" && do != "rollback" {
 		return usage("unknown word %q: show, commit or rollback", do)
 	}
-	if c.Node != "" {
-		return askBreaker(ctx, s, c.Node, do, dataset)
-	}
 	flags := nodeFlags{Dir: dir, Data: c.Data}
-	st, node, err := openFolder(flags.dataDir(), do == "show")
+	st, node, err := reach(c.Node, flags.dataDir(), do == "show")
 	switch {
 	case err != nil:
 		return err

@@ -25,11 +25,8 @@ func (c *failedCmd) Run(ctx context.Context, s *stdio) error {
 		return usage("what to do is missing: show, repost or discard, and a pipe")
 	}
 	do, pipe, ids := args[0], args[1], args[2:]
-	if c.Node != "" {
-		return askFailed(ctx, s, c.Node, do, pipe, ids)
-	}
 	flags := nodeFlags{Dir: dir, Data: c.Data, Profile: c.Profile}
-	st, node, err := openFolder(flags.dataDir(), true)
+	st, node, err := reach(c.Node, flags.dataDir(), true)
 	switch {
 	case err != nil:
 		return err

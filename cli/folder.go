@@ -20,6 +20,15 @@ func noFolder(dir string) error {
 	return usage("%s is no data folder: no node has run on it; name the folder of a node, or its data folder by --data", dir)
 }
 
+// reach opens a data folder unless there is a node to ask: the one that was named, or
+// the one that serves the folder.
+func reach(node, dir string, readOnly bool) (st *local.Store, address string, err error) {
+	if node != "" {
+		return nil, node, nil
+	}
+	return openFolder(dir, readOnly)
+}
+
 // openFolder opens a data folder on which a node has run. If one is serving it, the
 // store is nil and node the address of that one.
 func openFolder(dir string, readOnly bool) (st *local.Store, node string, err error) {

@@ -54,13 +54,12 @@ func (c *piCommandCmd) Run(ctx context.Context, s *stdio) error {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return failed(fmt.Errorf("the node does not answer: %w", err))
+		return silent(err)
 	}
 	defer resp.Body.Close()
-	const most = 64 << 20
-	body, err := io.ReadAll(io.LimitReader(resp.Body, most))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, mostAnswer))
 	if err != nil {
-		return failed(err)
+		return silent(err)
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
 		return failed(errors.New(piError(resp.Status, body)))
@@ -71,17 +70,10 @@ func (c *piCommandCmd) Run(ctx context.Context, s *stdio) error {
 // address is the node's, given or found in its folder.
 func (c *piCommandCmd) address() (string, error) {
 	if c.Node != "" {
-		u, err := url.Parse(c.Node)
-		if err != nil || u.Host == "" {
-			return "", usage("--node %q is no address such as http://127.0.0.1:9042", c.Node)
-		}
-		return strings.TrimSuffix(strings.TrimSuffix(c.Node, "/"), "/api"), nil
+		return baseOf(c.Node)
 	}
-	data := c.Data
-	if data == "" {
-		data = filepath.Join(c.Dir, ".data")
-	}
-	address, err := os.ReadFile(filepath.Join(data, servingFile))
+	flags := nodeFlags{Dir: c.Dir, Data: c.Data}
+	address, err := os.ReadFile(filepath.Join(flags.dataDir(), servingFile))
 	if err != nil {
 		return "", usage("no node serves %s: start one with sluice serve, or give its address with --node", c.Dir)
 	}
