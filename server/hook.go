@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,13 +15,6 @@ import (
 	"github.com/sluiceio/sluice/webhooks"
 )
 
-const (
-	// hookTimeout is how long the body of a webhook may take to come.
-	hookTimeout = 10 * time.Second
-	// hookHeaders is how many bytes its headers may have.
-	hookHeaders = 32 << 10
-)
-
 // receiveHook takes in a webhook. Repeated deliveries are answered like the
 // first; why one was refused is told to operators only, unless its body is at
 // fault.
@@ -31,7 +25,7 @@ func (s *server) receiveHook(w http.ResponseWriter, r *http.Request, id string, 
 		return
 	}
 	if size(r.Header) > hookHeaders {
-		fail(w, http.StatusRequestHeaderFieldsTooLarge, "the headers are too large")
+		fail(w, http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf("the headers are too large: a webhook has %d bytes of them at the most", hookHeaders))
 		return
 	}
 	// A connection that knows no deadlines has those of the server.

@@ -88,14 +88,22 @@ func (s *server) publishedCollection(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *server) publishedFragments(w http.ResponseWriter, r *http.Request) {
-	p, ok := s.feedPublisher(w, r)
-	if !ok {
-		return
+// askedFeed is the pipe whose feeds were asked for, and what of it; false if it has
+// answered.
+func (s *server) askedFeed(w http.ResponseWriter, r *http.Request) (p *pipes.Pipe, q pipes.Asked, ok bool) {
+	if p, ok = s.feedPublisher(w, r); !ok {
+		return nil, q, false
 	}
 	q, err := askedOf(r)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
+	}
+	return p, q, err == nil
+}
+
+func (s *server) publishedFragments(w http.ResponseWriter, r *http.Request) {
+	p, q, ok := s.askedFeed(w, r)
+	if !ok {
 		return
 	}
 	q.Origins = true
@@ -111,13 +119,8 @@ func (s *server) publishedFragments(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *server) publishedFragment(w http.ResponseWriter, r *http.Request) {
-	p, ok := s.feedPublisher(w, r)
+	p, q, ok := s.askedFeed(w, r)
 	if !ok {
-		return
-	}
-	q, err := askedOf(r)
-	if err != nil {
-		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
 	id := r.PathValue("entity")
