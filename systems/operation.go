@@ -117,15 +117,9 @@ func (c *compiler) operation(name string, cfg *operationConfig) *Operation {
 		pageSize: cfg.PageSize, failure: c.text(n.Get("error_expression")),
 	}
 	op.paramsFirst = op.headers.uses("params", "request_params") && !op.params.uses("headers", "request_headers")
-	op.set = settings{
-		payload: c.tree(n.Get("payload")), properties: c.properties(n.Get("properties")),
-		payloadProperty: cfg.PayloadProperty, responseProperty: cfg.ResponseProperty,
-		headersProperty: cfg.HeadersProperty, statusProperty: cfg.StatusProperty,
-		id: c.text(n.Get("id_expression")), updated: c.text(n.Get("updated_expression")),
-		sinceName: cfg.SinceName, sinceLocation: cfg.SinceLocation,
-		retries: given(n, "rate_limiting_retries", cfg.Retries), delay: given(n, "rate_limiting_delay", cfg.Delay),
-	}
-	op.set.allowed, op.set.ignored = c.statuses(n)
+	op.set = c.settings(PipeConfig{Node: n, PayloadProperty: cfg.PayloadProperty, ResponseProperty: cfg.ResponseProperty,
+		HeadersProperty: cfg.HeadersProperty, StatusProperty: cfg.StatusProperty, SinceName: cfg.SinceName, SinceLocation: cfg.SinceLocation,
+		Retries: cfg.Retries, Delay: cfg.Delay})
 	c.checkPaging(op, n)
 	return op
 }

@@ -43,7 +43,14 @@ type Pipe struct {
 func CompilePipe(cfg PipeConfig) (*Pipe, diag.List) {
 	n, c := cfg.Node, &compiler{}
 	p := &Pipe{node: n, system: cfg.System, operation: cfg.Operation, ops: compileOperations(n.Get("operations"), c)}
-	p.set = settings{
+	p.set = c.settings(cfg)
+	return p, c.diags
+}
+
+// settings compiles what an operation and a pipe may both say.
+func (c *compiler) settings(cfg PipeConfig) settings {
+	n := cfg.Node
+	set := settings{
 		payload: c.tree(n.Get("payload")), properties: c.properties(n.Get("properties")),
 		payloadProperty: cfg.PayloadProperty, responseProperty: cfg.ResponseProperty,
 		headersProperty: cfg.HeadersProperty, statusProperty: cfg.StatusProperty,
@@ -51,8 +58,8 @@ func CompilePipe(cfg PipeConfig) (*Pipe, diag.List) {
 		sinceName: cfg.SinceName, sinceLocation: cfg.SinceLocation,
 		retries: given(n, "rate_limiting_retries", cfg.Retries), delay: given(n, "rate_limiting_delay", cfg.Delay),
 	}
-	p.set.allowed, p.set.ignored = c.statuses(n)
-	return p, c.diags
+	set.allowed, set.ignored = c.statuses(n)
+	return set
 }
 
 // System is the id of the system called.
