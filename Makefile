@@ -40,7 +40,7 @@ generate: ## schemas and the reference of components, from the structs
 	$(GO) run ./internal/gen
 
 fresh: generate
-	git diff --exit-code -- schemas docs/reference
+	git diff --exit-code -- schemas docs/reference internal/diag/rules.txt
 
 check: vet lint test race fresh fuzz
 

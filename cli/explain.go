@@ -2,10 +2,13 @@ package cli
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/dtl/stdlib"
+	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/textdist"
 	"github.com/sluiceio/sluice/pipes"
 )
@@ -31,12 +34,17 @@ func (c *explainCmd) Run(s *stdio) error {
 			fmt.Fprintf(s.out, "%s (%s)\n\n%s\n", r.ID, r.Severity, sentence(r.Help))
 			return nil
 		}
-		known = append(known, r.ID)
 	}
+	rules := diag.Rules()
+	if says, ok := rules[c.Name]; ok {
+		explainRule(s, c.Name, says)
+		return nil
+	}
+	known = append(known, slices.Sorted(maps.Keys(rules))...)
 	if near := textdist.Nearest(c.Name, known); near != "" {
 		return usage("there is no function or rule %q; did you mean %q?", c.Name, near)
 	}
-	return usage("there is no function or rule %q; `sluice dtl --list` lists the functions", c.Name)
+	return usage("there is no function or rule %q; `sluice dtl --list` lists the functions, docs/reference/rules.md the rules", c.Name)
 }
 
 func explainFunc(s *stdio, family string, f dtl.Func) {
@@ -46,6 +54,17 @@ func explainFunc(s *stdio, family string, f dtl.Func) {
 	}
 	for _, e := range f.Examples {
 		fmt.Fprintf(s.out, "  %s → %s\n", e[0], e[1])
+	}
+}
+
+// explainRule prints what findings say under a rule, … for names and numbers.
+func explainRule(s *stdio, id string, says []string) {
+	fmt.Fprintf(s.out, "%s\n\n", id)
+	for _, text := range says {
+		fmt.Fprintf(s.out, "  %s\n", text)
+	}
+	if len(says) == 0 {
+		fmt.Fprintln(s.out, "  What is wrong is said by the finding itself.")
 	}
 }
 

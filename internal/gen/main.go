@@ -1,6 +1,7 @@
 // Command gen writes what follows from the declarations: from the configuration
 // structs the JSON Schemas in schemas/ and docs/reference/components.md, from
-// the DTL functions docs/reference/dtl.
+// the DTL functions docs/reference/dtl, from what is reported docs/reference/rules.md
+// and the table of `sluice explain`.
 package main
 
 import (
@@ -90,6 +91,9 @@ func run() error {
 		}
 	}
 	if err := functions(); err != nil { // makes the folder, too
+		return err
+	}
+	if err := rules(); err != nil {
 		return err
 	}
 	return os.WriteFile("docs/reference/components.md", page.Bytes(), 0o644)
