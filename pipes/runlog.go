@@ -168,7 +168,7 @@ func (r *run) logEnd(ctx context.Context, err error) {
 func (r *run) metrics(forgotten int64) entity.Member {
 	s := &r.stats
 	all := []entity.Member{{Key: "entities", Value: entity.NewDict(
-		count("changes_last_run", s.Changed), count("entities_last_run", s.Read),
+		count("changes_last_run", s.Changed+s.Deleted), count("entities_last_run", s.Read),
 		count("read_errors_last_run", s.ReadErrors), count("write_errors_last_run", s.Failed),
 		count("ttl_deletes_entities_last_run", int(forgotten)), // apart from runs: since the last one
 		seconds("source_time", s.Source), seconds("transform_time", s.Transform), seconds("sink_time", s.Sink))}}
