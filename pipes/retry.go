@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
@@ -138,13 +139,14 @@ func worthRetrying(err error) bool {
 }
 
 // singly replays a batch that keeps failing entity by entity, so that those
-// before the bad one are through, and those behind it if it can be set aside.
-// The offset moves only behind the last. A batch of one has failed already.
+// before the bad one are through, and those behind it if it can be set aside. A
+// batch of one has failed already.
 func (r *run) singly(ctx context.Context, j *job, cause error) error {
 	for i := range j.keep {
-		next, one := r.state, j.keep[i:i+1]
+		next, one := r.behind(j, j.keep[i]), j.keep[i:i+1]
 		if i == len(j.keep)-1 {
 			next = j.next
+			next.rev = r.state.rev
 		}
 		err := cause
 		if len(j.keep) > 1 {
@@ -158,6 +160,20 @@ func (r *run) singly(ctx context.Context, j *job, cause error) error {
 		}
 	}
 	return nil
+}
+
+// behind is the state once the job is done up to an entity in its midst: where
+// entities are places in the log that is read, the next run goes on there, and what
+// has no commits is not delivered twice.
+func (r *run) behind(j *job, e entity.Value) state {
+	next := r.state
+	if r.kind != sinks.Incremental || !r.chrono || r.rereads || j.batch.Since == "" || r.p.readsWhole() == "" {
+		return next
+	}
+	if at := sources.Updated(e); at != "" && sources.Newer(at, next.Offset) {
+		next.Offset = strings.Clone(at)
+	}
+	return next
 }
 
 // failed deals with an entity that has failed: it is set aside where failed
