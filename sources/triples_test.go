@@ -143,7 +143,7 @@ func FuzzTriples(f *testing.F) {
 // What a request of many short statements takes is bounded by how many it has.
 func TestTriplesAreBounded(t *testing.T) {
 	for text, want := range map[string]string{
-		"# \n<r:> <p:> \"\".\n<r:> <p:> \"\".\n# \n":         "",
+		"# \n<r:> <p:> \"\".\n<r:> <p:> \"\".\n# \n":          "",
 		"<r:> <p:> \"\".\n<r:> <p:> \"\".\n<r:> <p:> \"\".\n": "line 3, column 1: more than 2 statements in one request: post fewer resources at once",
 	} {
 		g := graph{text: text, subjects: map[string]*subject{}, most: 2}
