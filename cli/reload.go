@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/server"
 	"github.com/sluiceio/sluice/store"
 )
@@ -140,6 +141,11 @@ func (l *live) reload(ctx context.Context) (refused, fatal error) {
 	if err == nil {
 		c, err = l.flags.withStored(ctx, l.s, o.Sets, o.Probes, c, o.Store)
 	}
+	if err == nil {
+		if err = lacks(l.node.Config(), c); err != nil {
+			fmt.Fprintln(l.s.err, err)
+		}
+	}
 	if err != nil {
 		fmt.Fprintln(l.s.err, "the node goes on with the configuration it has")
 		return errRefused, nil
@@ -153,6 +159,25 @@ func (l *live) reload(ctx context.Context) (refused, fatal error) {
 	}
 	fmt.Fprintf(l.s.err, "the configuration was reloaded: %d pipes\n", len(l.node.Pipes()))
 	return nil, nil
+}
+
+// lacks is the circuit breaker of configurations: it refuses one without more than ten
+// components, and more than a tenth, of the one before, if that asks for it.
+func lacks(before, now *config.Config) error {
+	if m, _ := pipes.ReadMetadata(before.Metadata()); !m.Defaults.ConfigBreaker {
+		return nil
+	}
+	var gone []string
+	for _, c := range before.Components {
+		if now.Get(c.ID) == nil {
+			gone = append(gone, c.ID)
+		}
+	}
+	if len(gone) <= 10 || 10*len(gone) <= len(before.Components) {
+		return nil
+	}
+	return fmt.Errorf("the new configuration is refused: it lacks %d of %d components, %s and others, which use_config_circuit_breaker does not allow; "+
+		"set that to false first if they are to go", len(gone), len(before.Components), strings.Join(gone[:3], ", "))
 }
 
 // end ends the node that is running; its door stays until there is another.

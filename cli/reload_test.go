@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -119,5 +121,31 @@ func TestPatience(t *testing.T) {
 	}
 	if p.after(nil); p.due() || p.wait != 0 {
 		t.Error("it is tried again although it runs")
+	}
+}
+
+// The circuit breaker of configurations holds back one that lacks much, if the one
+// before asks for it.
+func TestConfigBreaker(t *testing.T) {
+	conf := func(breaker string, pipes int) *config.Config {
+		text := `[{"_id": "node", "type": "metadata"` + breaker + `}`
+		for i := range pipes {
+			text += fmt.Sprintf(`, {"_id": "p%d", "type": "pipe"}`, i)
+		}
+		c, _ := config.Parse("c.json", []byte(text+"]"), config.Options{})
+		return c
+	}
+	const on = `, "global_defaults": {"use_config_circuit_breaker": true}`
+	for _, c := range []struct {
+		breaker       string
+		before, after int
+		refused       bool
+	}{
+		{on, 20, 9, true}, {on, 20, 10, false}, {on, 200, 188, false}, {on, 108, 97, true}, {"", 20, 0, false}, {on, 9, 0, false},
+	} {
+		err := lacks(conf(c.breaker, c.before), conf("", c.after))
+		if (err != nil) != c.refused {
+			t.Errorf("%d pipes after %d, %q: %v", c.after, c.before, c.breaker, err)
+		}
 	}
 }

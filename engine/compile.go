@@ -27,9 +27,10 @@ type graph struct {
 func compile(ctx context.Context, o Options) (*graph, diag.List) {
 	g := &graph{byID: map[string]*pipes.Pipe{}, systems: map[string]systems.System{}}
 	var finds diag.List
+	defaults := metadata(o.Config).Defaults
 	for _, c := range o.Config.Components {
 		if strings.HasPrefix(c.Type, "system:") {
-			finds.Add(g.addSystem(c, o)...)
+			finds.Add(g.addSystem(c, o, defaults)...)
 		}
 	}
 	if o.Probes == nil {
@@ -63,9 +64,9 @@ func compile(ctx context.Context, o Options) (*graph, diag.List) {
 	return g, finds
 }
 
-func (g *graph) addSystem(c *config.Component, o Options) diag.List {
+func (g *graph) addSystem(c *config.Component, o Options, d pipes.Defaults) diag.List {
 	s, finds := o.Sets.Systems.Build(systems.Env{
-		ID: c.ID, Node: c.Effective, Transport: o.Transport, Now: o.Now,
+		ID: c.ID, Node: c.Effective, Transport: o.Transport, Now: o.Now, Unverified: !d.VerifySSL,
 		Secret: func(name string) (string, bool) { return o.Config.Secrets.Lookup(c.ID, name) },
 	})
 	for i := range finds {
@@ -93,7 +94,7 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 			return nil
 		},
 		Traffic: new(pipes.Traffic), Probes: o.Probes,
-		Secret: secret, Metadata: o.Config.Metadata(), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
+		Secret: secret, Metadata: metadata(o.Config), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
 		JWKS: systems.NewJWKS(o.Transport, o.Now), Transport: o.Transport,
 	}
 }

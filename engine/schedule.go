@@ -104,8 +104,8 @@ func (e *Engine) Start() {
 
 // schedulerOff tells whether the node's metadata lets no pump start by itself.
 func (e *Engine) schedulerOff() bool {
-	tasks := e.o.Config.Metadata().Get("task_manager")
-	return tasks.Get("disable_pump_scheduler").IsTrue() || tasks.Get("disable_user_pipes").IsTrue()
+	tasks := metadata(e.o.Config).Tasks
+	return tasks.NoPumps || tasks.NoPipes
 }
 
 // firstDue decides when a pump first runs after the node started.

@@ -16,13 +16,11 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/sluiceio/sluice/pipes"
 )
 
 // Namespaces are those that the node's metadata declares, with the URIs they stand
 // for.
-func (e *Engine) Namespaces() map[string]string { return pipes.URINamespaces(e.o.Config.Metadata()) }
+func (e *Engine) Namespaces() map[string]string { return metadata(e.o.Config).URINamespaces() }
 
 // Share is a link by which somebody may read a publisher for a while.
 type Share struct {

@@ -66,7 +66,7 @@ func (p *Pipe) Waits(ctx context.Context) error {
 	if g, ok := p.source.(sources.Gated); ok {
 		on, given := g.RequirePopulatedInput()
 		if !given {
-			on = p.env.Metadata.Get("global_defaults").Get("require_populated_input").IsTrue()
+			on = p.env.Metadata.Defaults.Populated
 		}
 		if !on {
 			return nil

@@ -115,13 +115,12 @@ func unlessWait(err error) error {
 
 // compacts is the pipe's own number, else the node's, else the default.
 func (p *Pipe) compacts(key string, def float64) float64 {
-	return firstNumber(def, p.Def.Compaction.Node.Get(key), p.env.Metadata.Get("global_defaults").Get("compaction_"+key))
+	return firstNumber(def, p.Def.Compaction.Node.Get(key), p.env.Metadata.Defaults.compaction(key))
 }
 
 // intervalOfCompaction has the same name in both places.
 func (p *Pipe) intervalOfCompaction() float64 {
-	const key = "compaction_interval"
-	return firstNumber(0, p.Def.Compaction.Node.Get(key), p.env.Metadata.Get("global_defaults").Get(key))
+	return firstNumber(p.env.Metadata.Defaults.Interval, p.Def.Compaction.Node.Get("compaction_interval"))
 }
 
 func firstNumber(def float64, from ...*jsonpos.Node) float64 {
@@ -174,7 +173,7 @@ func (p *Pipe) checkCompaction() diag.List {
 // compactsAsItGrows resolves compaction.sink.
 func (p *Pipe) compactsAsItGrows() bool {
 	if p.Def.Compaction.Node.Get("sink") == nil {
-		return p.global("default_compaction_type") != "background"
+		return p.env.Metadata.Defaults.Compaction != "background"
 	}
 	return p.Def.Compaction.Sink
 }

@@ -39,7 +39,7 @@ func (p *Pipe) trackingLimits() trackingLimits {
 
 // trackingLimit is the pipe's own limit, else the node's, else the default.
 func (p *Pipe) trackingLimit(key string, def int) int {
-	for _, n := range []*jsonpos.Node{p.Def.Tracking.Node.Get(key), p.env.Metadata.Get("dependency_tracking").Get(key)} {
+	for _, n := range []*jsonpos.Node{p.Def.Tracking.Node.Get(key), p.env.Metadata.Tracking.Node.Get(key)} {
 		if n == nil || n.Kind != jsonpos.Number {
 			continue
 		}
@@ -52,11 +52,10 @@ func (p *Pipe) trackingLimit(key string, def int) int {
 
 // limitsHops resolves enable_hops_thresholds.
 func (p *Pipe) limitsHops() bool {
-	n := p.Def.Tracking.Node.Get("enable_hops_thresholds")
-	if n == nil {
-		n = p.env.Metadata.Get("dependency_tracking").Get("enable_hops_thresholds")
+	if n := p.Def.Tracking.Node.Get("enable_hops_thresholds"); n != nil {
+		return n.IsTrue()
 	}
-	return n.IsTrue()
+	return p.env.Metadata.Tracking.Hops
 }
 
 // follower gathers the source entities that changes concern.

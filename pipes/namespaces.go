@@ -5,7 +5,6 @@ import (
 
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
-	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/transforms"
@@ -16,7 +15,7 @@ func (p *Pipe) namespaced() bool {
 	if p.Def.NamespacedIdentifiers != nil {
 		return *p.Def.NamespacedIdentifiers
 	}
-	return p.env.Metadata.Get("namespaced_identifiers").IsTrue()
+	return p.env.Metadata.Namespaced
 }
 
 func (p *Pipe) identityNS() string { return p.orID(p.Def.Namespaces.Identity) }
@@ -31,28 +30,11 @@ func (p *Pipe) orID(s string) string {
 
 func (p *Pipe) dtlOptions() dtl.Options {
 	o := dtl.Options{Lib: p.env.Lib, PipeID: p.ID(), IDRequired: true, NamespacedIdentifiers: p.namespaced(),
-		IdentityNS: p.identityNS(), PropertyNS: p.propertyNS(), URINamespaces: p.uriNamespaces()}
+		IdentityNS: p.identityNS(), PropertyNS: p.propertyNS(), URINamespaces: p.env.Metadata.URINamespaces()}
 	if p.limitsHops() {
 		o.Limits.Found = p.trackingLimits().fail
 	}
 	return o
-}
-
-// uriNamespaces are the prefixes that the node declares for namespaces of URIs.
-func (p *Pipe) uriNamespaces() map[string]string { return URINamespaces(p.env.Metadata) }
-
-// URINamespaces are the namespaces that a node's metadata declares, with the URIs
-// they stand for.
-func URINamespaces(metadata *jsonpos.Node) map[string]string {
-	declared := map[string]string{}
-	if n := metadata.Get("namespaces").Get("default"); n != nil {
-		for _, m := range n.Members {
-			if uri, ok := m.Value.Str(); ok {
-				declared[m.Key] = uri
-			}
-		}
-	}
-	return declared
 }
 
 // adder returns what adds namespaces before the first transform, nil if the

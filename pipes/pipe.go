@@ -33,8 +33,9 @@ type Env struct {
 	Host       dtl.Host
 	System     func(id string) systems.System
 	Secret     systems.SecretFunc
-	Metadata   *jsonpos.Node
-	Now        func() time.Time
+	// Metadata is the node's; see ReadMetadata.
+	Metadata *Metadata
+	Now      func() time.Time
 	// Sleep waits between tries, and ends early with the context's error.
 	Sleep func(ctx context.Context, d time.Duration) error
 	// Completeness is what is known of datasets; nil if nothing is.
@@ -73,6 +74,9 @@ func (p *Pipe) ID() string { return p.Def.ID }
 // Compile compiles a pipe component and reports every problem; the pipe is nil
 // if any is an error.
 func Compile(c *config.Component, env Env) (*Pipe, diag.List) {
+	if env.Metadata == nil {
+		env.Metadata, _ = ReadMetadata(nil)
+	}
 	p := &Pipe{env: env, turn: make(chan struct{}, 1)}
 	finds := spec.Decode(c.Effective, &p.Def)
 	if p.Def.Source != nil && p.Def.Source.Kind == jsonpos.Object {
@@ -103,14 +107,14 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	var more diag.List
 	p.source, more = p.env.Sources.Build(sources.Env{
 		PipeID: p.ID(), Node: p.Def.Source, Store: p.env.Store, Lib: p.env.Lib, DTL: opts, System: p.env.System,
-		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.global("if_source_empty"), JWKS: p.env.JWKS,
-		Probes: p.env.Probes, MaxMerged: int(firstNumber(0, p.env.Metadata.Get("global_defaults").Get("max_merged"))),
+		Secret: p.env.Secret, Now: p.env.Now, Context: p.env.Context, IfSourceEmpty: p.env.Metadata.Defaults.IfEmpty, JWKS: p.env.JWKS,
+		Probes: p.env.Probes, MaxMerged: p.env.Metadata.Defaults.MaxMerged,
 		Host: p.env.Host, Complete: p.complete(),
 	})
 	finds.Add(more...)
 	if t := p.Def.Transform; t != nil && t.Kind != jsonpos.Null && !(t.Kind == jsonpos.Array && len(t.Elems) == 0) {
 		p.transform, more = p.env.Transforms.Build(transforms.Env{
-			PipeID: p.ID(), Node: t, Lib: p.env.Lib, DTL: opts, System: p.env.System, Secret: p.env.Secret, Metadata: p.env.Metadata, Now: p.env.Now,
+			PipeID: p.ID(), Node: t, Lib: p.env.Lib, DTL: opts, System: p.env.System, Secret: p.env.Secret, Metadata: p.env.Metadata.Node, Now: p.env.Now,
 			Store: p.env.Store, Transport: p.env.Transport, Reads: p.readsWhole(),
 		})
 		finds.Add(more...)
@@ -119,8 +123,8 @@ func (p *Pipe) compileParts(pipe *jsonpos.Node) diag.List {
 	p.sink, more = p.env.Sinks.Build(sinks.Env{
 		PipeID: p.ID(), Node: p.Def.Sink, Pipe: pipe, Store: p.env.Store, Lib: p.env.Lib, DTL: opts,
 		Endpoint: receiver, System: p.env.System, Now: p.env.Now, Secret: p.env.Secret, Transport: p.env.Transport,
-		MaxEntityBytes: int(firstNumber(0, p.env.Metadata.Get("global_defaults").Get("max_entity_bytes_size"))),
-		IndexIDs:       p.env.Metadata.Get("global_defaults").Get("always_index_ids").IsTrue(),
+		MaxEntityBytes: p.env.Metadata.Defaults.EntityBytes,
+		IndexIDs:       p.env.Metadata.Defaults.IndexIDs,
 	})
 	finds.Add(more...)
 	if pr, ok := p.transform.(transforms.Programmer); ok {
@@ -146,12 +150,6 @@ func (p *Pipe) readsWhole() string {
 		return ""
 	}
 	return p.Inputs()[0]
-}
-
-// global is a text of the metadata's global_defaults.
-func (p *Pipe) global(key string) string {
-	s, _ := p.env.Metadata.Get("global_defaults").Get(key).Str()
-	return s
 }
 
 // Link checks what can only be known when all systems are built.
@@ -259,7 +257,7 @@ func (p *Pipe) Signalled() bool {
 			return on
 		}
 	}
-	if off := p.env.Metadata.Get("global_defaults").Get("use_signalling_internally"); off != nil && !off.IsTrue() {
+	if !p.env.Metadata.Defaults.Signals {
 		return false
 	}
 	interval := p.Def.Pump.Node.Get("schedule_interval")
@@ -291,7 +289,7 @@ func (p *Pipe) RunsIfNotPopulated() bool {
 	if v := p.Def.Pump.RunIfNotPopulated; v != nil {
 		return *v
 	}
-	return p.env.Metadata.Get("global_defaults").Get("run_at_startup_if_not_populated").IsTrue()
+	return p.env.Metadata.Defaults.RunIfNot
 }
 
 // Load readies the pipe's execution log and its dataset.

@@ -28,18 +28,17 @@ type basis struct {
 func (p *Pipe) reprocesses() bool {
 	policy := p.Def.ReprocessingPolicy
 	if policy == "" {
-		policy = p.global("reprocessing_policy")
+		policy = p.env.Metadata.Defaults.Reprocessing
 	}
 	return policy == "automatic"
 }
 
 // mindsConfig tells whether a changed configuration puts the pipe out of sync.
 func (p *Pipe) mindsConfig() bool {
-	n := p.Def.RescanOnChange
-	if n == nil {
-		n = p.env.Metadata.Get("global_defaults").Get("rescan_when_config_changes")
+	if n := p.Def.RescanOnChange; n != nil {
+		return n.IsTrue()
 	}
-	return n.IsTrue()
+	return p.env.Metadata.Defaults.Rescan
 }
 
 // basis is what the pipe works from now.

@@ -22,12 +22,12 @@ const rescanWanted = "wanted"
 
 // Background tells whether rescans run beside incremental runs.
 func (p *Pipe) Background() bool {
-	n := p.Def.BackgroundRescan
-	if n == nil {
-		n = p.env.Metadata.Get("global_defaults").Get("enable_background_rescan")
+	on := p.env.Metadata.Defaults.Background
+	if n := p.Def.BackgroundRescan; n != nil {
+		on = n.IsTrue()
 	}
 	since := p.source.Since()
-	return n.IsTrue() && p.side() != nil && !p.passing() && since.Supports && (since.Chronological || since.Comparable)
+	return on && p.side() != nil && !p.passing() && since.Supports && (since.Chronological || since.Comparable)
 }
 
 func (p *Pipe) side() *sinks.Side {

@@ -82,6 +82,9 @@ func (r *REST) Workers() int { return cap(r.slots) }
 
 func build(cfg *urlConfig, env Env) (*REST, diag.List) {
 	co := &compiler{secrets: true}
+	if env.Unverified && !Has(env.Node, "verify_ssl") {
+		cfg.VerifySSL = false
+	}
 	r := &REST{
 		env:            env,
 		address:        address{cfg.URLPattern, cfg.BaseURL},
@@ -138,9 +141,13 @@ func (r *REST) check(cfg *urlConfig, c *compiler) *x509.CertPool {
 	c.diags.Add(checkAuth(r.auth, n)...)
 	c.diags.Add(unsupportedURL(cfg, n)...)
 	if !cfg.VerifySSL {
+		what := "verify_ssl is"
+		if !Has(n, "verify_ssl") {
+			what = "verify_ssl of the node's global_defaults is"
+		}
 		c.diags.Add(diag.Finding{
 			Rule: "system/tls-unverified", Severity: diag.Warning, Span: at(n, "verify_ssl"),
-			Message: "verify_ssl is false: anyone on the way can read and change what is sent, secrets included",
+			Message: what + " false: anyone on the way can read and change what is sent, secrets included",
 			Help:    "remove it, or name the server's certificate in custom_ca_pem_chain",
 		})
 	}

@@ -40,4 +40,7 @@ type Env struct {
 	Tokens TokenStore
 	// MaxResponse bounds the bytes of one response; 0 means 128 MiB.
 	MaxResponse int64
+	// Unverified has URL and REST systems that do not say verify_ssl accept any
+	// certificate.
+	Unverified bool
 }
