@@ -222,6 +222,34 @@ func TestRedeliverPending(t *testing.T) {
 	})
 }
 
+// What is recovered are those that were given up and queued since one time and before
+// another, and nothing else; all tries are theirs again.
+func TestRecoverRange(t *testing.T) {
+	inQueue(t, webhooks.Endpoint{KeepDelivered: 10, KeepFailed: 10, Schedule: []time.Duration{time.Minute}}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
+		a.change(func() { a.ill = true })
+		begun := time.Now()
+		for n := range 4 { // e000 to e003, an hour apart: those that are there are not queued again
+			offer(t, q, st, n+1)
+			time.Sleep(time.Hour)
+		}
+		for _, span := range [][2]time.Duration{{time.Hour, 3 * time.Hour}, {5 * time.Hour, 0}, {0, 0}} {
+			until := time.Time{}
+			if span[1] > 0 {
+				until = begun.Add(span[1])
+			}
+			n, err := q.Recover(t.Context(), begun.Add(span[0]), until, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Hour)
+			got := fmt.Sprint(n, ": ", a.times("e000"), a.times("e001"), a.times("e002"), a.times("e003"))
+			if want := map[time.Duration]string{time.Hour: "2: 2 4 4 2", 5 * time.Hour: "0: 2 4 4 2", 0: "4: 4 6 6 4"}[span[0]]; got != want {
+				t.Errorf("since %s until %s: %s, want %s", span[0], span[1], got, want)
+			}
+		}
+	})
+}
+
 // When the clock is set back by a day nothing waits for a day more.
 func TestClockSetBack(t *testing.T) {
 	inQueue(t, webhooks.Endpoint{KeepDelivered: 10, Schedule: []time.Duration{time.Minute}}, func(t *testing.T, q *webhooks.Queue, st *interrupted, a *asked) {
