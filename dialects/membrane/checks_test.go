@@ -425,6 +425,9 @@ func TestSubscriptions(t *testing.T) {
 	}
 	n.post(hook, `{"from_user_id":42,"n":"again"}`)
 	n.until("again", `{"from_user_id":42,"n":"again"}`, func() string { return n.payloads("p42") })
+	if status, text := n.call("GET", "/external-event-log-records?status=unmached", ""); status != 400 || !strings.Contains(text, "matched or unmatched") {
+		t.Errorf("%d %s", status, text)
+	}
 	for path, want := range map[string]int{at + "/pull-events": 409, at + "/nonsense": 404, "/external-event-subscriptions/none/subscribe": 404} {
 		if status, _ := n.call("POST", path, ""); status != want {
 			t.Errorf("%s: %d", path, status)

@@ -48,6 +48,10 @@ func (d *desk) records(w http.ResponseWriter, r *http.Request) {
 		}
 		limit = n
 	}
+	if !slices.Contains([]string{"", "matched", "unmatched"}, q.Get("status")) {
+		tell(w, http.StatusBadRequest, "bad_request", "status is matched or unmatched")
+		return
+	}
 	cursor := q.Get("cursor")
 	keep := func(l *logRecord) bool {
 		return fits(q.Get("externalEventSubscriptionId"), l.Subscription) && fits(q.Get("connectionId"), l.Connection) &&
