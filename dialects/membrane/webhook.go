@@ -109,7 +109,7 @@ func (s *webhook) Load(ctx context.Context) error {
 
 // Check implements sources.Receiver: nobody comes in by this way.
 func (s *webhook) Check(context.Context, sources.Request) sources.Verdict {
-	return sources.Verdict{Checked: true, Err: errors.New("global webhooks are received at addresses of their own")}
+	return sources.Verdict{Checked: true, Err: fmt.Errorf("%w: global webhooks are received at addresses of their own", webhooks.ErrRefused)}
 }
 
 // Decode implements sources.Receiver.

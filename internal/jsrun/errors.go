@@ -58,6 +58,12 @@ var ErrBusy = errors.New("all workers for scripts are busy")
 // ErrClosed is a pool that was closed.
 var ErrClosed = errors.New("the workers for scripts were stopped")
 
+// goneError is a worker that had ended before the call reached it.
+type goneError struct{ why error }
+
+// Error tells how it seems to have ended.
+func (e *goneError) Error() string { return e.why.Error() }
+
 // errLost is a worker that ended for no reason of the script's.
 var errLost = errors.New("the worker for scripts ended by itself")
 

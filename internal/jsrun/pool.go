@@ -3,6 +3,7 @@ package jsrun
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"os"
 	"runtime"
 	"slices"
@@ -30,6 +31,8 @@ type Options struct {
 	// 5 seconds, 256 and 256 MiB.
 	Wait                  time.Duration
 	Waiting, WaitingBytes int
+
+	own bool // Command is this very program
 }
 
 func (o Options) orDefault() Options {
@@ -37,7 +40,7 @@ func (o Options) orDefault() Options {
 		// A program without a path of its own cannot start workers, which the
 		// first call tells.
 		self, _ := os.Executable()
-		o.Command = []string{self, "js-worker"}
+		o.Command, o.own = []string{self, "js-worker"}, true
 	}
 	o.Workers = orElse(o.Workers, max(4, 2*runtime.GOMAXPROCS(0)))
 	o.Memory, o.Input, o.Output = orElse(o.Memory, 128<<20), orElse(o.Input, 16<<20), orElse(o.Output, 4<<20)
@@ -164,15 +167,28 @@ func (p *Pool) Call(ctx context.Context, c Call) (Result, error) {
 	if c.Time == 0 {
 		c.Time = p.o.Time
 	}
-	w, err := p.take(ctx, c.For, len(c.Args))
-	if err != nil {
-		return Result{}, err
-	}
 	sum := sha256.Sum256([]byte(c.Script))
-	r, err := w.call(ctx, p.o, c, [hashSize]byte(sum[:]))
-	p.give(w, c.For, err)
-	return r, err
+	for tries := 1; ; tries++ {
+		w, err := p.take(ctx, c.For, len(c.Args))
+		if err != nil {
+			return Result{}, err
+		}
+		r, err := w.call(ctx, p.o, c, [hashSize]byte(sum[:]))
+		var gone *goneError
+		if !errors.As(err, &gone) {
+			p.give(w, c.For, err)
+			return r, err
+		}
+		p.give(w, c.For, nil)
+		if tries == mostTries {
+			return r, gone.why
+		}
+	}
 }
+
+// mostTries is how many workers a call tries that have ended before it began: the
+// system takes them away when it has no memory, for whatever others did.
+const mostTries = 3
 
 // may tells whether another call of a name may begin; the caller holds the lock.
 func (p *Pool) may(name string) bool {

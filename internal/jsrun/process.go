@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strconv"
 	"sync"
@@ -39,6 +40,9 @@ type process struct {
 // this process' environment: secrets stand there.
 func startProcess(o Options) (*process, error) {
 	cmd := exec.Command(o.Command[0], o.Command[1:]...)
+	if o.own {
+		cmd.Path = program(cmd.Path)
+	}
 	cmd.Env = []string{memoryEnv + "=" + strconv.FormatInt(o.Memory, 10), "GOMAXPROCS=1", "GOTRACEBACK=none"}
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -59,6 +63,22 @@ func startProcess(o Options) (*process, error) {
 		return nil, fmt.Errorf("a worker for scripts did not begin: %w", err)
 	}
 	return w, nil
+}
+
+// running is where Linux has the program that runs, also when its file is gone.
+const running = "/proc/self/exe"
+
+// program is the file of this program. When another version has taken its place, or
+// nothing has, workers are of this one still.
+func program(path string) string {
+	self, err := os.Stat(running)
+	if err != nil {
+		return path
+	}
+	if there, err := os.Stat(path); err == nil && os.SameFile(self, there) {
+		return path
+	}
+	return running
 }
 
 func (w *process) kill() {
@@ -86,6 +106,7 @@ func (w *process) call(ctx context.Context, o Options, c Call, hash [hashSize]by
 	defer cancel()
 	gone := context.AfterFunc(ctx, w.kill)
 	err := w.send(o, c, hash)
+	reached := err == nil
 	var out outcome
 	var r Result
 	if err == nil {
@@ -93,7 +114,11 @@ func (w *process) call(ctx context.Context, o Options, c Call, hash [hashSize]by
 	}
 	alive := gone() // or it has been, or is about to be, killed
 	if err != nil {
-		return Result{}, w.explain(ctx, o, c, err)
+		err = w.explain(ctx, o, c, err)
+		if !reached && !w.killed.Load() {
+			err = &goneError{err}
+		}
+		return Result{}, err
 	}
 	w.spent = !alive || w.calls >= mostCalls
 	switch {
