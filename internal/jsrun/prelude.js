@@ -3,7 +3,7 @@
 // what calls the function that is asked for.
 (function (n) {
   'use strict';
-  const stringify = JSON.stringify, parse = JSON.parse, apply = Reflect.apply, hasOwn = Object.hasOwn, assign = Object.assign;
+  const stringify = JSON.stringify, parse = JSON.parse;
   const property = Object.defineProperty;
   const define = (name, value) =>
     property(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
@@ -224,19 +224,22 @@
   later('URLSearchParams', theParams);
 
   // The console.
-  const shown = (v) => {
-    if (typeof v === 'string') return v;
-    if (v instanceof Error) return v.name + ': ' + v.message;
-    if (typeof v === 'object' && v !== null) {
-      try { return stringify(v); } catch (e) { return String(v); }
-    }
-    return String(v);
-  };
-  const line = (level) => (...args) => n.log(level, args.map(shown).join(' '));
-  define('console', {
-    log: line('log'), info: line('info'), warn: line('warn'), error: line('error'),
-    debug: line('debug'), trace: line('debug'),
+  const theConsole = once(() => {
+    const shown = (v) => {
+      if (typeof v === 'string') return v;
+      if (v instanceof Error) return v.name + ': ' + v.message;
+      if (typeof v === 'object' && v !== null) {
+        try { return stringify(v); } catch (e) { return String(v); }
+      }
+      return String(v);
+    };
+    const line = (level) => (...args) => n.log(level, args.map(shown).join(' '));
+    return {
+      log: line('log'), info: line('info'), warn: line('warn'), error: line('error'),
+      debug: line('debug'), trace: line('debug'),
+    };
   });
+  later('console', theConsole);
 
   // Errors that tell the caller what he did wrong.
   const errorNames = ['BadRequestError', 'UnauthorizedError', 'NotFoundError'];
@@ -277,18 +280,21 @@
       get: method('GET', false), post: method('POST', true), put: method('PUT', true), patch: method('PATCH', true), delete: method('DELETE', true),
     };
   });
-  const absent = async () => { throw new Error('there is no engine of the vendor here'); };
-  const engineApiClient = { get: absent, post: absent, put: absent, patch: absent, delete: absent };
-
-  const modules = {
-    crypto: theCrypto, buffer: () => ({ Buffer: theBuffer() }), url: () => ({ URL: theURL(), URLSearchParams: theParams() }),
-    util: () => ({ TextEncoder: theEncoder(), TextDecoder: theDecoder() }),
+  const theEngineClient = () => {
+    const absent = async () => { throw new Error('there is no engine of the vendor here'); };
+    return { get: absent, post: absent, put: absent, patch: absent, delete: absent };
   };
+
   const require = (name) => {
-    const plain = String(name).replace(/^node:/, '');
-    if (/^@(integration-app|membranehq)\//.test(plain)) return theErrors();
-    if (hasOwn(modules, plain)) return modules[plain]();
-    throw new Error('there is no module ' + stringify(String(name)));
+    const full = String(name), plain = full.startsWith('node:') ? full.slice(5) : full;
+    switch (plain) {
+      case 'crypto': return theCrypto();
+      case 'buffer': return { Buffer: theBuffer() };
+      case 'url': return { URL: theURL(), URLSearchParams: theParams() };
+      case 'util': return { TextEncoder: theEncoder(), TextDecoder: theDecoder() };
+    }
+    if (plain.startsWith('@integration-app/') || plain.startsWith('@membranehq/')) return theErrors();
+    throw new Error('there is no module ' + stringify(full));
   };
 
   // chosen finds the function that a script exports.
@@ -303,11 +309,13 @@
   };
   return async (script, names, text, api) => {
     const module = { exports: {} };
-    apply(script, module.exports, [module, module.exports, require]);
+    script.call(module.exports, module, module.exports, require); // nothing of the script has run before
     const argument = parse(text);
     if (api) {
       const apiClient = theClient();
-      assign(argument, { apiClient, externalApiClient: apiClient, engineApiClient });
+      argument.apiClient = apiClient;
+      argument.externalApiClient = apiClient;
+      argument.engineApiClient = theEngineClient();
     }
     const out = stringify(await chosen(module.exports, names)(argument));
     return out === undefined ? 'null' : out;
