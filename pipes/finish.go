@@ -60,6 +60,10 @@ func (r *run) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.endsWith(work, f, save) {
+		known()
+		return nil
+	}
 	w, err := r.writer.Finish(work, f, save)
 	if err == nil {
 		known()
@@ -68,6 +72,22 @@ func (r *run) finish(ctx context.Context) error {
 	r.stats.Deleted += w.Deleted
 	r.stats.Kept = f.Incomplete
 	return err
+}
+
+// endsWith saves the end of a run that only went on with what is new in the commit of
+// its record, unless there is more to it. If that fails, it is left to the writer: what
+// cannot be logged fails no run.
+func (r *run) endsWith(ctx context.Context, f sinks.Finish, save []store.StateWrite) bool {
+	w, able := r.writer.(sinks.Quiet)
+	if !able || len(save) == 0 || r.kind != sinks.Incremental || !w.Quiet(f) || r.idle(ctx) {
+		return false
+	}
+	r.stats.End = r.p.env.Now()
+	members, told := r.ended(ctx)
+	_, err := commit(ctx, r.p.env.Store, &store.Batch{State: append(save, told...),
+		Writes: []store.Write{logged(r.p.ID(), r.p.env.Now(), "pump-completed", members...)}})
+	r.recorded = err == nil
+	return r.recorded
 }
 
 // completed is the state after a run that has come to its end.

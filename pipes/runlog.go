@@ -135,22 +135,10 @@ func (r *run) silentTooLong(ctx context.Context) bool {
 
 // logEnd records how the run ended, unless it did nothing.
 func (r *run) logEnd(ctx context.Context, err error) {
-	if err == nil && r.idle(ctx) {
+	if err == nil && (r.recorded || r.idle(ctx)) {
 		return
 	}
-	r.logStart(ctx)
-	s := &r.stats
-	waiting, _, _ := r.p.Failures(ctx)
-	forgotten, told := r.p.forgotten(ctx)
-	members := append([]entity.Member{instant("start_time", s.Start), instant("end_time", s.End), seconds("total_time", s.End.Sub(s.Start)),
-		text("sync_type", r.kind.String()), text("pump_definition", r.p.ID()), flag("retry_entities_exist", waiting > 0),
-		count("entities_succeeded", s.Succeeded), count("entities_failed", s.Failed), r.metrics(forgotten)}, r.startedAt(ctx)...)
-	if next, ok := r.p.nextInterval(); ok {
-		members = append(members, entity.Member{Key: "next_interval", Value: entity.NewFloat(next)})
-	}
-	if s.Kept {
-		members = append(members, text("deletion_tracking", "left out: "+r.kept))
-	}
+	members, told := r.ended(ctx)
 	if err == nil {
 		r.p.recordWith(ctx, told, "pump-completed", members...)
 		return
@@ -163,6 +151,25 @@ func (r *run) logEnd(ctx context.Context, err error) {
 		members = append(members, entity.Member{Key: "exception_entity", Value: r.culprit})
 	}
 	r.p.recordWith(ctx, told, "pump-failed", append(members, entity.Member{Key: "node_build_info", Value: buildInfo()})...)
+}
+
+// ended is what the record of the end says whatever the end was, and what is saved
+// with it.
+func (r *run) ended(ctx context.Context) (members []entity.Member, told []store.StateWrite) {
+	r.logStart(ctx)
+	s := &r.stats
+	waiting, _, _ := r.p.Failures(ctx)
+	forgotten, told := r.p.forgotten(ctx)
+	members = append([]entity.Member{instant("start_time", s.Start), instant("end_time", s.End), seconds("total_time", s.End.Sub(s.Start)),
+		text("sync_type", r.kind.String()), text("pump_definition", r.p.ID()), flag("retry_entities_exist", waiting > 0),
+		count("entities_succeeded", s.Succeeded), count("entities_failed", s.Failed), r.metrics(forgotten)}, r.startedAt(ctx)...)
+	if next, ok := r.p.nextInterval(); ok {
+		members = append(members, entity.Member{Key: "next_interval", Value: entity.NewFloat(next)})
+	}
+	if s.Kept {
+		members = append(members, text("deletion_tracking", "left out: "+r.kept))
+	}
+	return members, told
 }
 
 func (r *run) metrics(forgotten int64) entity.Member {

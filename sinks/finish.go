@@ -41,6 +41,11 @@ func (w *datasetWriter) Finish(ctx context.Context, f Finish, save []store.State
 	return total, nil
 }
 
+// Quiet implements Quiet.
+func (w *datasetWriter) Quiet(f Finish) bool {
+	return w.breaker == nil && !w.tracks && !w.s.completes(w.populated, f)
+}
+
 // conclude commits the end of a run, with what was held back.
 func (w *datasetWriter) conclude(ctx context.Context, last *store.Batch) (Written, error) {
 	if w.breaker == nil {

@@ -67,6 +67,12 @@ type Holding interface {
 	Holds() bool
 }
 
+// Quiet is the ability of writers whose Finish may have nothing to do but to save the
+// states that it is given: then they may be saved with something else.
+type Quiet interface {
+	Quiet(f Finish) bool
+}
+
 // Resuming is the ability of writers that can go on with a full run that was
 // cut short. With others such a run begins anew.
 type Resuming interface {

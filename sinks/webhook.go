@@ -192,6 +192,9 @@ func (s *webhookSink) Finish(ctx context.Context, _ Finish, save []store.StateWr
 	return saveStates(ctx, s.store, save)
 }
 
+// Quiet implements Quiet.
+func (s *webhookSink) Quiet(Finish) bool { return true }
+
 // events are what a batch is to the receiver. Deleted entities are sent like
 // others; filtered ones are for datasets only.
 func (s *webhookSink) events(b *entity.Batch) ([]webhooks.Event, error) {

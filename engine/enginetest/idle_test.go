@@ -2,10 +2,14 @@ package enginetest
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -40,4 +44,66 @@ func TestIdlePipesWriteNothing(t *testing.T) {
 			t.Errorf("%d writes in ten idle minutes", n)
 		}
 	})
+}
+
+// mute is a store whose execution logs cannot be written.
+type mute struct{ countingStore }
+
+func (m *mute) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
+	for _, w := range b.Writes {
+		if strings.HasPrefix(w.Dataset, "system:pump:") {
+			return nil, errors.New("the log is full")
+		}
+	}
+	return m.countingStore.Append(ctx, b)
+}
+
+// A run that takes in one entity is three commits: the entity, that the run has begun,
+// and that it has ended, with how far it has come. A log that cannot be written fails
+// no run, nor has it done again what it did.
+func TestCommitsOfARun(t *testing.T) {
+	const conf = `[{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}, "pump": {"rescan_run_count": 100}}]`
+	base := memory(t)
+	one := func(id string) { put(t, base, "in", []entity.Value{idOnly(id)}, true) }
+	one("a")
+	counted := &countingStore{Store: base}
+	e := open(t, counted, parse(t, conf))
+	runPipe(t, e, false)
+	one("b")
+	before := counted.appends.Load()
+	runPipe(t, e, false)
+	if n := counted.appends.Load() - before; n != 3 {
+		t.Errorf("%d commits", n)
+	}
+	if runs := runsOf(t, base); runs != 2 {
+		t.Errorf("%d runs are counted", runs)
+	}
+	e.Close()
+	one("c")
+	e = open(t, &mute{countingStore{Store: base}}, parse(t, conf))
+	runPipe(t, e, false)
+	if runs := runsOf(t, base); runs != 3 {
+		t.Errorf("%d runs are counted, the last without a log", runs)
+	}
+	if p, _ := e.Pipe("out"); p != nil {
+		if stats, err := p.Run(t.Context(), false); err != nil || stats.Read != 0 {
+			t.Errorf("the next run read %d: %v", stats.Read, err)
+		}
+	}
+}
+
+// runsOf is how many runs the pipe's state counts.
+func runsOf(t *testing.T, st store.Store) int {
+	t.Helper()
+	data, _, err := st.State(t.Context(), "pipe/out")
+	var s struct{ Runs int }
+	if err == nil {
+		err = json.Unmarshal(data, &s)
+	}
+	must(t, err)
+	return s.Runs
+}
+
+func idOnly(id string) entity.Value {
+	return entity.NewDict(entity.Member{Key: "_id", Value: entity.NewString(id)})
 }

@@ -316,7 +316,7 @@ func TestMergeCrashWithFailures(t *testing.T) {
 		st.Close()
 		fresh.Close()
 	}
-	if cuts < 50 {
+	if cuts < 40 {
 		t.Errorf("only %d cuts", cuts)
 	}
 }
