@@ -80,6 +80,8 @@ func TestSniff(t *testing.T) {
 		"a\tb\n1,5\t2\n":           {"\t", '"', false},
 		"a|b\n1|\"x|y\"\n":         {"|", '"', false},
 		"a, b\n1, 2\n":             {",", '"', true},
+		"a, b\n1, \"x, y\"\n":      {",", '"', true},
+		"a; b\n1,5; \"x; y\"\n":    {";", '"', true},
 		"a;'b'\n'x;y';2\n":         {";", '\'', false},
 		"'a';'b'\n'x;y';'2'\n":     {";", '\'', false},
 		"it's;'tis\nx;y\n":         {";", '"', false},

@@ -18,7 +18,7 @@ func Sniff(sample []byte, whole bool) Dialect {
 	if ok && single.quotes(sample, whole) && (!found || best.singleQuoted(sample, whole)) {
 		best, found = single, true
 	}
-	best.SkipSpace = found && best.spaced(sample, whole)
+	best.SkipSpace = best.SkipSpace || found && best.spaced(sample, whole)
 	return best
 }
 
@@ -26,7 +26,12 @@ func bestDelimiter(quote byte, sample []byte, whole bool) (best Dialect, found b
 	best, most := Excel(), 1
 	for _, delimiter := range []string{",", ";", "\t", "|", ":"} {
 		d := Dialect{Delimiter: delimiter, Quote: quote}
-		if n := d.fits(sample, whole); n > most {
+		n := d.fits(sample, whole)
+		if n == 0 { // spaces before quotes hide these
+			d.SkipSpace = true
+			n = d.spacedFits(sample, whole)
+		}
+		if n > most {
 			best, most = d, n
 		}
 	}
@@ -65,6 +70,16 @@ func (d Dialect) fits(sample []byte, whole bool) int {
 		return n == len(fields)
 	})
 	if !ok {
+		return 0
+	}
+	return n
+}
+
+// spacedFits is fits for a dialect that skips spaces, 0 if nothing is quoted either:
+// then spaces make no difference.
+func (d Dialect) spacedFits(sample []byte, whole bool) int {
+	n := d.fits(sample, whole)
+	if n > 0 && !d.quotes(sample, whole) {
 		return 0
 	}
 	return n
