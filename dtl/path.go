@@ -216,6 +216,9 @@ func (b *Builder) first(r root, key string, ofSource bool) Eval {
 		}
 	}
 	eval := b.getFirst(r, key)
+	if key == entity.DeletedKey {
+		return deletedOf(r, eval, r.source && (b.rule == "default" || b.rule == ""))
+	}
 	if !b.o.NamespacedIdentifiers || !ofSource || key != "$ids" {
 		return eval
 	}
@@ -223,6 +226,23 @@ func (b *Builder) first(r root, key string, ofSource bool) Eval {
 		v := eval(c)
 		if v.IsNull() {
 			return c.dynamicIDs(r.value(c), b.o.IdentityNS)
+		}
+		return v
+	}
+}
+
+// deletedOf is what an entity says of its being deleted: false if it says nothing. The
+// source of the default rule is an entity, and so is a dict that a dataset has hashed;
+// any other dict is one only if it says so.
+func deletedOf(r root, said Eval, entities bool) Eval {
+	return func(c *Ctx) entity.Value {
+		v := said(c)
+		if !v.IsNull() {
+			return v
+		}
+		of := r.value(c)
+		if _, stored := of.Get(entity.HashKey); of.Kind() == entity.Dict && (entities || stored) {
+			return entity.NewBool(false)
 		}
 		return v
 	}
