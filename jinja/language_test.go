@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/sluiceio/sluice/entity"
-	"github.com/sluiceio/sluice/internal/jsonpos"
 )
 
 // TestLanguage runs short templates whose results Python's jinja2 has given;
@@ -151,17 +150,5 @@ func TestUsesName(t *testing.T) {
 	}
 	if !tmpl.UsesName("since") || !tmpl.UsesName("a") || tmpl.UsesName("page") || tmpl.IsStatic() {
 		t.Errorf("names %v", tmpl.Names())
-	}
-}
-
-func TestFromNode(t *testing.T) {
-	n, errs := jsonpos.Parse("x.json", []byte(`{"b": [1, 2.50, "x", null, true], "a": {"n": 12345678901234567890}}`))
-	if len(errs) > 0 {
-		t.Fatal(errs)
-	}
-	tmpl, _ := Compile("{{ v }}", Options{})
-	got, err := tmpl.Render(t.Context(), VarMap{"v": FromNode(n)})
-	if want := "{'b': [1, 2.5, 'x', None, True], 'a': {'n': 12345678901234567890}}"; got != want || err != nil {
-		t.Errorf("%q %v, want %q", got, err, want)
 	}
 }

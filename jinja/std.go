@@ -9,8 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"hash"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -73,9 +71,6 @@ func StdSet() Set {
 		},
 	}
 }
-
-// HostNames are the names of StdSet's functions, sorted.
-func HostNames() []string { return slices.Sorted(maps.Keys(StdSet().Funcs)) }
 
 func callSecret(c *Call) Value {
 	h, name := c.Host(), c.Text(0)
