@@ -56,7 +56,7 @@ func compile(ctx context.Context, o Options) (*graph, diag.List) {
 		}
 	}
 	for _, p := range g.pipes {
-		finds.Add(p.Link()...)
+		finds.Add(g.suggest(p.Link())...)
 	}
 	finds.Add(g.checkDatasets(o.Config)...)
 	finds.Add(g.checkCycles()...)
@@ -97,6 +97,21 @@ func pipeEnv(ctx context.Context, g *graph, o Options) pipes.Env {
 		Secret: secret, Metadata: metadata(o.Config), Now: o.Now, Sleep: systems.Sleep, Context: ctx,
 		JWKS: systems.NewJWKS(o.Transport, o.Now), Transport: o.Transport,
 	}
+}
+
+// suggest adds to findings about systems that there are none of what to do.
+func (g *graph) suggest(finds diag.List) diag.List {
+	for i := range finds {
+		f := &finds[i]
+		if f.Unknown == "" || f.Help != "" {
+			continue
+		}
+		f.Help = "systems stand in systems/*.conf.json of the node"
+		if near := textdist.Nearest(f.Unknown, slices.Sorted(maps.Keys(g.systems))); near != "" && near != f.Unknown {
+			f.Help = fmt.Sprintf("did you mean %q?", near)
+		}
+	}
+	return finds
 }
 
 func unknownType(c *config.Component) diag.Finding {

@@ -73,7 +73,7 @@ func buildAMQP(c any, env Env) (Sink, diag.List) {
 // Link implements systems.Linker.
 func (s *amqpSink) Link() diag.List {
 	if _, err := systems.FindAMQP(s.system, s.cfg.System); err != nil {
-		return diag.List{{Rule: "sink/system", Severity: diag.Error, Span: s.cfg.At("system"), Message: err.Error()}}
+		return diag.List{{Rule: "sink/system", Severity: diag.Error, Span: s.cfg.At("system"), Message: err.Error(), Unknown: s.cfg.System}}
 	}
 	return nil
 }

@@ -93,7 +93,7 @@ func buildAMQP(c any, env Env) (Source, diag.List) {
 // Link implements systems.Linker.
 func (s *amqpSource) Link() diag.List {
 	if _, err := systems.FindAMQP(s.system, s.cfg.System); err != nil {
-		return diag.List{{Rule: "source/system", Severity: diag.Error, Span: s.cfg.At("system"), Message: err.Error()}}
+		return diag.List{{Rule: "source/system", Severity: diag.Error, Span: s.cfg.At("system"), Message: err.Error(), Unknown: s.cfg.System}}
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func (s *httpEndpoint) Link() diag.List {
 		return nil
 	}
 	return diag.List{{Rule: "source/system", Severity: diag.Error, Span: s.cfg.At("system"),
-		Message: fmt.Sprintf("there is no system %q", s.cfg.System)}}
+		Message: fmt.Sprintf("there is no system %q", s.cfg.System), Unknown: s.cfg.System}}
 }
 
 // Check implements Receiver.

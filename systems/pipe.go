@@ -127,7 +127,7 @@ func RESTOf(id string, get func(id string) System) (*REST, error) {
 // LinkTo reports a system that does not exist or cannot be called by address.
 func LinkTo(id string, span jsonpos.Span, get func(id string) System) diag.List {
 	if _, err := RESTOf(id, get); err != nil {
-		return diag.List{{Rule: "rest/system", Severity: diag.Error, Span: span, Message: err.Error()}}
+		return diag.List{{Rule: "rest/system", Severity: diag.Error, Span: span, Message: err.Error(), Unknown: id}}
 	}
 	return nil
 }

@@ -128,7 +128,7 @@ func (s *externalEvent) checkSystem(p parts) diag.List {
 		return nil
 	}
 	if s.env.System(id) == nil {
-		return diag.List{{Rule: "membrane/system", Severity: diag.Error, Span: p.connection.cfg.At("system"), Message: fmt.Sprintf("there is no system %q", id)}}
+		return diag.List{{Rule: "membrane/system", Severity: diag.Error, Span: p.connection.cfg.At("system"), Message: fmt.Sprintf("there is no system %q", id), Unknown: id}}
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ type Finding struct {
 	Pointer  string       // JSON pointer within the component, or ""
 	Pipe     string       // id of the pipe or system concerned, or ""
 	Help     string       // what to do, or ""
+	Unknown  string       // name of a system that there is none of, or "": who knows all names may suggest one
 	Hidden   bool         // the line may hold a secret and is shown to nobody
 }
 
