@@ -131,6 +131,9 @@ func (r *run) incomplete(ctx context.Context) (why string, err error) {
 	if r.p.partway() {
 		return "the source was read from initial_since_value on, and what stands before that was not seen", nil
 	}
+	if r.doubt != "" {
+		return r.doubt, nil
+	}
 	if r.origin.Unpopulated {
 		return "what the source reads is not populated yet", nil
 	}

@@ -59,6 +59,7 @@ type run struct {
 	stopped string        // what ended it early, if it was a person or the node's end
 	remade  bool          // an input was
 	drift   string        // why the offset means nothing
+	doubt   string        // why what was read may not be all there is
 	// refills tells that the run is a full one because an input was made anew, refilled
 	// that that is not populated yet.
 	refills, refilled bool
@@ -192,6 +193,7 @@ func (r *run) reading(ctx context.Context) iter.Seq2[*entity.Batch, error] {
 // open reads the source as it reads for this kind of run, and notes what a
 // distant one is.
 func (r *run) open(ctx context.Context) iter.Seq2[*entity.Batch, error] {
+	ctx = sources.WithDoubts(ctx, func(why string) { r.doubt = cmp.Or(r.doubt, why) })
 	if s, ok := r.p.source.(sources.Whole); ok && r.kind == sinks.Full {
 		return s.ReadWhole(ctx, r.position(), r.p.batchSize())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -56,13 +57,14 @@ type csvSource struct {
 	system  func(id string) systems.System
 	since   Since
 	empty   bool
+	sure    bool // that nothing means no rows
 	keys    []string
 	charset csvtext.Charset
 }
 
 func buildCSV(c any, env Env) (Source, diag.List) {
 	cfg := c.(*csvConfig)
-	s := &csvSource{cfg: cfg, system: env.System, empty: env.acceptsEmpty(cfg.IfSourceEmpty),
+	s := &csvSource{cfg: cfg, system: env.System, empty: env.acceptsEmpty(cfg.IfSourceEmpty), sure: env.acceptsExpressly(cfg.IfSourceEmpty),
 		since: Since{cfg.SupportsSince, cfg.SinceComparable, cfg.Chronological}}
 	var diags diag.List
 	wrong := func(at jsonpos.Span, format string, args ...any) {
@@ -148,9 +150,19 @@ func (s *csvSource) Read(ctx context.Context, since string, size int) iter.Seq2[
 			return
 		}
 		defer res.Body.Close()
+		if res.Status == http.StatusPartialContent {
+			doubt(ctx, "the system answered 206, which is a part of what there is")
+		}
 		t := &csvRun{csvSource: s, since: since, top: since, size: size, arena: entity.NewArena()}
 		if err := t.run(res.Body, yield); err != nil {
 			yield(nil, fmt.Errorf("system %q, %s: %w", s.cfg.System, s.cfg.URL, err))
+			return
+		}
+		switch {
+		case t.blank && !s.sure:
+			doubt(ctx, "the file has nothing in it, not even names of columns"+acceptIt)
+		case t.short && t.rows.Open:
+			doubt(ctx, "the file ends within a row, as one does that broke off")
 		}
 	})
 }

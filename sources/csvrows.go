@@ -17,6 +17,8 @@ import (
 
 // csvRun is one reading of a file.
 type csvRun struct {
+	blank bool // there is not even a header
+	short bool // the last row has fewer fields than there are columns
 	*csvSource
 	since, top string
 	size       int
@@ -72,6 +74,7 @@ func (t *csvRun) open(body io.Reader) error {
 	if t.cfg.HasHeader {
 		header, err := t.rows.Read()
 		if errors.Is(err, io.EOF) && len(names) == 0 {
+			t.blank = true
 			return nil // an empty file has no rows either
 		}
 		if err != nil && !errors.Is(err, io.EOF) {
@@ -224,6 +227,7 @@ func (t *csvRun) entity(row [][]byte) (entity.Value, error) {
 			return entity.Value{}, t.rows.At(i, "the row has %d fields, more than the %d columns", len(row), t.named)
 		}
 	}
+	t.short = len(row) < t.named
 	o := t.arena.NewObject(len(t.columns) + 1)
 	id, err := t.identity(row)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,9 @@ func (p *pull) page(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, res.Body.Close()) }()
+	if res.Status == http.StatusPartialContent {
+		doubt(ctx, "the other end answered 206, which is a part of what there is")
+	}
 	from := originOf(res.Header)
 	if err := p.meet(from); err != nil {
 		return false, err

@@ -54,6 +54,7 @@ type rest struct {
 	system func(id string) systems.System
 	since  Since
 	empty  bool
+	sure   bool // that nothing means an empty list
 }
 
 func buildREST(c any, env Env) (Source, diag.List) {
@@ -65,7 +66,7 @@ func buildREST(c any, env Env) (Source, diag.List) {
 	})
 	diags.Add(systems.Unsupported(cfg.Node, ruleUnsupported, "trace", diag.Warning)...)
 	return &rest{
-		cfg: cfg, pipe: pipe, system: env.System, empty: env.acceptsEmpty(cfg.IfSourceEmpty),
+		cfg: cfg, pipe: pipe, system: env.System, empty: env.acceptsEmpty(cfg.IfSourceEmpty), sure: env.acceptsExpressly(cfg.IfSourceEmpty),
 		since: Since{cfg.SupportsSince, cfg.SinceComparable, cfg.Chronological},
 	}, diags
 }
@@ -99,11 +100,25 @@ func (s *rest) Read(ctx context.Context, since string, size int) iter.Seq2[*enti
 				yield(nil, err)
 				return
 			}
+			s.judge(ctx, page)
 			if !batches(entities, size, false, s.since.follow(&top), yield) {
 				return
 			}
 		}
 	})
+}
+
+// judge tells what of a page leaves it open whether there is more than it says.
+func (s *rest) judge(ctx context.Context, p *systems.Page) {
+	switch {
+	case p.Partial:
+		doubt(ctx, "the system answered 206, which is a part of what there is")
+	case s.sure:
+	case p.Blank:
+		doubt(ctx, "the system answered with nothing at all"+acceptIt)
+	case !p.Found:
+		doubt(ctx, "an answer had no payload_property"+acceptIt)
+	}
 }
 
 // entities makes the entities of a page.

@@ -45,6 +45,9 @@ type Page struct {
 	// there is one.
 	Result entity.Value
 	Found  bool
+	// Blank tells that the body was empty, Partial that the server calls it a part of
+	// what there is, and that no other page follows.
+	Blank, Partial bool
 	// Ignored tells that the status is among ignored_status_codes.
 	Ignored bool
 	// ResponseProperty, HeadersProperty and StatusProperty name the properties

@@ -113,6 +113,7 @@ func (s *session) judge(hq *request, res *response) (ignored bool, err error) {
 // read makes a page of a response.
 func (s *session) read(res *response) (*Page, error) {
 	p := &Page{
+		Blank: len(bytes.TrimSpace(res.body)) == 0, Partial: res.status == http.StatusPartialContent && s.op.next == nil,
 		Status: res.status, Headers: headerDict(res.header),
 		ResponseProperty: s.set.responseProperty,
 		HeadersProperty:  s.set.headersProperty, StatusProperty: s.set.statusProperty,

@@ -42,6 +42,8 @@ type Reader struct {
 	Max int
 	// Nulls says what becomes of null characters: nil refuses them.
 	Nulls []byte
+	// Open tells that the last row has no line end.
+	Open bool
 
 	r       *bufio.Reader
 	line    int // of the next byte
@@ -124,7 +126,9 @@ func (r *Reader) row() error {
 	for {
 		c, err := r.next()
 		if errors.Is(err, io.EOF) {
-			return f.last()
+			err := f.last()
+			r.Open = r.Open || err == nil
+			return err
 		}
 		if err != nil {
 			return err
