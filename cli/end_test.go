@@ -3,7 +3,10 @@ package cli_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -21,6 +24,22 @@ func TestFullOutput(t *testing.T) {
 		if status := cli.Run(t.Context(), args, strings.NewReader(""), full{}, &said); status != 3 || !strings.Contains(said.String(), "no space left") {
 			t.Errorf("%s: %d, %s", args, status, said.String())
 		}
+	}
+}
+
+// A pipe that was in the midst of its work when the run was stopped says so.
+func TestStoppedPipe(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		cancel()
+		fmt.Fprint(w, `[{"_id": "1"}, {"_id": "2"}]`) // two batches, and the run takes the one in hand
+	}))
+	defer srv.Close()
+	dir := node(t, fmt.Sprintf(`[{"_id": "s", "type": "system:url", "url_pattern": "%s/%%s"}, {"_id": "a", "type": "pipe", "batch_size": 1, "source": {"type": "json", "system": "s", "url": "x"}}]`, srv.URL))
+	var out, said strings.Builder
+	status := cli.Run(ctx, []string{"run", dir, "--allow-internal"}, strings.NewReader(""), &out, &said)
+	if want := fmt.Sprintf("%-40s stopped before its end\n", "a"); status != 1 || out.String() != want {
+		t.Errorf("%d, %q, %s", status, out.String(), said.String())
 	}
 }
 

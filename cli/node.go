@@ -250,7 +250,10 @@ func (c *runCmd) Run(ctx context.Context, s *stdio) error {
 }
 
 func resultLine(r engine.PipeResult) string {
-	if r.Err != nil {
+	switch {
+	case errors.Is(r.Err, context.Canceled):
+		return fmt.Sprintf("%-40s stopped before its end", r.Pipe)
+	case r.Err != nil:
 		return fmt.Sprintf("%-40s %v", r.Pipe, r.Err)
 	}
 	line := fmt.Sprintf("%-40s %s, %d read, %d changed", r.Pipe, r.Stats.Kind, r.Stats.Read, r.Stats.Changed)

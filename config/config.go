@@ -1,4 +1,4 @@
-// Package config reads node folders, files, zips and API bodies into
+// Package config reads node folders, files and API bodies into
 // components that remember file, line and column. It expands $ENV and
 // conditional properties, and knows nothing of types.
 package config
