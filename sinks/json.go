@@ -137,7 +137,7 @@ func (p *pusher) encode(entities []entity.Value) (n, taken int) {
 		if n++; n > 1 {
 			p.buf = append(p.buf, ',')
 		}
-		p.buf = entity.AppendJSON(p.buf, e)
+		p.buf = entity.AppendJSON(p.buf, systems.Outward(e))
 	}
 	p.buf = append(p.buf, ']')
 	return n, taken

@@ -180,6 +180,15 @@ func With(d entity.Value, members ...entity.Member) entity.Value {
 	return o.Value()
 }
 
+// Outward is an entity as others are told of it: it says whether it is deleted. Many
+// services look at that without asking whether it is there.
+func Outward(e entity.Value) entity.Value {
+	if _, said := e.Get(entity.DeletedKey); said || e.Kind() != entity.Dict {
+		return e
+	}
+	return With(e, entity.Member{Key: entity.DeletedKey, Value: entity.NewBool(false)})
+}
+
 // request turns what was rendered into bytes to send.
 func (s *session) request(ctx context.Context, q *rendered, stale string) (*request, error) {
 	address, err := withParams(q.url, s.pageParams(q))

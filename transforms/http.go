@@ -78,7 +78,7 @@ func (s *httpStep) Apply(ctx context.Context, b *entity.Batch) error {
 			return &EntityError{Position: i, id: idOf(e), Err: err}
 		}
 		if ok && !entity.Filtered(e) {
-			posted = append(posted, e)
+			posted = append(posted, systems.Outward(e))
 		} else {
 			out = append(out, e)
 		}
