@@ -74,20 +74,19 @@ func (r *run) finish(ctx context.Context) error {
 	return err
 }
 
-// endsWith saves the end of a run that only went on with what is new in the commit of
-// its record, unless there is more to it. If that fails, it is left to the writer: what
-// cannot be logged fails no run.
+// endsWith saves the end of a short run that only went on with what is new, together
+// with the record of its start: each commit waits for the disk. If that fails, both
+// are left to what follows: what cannot be logged fails no run.
 func (r *run) endsWith(ctx context.Context, f sinks.Finish, save []store.StateWrite) bool {
 	w, able := r.writer.(sinks.Quiet)
-	if !able || len(save) == 0 || r.kind != sinks.Incremental || !w.Quiet(f) || r.idle(ctx) {
+	if !able || len(save) == 0 || r.logged || r.kind != sinks.Incremental || !w.Quiet(f) || r.idle(ctx) {
 		return false
 	}
-	r.stats.End = r.p.env.Now()
-	members, told := r.ended(ctx)
-	_, err := commit(ctx, r.p.env.Store, &store.Batch{State: append(save, told...),
-		Writes: []store.Write{logged(r.p.ID(), r.p.env.Now(), "pump-completed", members...)}})
-	r.recorded = err == nil
-	return r.recorded
+	if _, err := commit(ctx, r.p.env.Store, &store.Batch{State: save, Writes: []store.Write{r.startRecord()}}); err != nil {
+		return false
+	}
+	r.logged, r.started = true, stands{}
+	return true
 }
 
 // completed is the state after a run that has come to its end.

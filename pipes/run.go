@@ -31,14 +31,12 @@ type run struct {
 	stats   Stats
 	joins   dtl.Joins // what traced hops have found
 	logged  bool
-	// recorded tells that the record of the end stands.
-	recorded bool
-	heard    *hearing       // of completeness
-	basis    *basis         // what the run works from
-	origin   sources.Origin // what a distant source is
-	moved    bool           // changes of hopped datasets were followed
-	jobs     [2]job         // the batch in hand, and the one before it
-	ahead    sinks.Ahead    // nil if each batch waits for the one before
+	heard   *hearing       // of completeness
+	basis   *basis         // what the run works from
+	origin  sources.Origin // what a distant source is
+	moved   bool           // changes of hopped datasets were followed
+	jobs    [2]job         // the batch in hand, and the one before it
+	ahead   sinks.Ahead    // nil if each batch waits for the one before
 
 	from    string         // where reading goes on
 	holds   bool           // the sink holds back what it is given

@@ -18,6 +18,7 @@ import (
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/jsonpos"
+	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 )
@@ -72,12 +73,33 @@ func (r *run) logStart(ctx context.Context) {
 		return
 	}
 	r.logged = true
+	// What cannot be logged fails no run.
+	r.started, _ = r.p.env.Store.Append(ctx, &store.Batch{Writes: []store.Write{r.startRecord()}})
+}
+
+// startLater is how long a run may take whose start is recorded when it ends.
+const startLater = time.Second
+
+// logLongStart records the start of a run that takes long, and of a full one.
+func (r *run) logLongStart(ctx context.Context) {
+	if r.kind != sinks.Incremental || r.p.env.Now().Sub(r.stats.Start) >= startLater {
+		r.logStart(ctx)
+	}
+}
+
+// startRecord is the record of the start of a run.
+func (r *run) startRecord() store.Write {
 	e := eventOf([]entity.Member{text(entity.IDKey, "pump-started"), text("event_type", "pump-started"), text("pipe", r.p.ID()),
 		instant("event_time", r.p.env.Now()), instant("start_time", r.stats.Start), text("sync_type", r.kind.String()),
 		text("pump_definition", r.p.ID())})
-	// What cannot be logged fails no run.
-	r.started, _ = r.p.env.Store.Append(ctx, &store.Batch{Writes: []store.Write{{Dataset: LogDataset(r.p.ID()), Ops: []store.Op{put(e)}}}})
+	return store.Write{Dataset: LogDataset(r.p.ID()), Ops: []store.Op{put(e)}}
 }
+
+// stands is a batch that is safe.
+type stands struct{}
+
+// Wait implements store.Pending.
+func (stands) Wait(context.Context) (store.Result, error) { return store.Result{}, nil }
 
 // startedAt is the place of the record of the start in the log.
 func (r *run) startedAt(ctx context.Context) []entity.Member {
@@ -135,7 +157,7 @@ func (r *run) silentTooLong(ctx context.Context) bool {
 
 // logEnd records how the run ended, unless it did nothing.
 func (r *run) logEnd(ctx context.Context, err error) {
-	if err == nil && (r.recorded || r.idle(ctx)) {
+	if err == nil && r.idle(ctx) {
 		return
 	}
 	members, told := r.ended(ctx)

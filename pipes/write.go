@@ -80,7 +80,7 @@ func (r *run) wrote(ctx context.Context, w sinks.Written, next state, n int) {
 		r.note(next, w.Revs)
 	}
 	if w.Changed > 0 {
-		r.logStart(ctx)
+		r.logLongStart(ctx)
 	}
 	r.stats.Changed += w.Changed
 	r.stats.Succeeded += n

@@ -59,7 +59,7 @@ func (m *mute) Append(ctx context.Context, b *store.Batch) (store.Pending, error
 }
 
 // A run that takes in one entity is three commits: the entity, that the run has begun,
-// and that it has ended, with how far it has come. A log that cannot be written fails
+// with how far it has come, and that it has ended. A log that cannot be written fails
 // no run, nor has it done again what it did.
 func TestCommitsOfARun(t *testing.T) {
 	const conf = `[{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}, "pump": {"rescan_run_count": 100}}]`
