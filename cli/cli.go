@@ -4,6 +4,7 @@
 package cli
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -154,8 +155,13 @@ func exitFor(stderr io.Writer, err error) int {
 }
 
 // text returns an argument given as itself, as @FILE, or as "-" for standard
-// input.
+// input. Files may begin with a byte order mark.
 func (s *stdio) text(arg string) ([]byte, error) {
+	text, err := s.raw(arg)
+	return bytes.TrimPrefix(text, []byte("\uFEFF")), err
+}
+
+func (s *stdio) raw(arg string) ([]byte, error) {
 	switch {
 	case arg == "-":
 		return io.ReadAll(s.in)

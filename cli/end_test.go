@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,5 +53,20 @@ func TestStopped(t *testing.T) {
 	status := cli.Run(ctx, []string{"run", node(t, `{"_id": "a", "type": "pipe", "source": {"type": "empty"}}`)}, strings.NewReader(""), io.Discard, &said)
 	if want := "sluice: stopped before its end; it may be started again\n"; status != 1 || said.String() != want {
 		t.Errorf("%d, %s", status, said.String())
+	}
+}
+
+// Editors of some systems begin files with a byte order mark.
+func TestByteOrderMark(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "in.json")
+	if err := os.WriteFile(file, []byte("\uFEFF{\"_id\": \"1\"}\r\n{\"_id\": \"2\"}\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{"@" + file, "-"} {
+		var out, said strings.Builder
+		status := cli.Run(t.Context(), []string{"dtl", "--rules", `[["copy", "*"]]`, "--source", source}, strings.NewReader("\uFEFF{\"_id\": \"1\"} {\"_id\": \"2\"}"), &out, &said)
+		if want := "{\"_id\":\"1\"}\n{\"_id\":\"2\"}\n"; status != 0 || out.String() != want {
+			t.Errorf("%s: %d, %q, %s", source, status, out.String(), said.String())
+		}
 	}
 }

@@ -56,7 +56,7 @@ func check(ctx context.Context, paths []string, profile string) (*config.Config,
 		return nil, nil, err
 	}
 	c, finds := load(paths, profile)
-	finds.Add(engine.Check(ctx, c, sets)...)
+	finds.Add(finds.Causes(engine.Check(ctx, c, sets))...)
 	finds.Sort()
 	return c, finds, nil
 }

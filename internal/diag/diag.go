@@ -55,6 +55,16 @@ func (l *List) Add(f ...Finding) { *l = append(*l, f...) }
 // Errorf-like shorthands are left out on purpose: a finding without a rule id
 // or a place cannot be made by accident.
 
+// Causes returns those of more that do not follow from an error of l: what stands where
+// a variable is unknown, for example, is no good address, either.
+func (l List) Causes(more List) List {
+	return slices.DeleteFunc(slices.Clone(more), func(f Finding) bool {
+		return slices.ContainsFunc(l, func(of Finding) bool {
+			return of.Severity == Error && of.Span == f.Span && of.Span.Start.Line > 0
+		})
+	})
+}
+
 // HasErrors tells whether any finding is an Error.
 func (l List) HasErrors() bool {
 	return slices.ContainsFunc(l, func(f Finding) bool { return f.Severity == Error })
