@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 
+	"github.com/zeebo/xxh3"
+
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/jinja"
 )
@@ -95,6 +97,8 @@ type session struct {
 	last  *turn  // the page before
 	used  string // the token of the last request, or its version
 	bare  bool   // fetches a token itself, so it has none
+	// turns are the hashes of requests and what was answered, where pages follow.
+	turns map[xxh3.Uint128]bool
 }
 
 // turn is one request with its response and the body read from it.

@@ -3,12 +3,15 @@ package systems
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
 	"mime"
 	"net/http"
 	"strings"
+
+	"github.com/zeebo/xxh3"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/jinja"
@@ -69,6 +72,9 @@ func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *res
 	if s.page > 0 && s.op.endsOn(endSameBody) && bytes.Equal(res.body, s.last.res.body) {
 		return nil, false, nil
 	}
+	if err := s.circle(hq, res); err != nil {
+		return nil, false, err
+	}
 	p, err := s.read(res)
 	if err != nil {
 		return nil, false, err
@@ -84,6 +90,29 @@ func (s *session) answer(ctx context.Context, q *rendered, hq *request, res *res
 	s.last = &turn{q, res, p.Body}
 	s.page++
 	return p, more, err
+}
+
+// circle refuses a page that was there before in answer to the same request: its link
+// leads where the one before did, without end. An address that hands out something
+// else each time is none.
+func (s *session) circle(hq *request, res *response) error {
+	if s.op.next == nil || s.c.OnePage || len(res.body) == 0 {
+		return nil
+	}
+	h := xxh3.New()
+	for _, part := range [][]byte{[]byte(hq.method), []byte(hq.url), hq.body, res.body} {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		h.Write(part)
+	}
+	sum := h.Sum128()
+	if s.turns[sum] {
+		return fmt.Errorf("page %d was there before, in answer to the same request: next_page_link leads in a circle, and nothing ends it", s.page+1)
+	}
+	if s.turns == nil {
+		s.turns = map[xxh3.Uint128]bool{}
+	}
+	s.turns[sum] = true
+	return nil
 }
 
 // firstOnly keeps an empty page only if it is all there is.
