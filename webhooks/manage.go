@@ -171,7 +171,8 @@ func (q *Queue) Try(ctx context.Context, e Event, now time.Time) (string, error)
 	}
 	d := &Delivery{ID: sendable(e.ID), Seq: seq, Status: Pending, Created: now, Due: now, Manual: true, Before: Failed,
 		Entity: e.Entity, Key: e.Key, Header: e.Header, Body: e.Body}
-	return d.ID, q.put(ctx, d)
+	err = q.put(ctx, d)
+	return d.ID, err
 }
 
 // SetEnabled enables the endpoint or disables it; what is pending goes at once,

@@ -74,7 +74,8 @@ func (q *Queue) settle(c *Change, err error) {
 		n.doubt(c)
 	case err == nil:
 		for _, d := range c.all {
-			t := told{d: d, nth: c.nth, whole: c.q == q && q.mu.share.take(d)}
+			own := *d // who put it reads it still, while whoever delivers changes it
+			t := told{d: &own, nth: c.nth, whole: c.q == q && q.mu.share.take(&own)}
 			if !t.whole {
 				t.d = d.bare()
 			}
