@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -36,7 +37,7 @@ const decideWindow = 1000
 
 // decide looks at the versions of a dataset; nil if all of them stay.
 func (s *Store) decide(ctx context.Context, d *dataset, o store.Retention, floor store.Offset) (*decision, error) {
-	if err := s.loadReplaced(d); err != nil {
+	if err := errors.Join(s.dropOrphans(d), s.loadReplaced(d)); err != nil {
 		return nil, err
 	}
 	indexed := s.lowest(d)

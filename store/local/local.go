@@ -84,9 +84,10 @@ type Store struct {
 	o   Options
 	dir string
 	format
-	lock io.Closer
-	log  *wlog
-	db   *pebble.DB
+	opened time.Time
+	lock   io.Closer
+	log    *wlog
+	db     *pebble.DB
 
 	reserve   *reserve
 	condemned atomic.Bool // the index is to be made anew at the next start
@@ -147,6 +148,7 @@ func Open(dir string, o Options) (*Store, error) {
 		queue: make(chan *pending, queueLength), tasks: make(chan func()), writerDone: make(chan struct{}),
 		kick: make(chan struct{}, 1), indexerDone: make(chan struct{}), fillerDone: make(chan struct{}),
 	}
+	s.opened = s.o.Clock()
 	s.life.stop = make(chan struct{})
 	s.behind.set = map[*dataset]bool{}
 	s.encoders.New = func() any { return &encoder{} }
