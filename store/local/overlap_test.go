@@ -57,7 +57,7 @@ type overlapped struct {
 	batches       [2]*store.Batch
 	pending       [2]store.Pending
 	syncs         [2]heldSync
-	start, behind position
+	start         position
 }
 
 func overlap(t *testing.T) *overlapped {
