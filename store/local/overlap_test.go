@@ -50,14 +50,14 @@ func (f *heldFile) Sync() error {
 
 // overlapped is a store of which two groups are on their way, one after the other.
 type overlapped struct {
-	dir           string
-	fs            *heldFS
-	s             *Store
-	m             *storetest.Model // before them
-	batches       [2]*store.Batch
-	pending       [2]store.Pending
-	syncs         [2]heldSync
-	start         position
+	dir     string
+	fs      *heldFS
+	s       *Store
+	m       *storetest.Model // before them
+	batches [2]*store.Batch
+	pending [2]store.Pending
+	syncs   [2]heldSync
+	start   position
 }
 
 func overlap(t *testing.T) *overlapped {
