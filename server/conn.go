@@ -83,9 +83,14 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	return c.Conn.SetReadDeadline(t)
 }
 
-// awaits waits for the first bytes of a request.
+// awaits waits for the first bytes of a request. Fewer than four at the end of a
+// connection that has been served are none, as net/http has it.
 func (c *conn) awaits() bool {
-	_, err := c.in.Peek(1)
+	least := 1
+	if c.served {
+		least = 4
+	}
+	_, err := c.in.Peek(least)
 	return err == nil && c.state.CompareAndSwap(idle, busy)
 }
 
