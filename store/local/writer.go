@@ -16,7 +16,7 @@ const (
 	mostFlights = 2
 	// slowSync is what a sync takes at least for a second one to begin meanwhile:
 	// a short one is over before the other would pay.
-	slowSync = 500 * time.Microsecond
+	slowSync = time.Millisecond
 )
 
 // writer is the only goroutine that changes anything. It gathers batches into a
