@@ -19,9 +19,9 @@ import (
 
 const (
 	// lookInterval is how often the configuration's files are looked at, unless
-	// there are so many that it would take more than a 500th of the time.
+	// there are so many that it would take more than a 1000th of the time.
 	lookInterval = time.Second
-	lookShare    = 500
+	lookShare    = 1000
 	lookAtLeast  = 10 * time.Second
 )
 

@@ -28,6 +28,7 @@ type effects struct {
 	changes []*change
 	byID    map[uint32]*change
 	newest  []newestVersion // for the table, once the index has them
+	states  []stateEntry
 	key     []byte
 	row     []byte
 }
@@ -124,6 +125,7 @@ func (s *Store) gather(e *effects, at position, p *payload) error {
 			return err
 		}
 	}
+	e.states = p.states
 	for _, ds := range p.drops {
 		c, err := s.changeOf(e, ds)
 		if err != nil {
@@ -268,6 +270,7 @@ func (e *effects) deleteAll(prefix []byte) error {
 func (s *Store) publish(e *effects) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.recent.publish(e.states)
 	for _, c := range e.changes {
 		d := c.d
 		d.counts, d.dropped = c.counts, c.dropped

@@ -102,6 +102,8 @@ type Store struct {
 	spare   []newestVersion // memory for apply
 	late    late
 
+	recent recent // states
+
 	mu       sync.RWMutex // guards the table and what it points to
 	datasets map[string]*dataset
 	byID     map[uint32]*dataset

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"slices"
@@ -18,17 +19,29 @@ func (s *Store) State(_ context.Context, key string) ([]byte, uint64, error) {
 	return s.readState(key)
 }
 
+// readState returns a state and its revision; nil and 0 if there is none.
 func (s *Store) readState(key string) (val []byte, rev uint64, err error) {
+	st, turn, ok := s.recent.get(key)
+	if !ok {
+		if st, err = s.storedState(key); err != nil {
+			return nil, 0, err
+		}
+		s.recent.learn(st, turn)
+	}
+	return bytes.Clone(st.value), st.revision(), nil
+}
+
+func (s *Store) storedState(key string) (st stateEntry, err error) {
+	st.key = key
 	_, err = value(s.db, stateKey(key), func(b []byte) bool {
 		n := 0
-		rev, n = binary.Uvarint(b)
-		if n <= 0 {
+		if st.rev, n = binary.Uvarint(b); n <= 0 {
 			return false
 		}
-		val = append([]byte{}, b[n:]...)
+		st.value = append([]byte{}, b[n:]...)
 		return true
 	})
-	return val, rev, err
+	return st, err
 }
 
 // States implements store.Store.
