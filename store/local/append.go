@@ -81,6 +81,7 @@ func (s *Store) Append(ctx context.Context, b *store.Batch) (store.Pending, erro
 	p := &pending{writes: writes, enc: enc, size: len(enc.buf), populate: append([]string(nil), b.Populate...)}
 	for _, st := range b.State {
 		p.size += len(st.Value)
+		st.Key = strings.Clone(st.Key)
 		if st.Value != nil {
 			st.Value = append([]byte{}, st.Value...)
 		}

@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
@@ -63,7 +64,7 @@ func (e *encoder) op(w *encodedWrite, j int, op *store.Op) error {
 	to := &w.ops[j]
 	to.kind, to.mark = op.Kind, op.Mark
 	if op.Kind == store.Delete {
-		to.id = op.ID
+		to.id = strings.Clone(op.ID) // the caller's memory may serve again before the writer comes to it
 		e.touch(w, to.id)
 		return nil
 	}

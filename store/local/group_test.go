@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"testing"
+	"unsafe"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
@@ -52,5 +53,34 @@ func TestRefusedLeavesNoTrace(t *testing.T) {
 	}
 	if info, _ := s.Info(t.Context(), "copy"); info.Last != store.Start {
 		t.Errorf("the copy ends at %d", info.Last)
+	}
+}
+
+// TestMemoryServesAgain has the memory of a batch used for something else as soon as
+// it was handed over: what is deleted is what was asked for.
+func TestMemoryServesAgain(t *testing.T) {
+	s := open(t, "", Options{InMemory: true})
+	storetest.Write(t, s, "a", storetest.Puts(t, `{"_id":"one"}`, `{"_id":"two"}`)...)
+	gate := make(chan struct{})
+	s.tasks <- func() { <-gate }
+	id, key := []byte("one"), []byte("key")
+	p, err := s.Append(t.Context(), &store.Batch{
+		Writes: []store.Write{{Dataset: "a", Ops: []store.Op{{Kind: store.Delete, ID: unsafe.String(&id[0], 3)}}}},
+		State:  []store.StateWrite{{Key: unsafe.String(&key[0], 3), Value: []byte("1")}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(id, "two")
+	copy(key, "yek")
+	close(gate)
+	if _, err := p.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	found, err := s.Get(t.Context(), "a", []string{"one", "two"}, entity.NewArena())
+	if err != nil || !entity.Deleted(found[0]) || entity.Deleted(found[1]) {
+		t.Errorf("found %v, %v", found, err)
+	}
+	if keys, err := s.States(t.Context(), ""); err != nil || len(keys) != 1 || keys[0] != "key" {
+		t.Errorf("states %v, %v", keys, err)
 	}
 }
