@@ -166,7 +166,6 @@ func (r *run) reread(ctx context.Context, ids []string) error {
 	src := r.p.source.(sources.Tracked)
 	batch, next := &entity.Batch{Arena: entity.NewArena()}, &entity.Batch{Arena: entity.NewArena()}
 	for part := range slices.Chunk(ids, r.p.batchSize()) {
-		batch, next = next, batch
 		batch.Arena.Reset()
 		batch.Entities = batch.Entities[:0]
 		if err := src.Again(ctx, part, r.state.Offset, batch); err != nil {
@@ -179,6 +178,7 @@ func (r *run) reread(ctx context.Context, ids []string) error {
 		if err := r.batch(ctx, batch); err != nil {
 			return err
 		}
+		batch, next = next, batch // only now: one that was sent is on its way until the next one is
 	}
 	return nil
 }
