@@ -18,6 +18,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/sluiceio/sluice/bench/measure"
 )
 
 // secret is what callers sign with.
@@ -158,16 +160,7 @@ func client(ctx context.Context, url string, connections int) (caller, func()) {
 		}
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set("X-Shop-Signature", sign)
-		resp, err := c.Do(req)
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		said, err := io.ReadAll(resp.Body)
-		if err == nil && resp.StatusCode != http.StatusOK {
-			err = fmt.Errorf("%s: %s", resp.Status, said)
-		}
-		return err
+		return measure.Do(c, req)
 	}, transport.CloseIdleConnections
 }
 

@@ -48,7 +48,7 @@ func main() {
 	}
 	for _, d := range latencies {
 		o.latency = d
-		if err := measure(ctx, o); err != nil {
+		if err := rounds(ctx, o); err != nil {
 			fmt.Fprintln(os.Stderr, "ingest:", err)
 			os.Exit(1)
 		}
@@ -60,8 +60,8 @@ func isSet(name string) (set bool) {
 	return set
 }
 
-// measure runs the rounds and prints what came of them.
-func measure(ctx context.Context, o options) error {
+// rounds runs them and prints what came of them.
+func rounds(ctx context.Context, o options) error {
 	dir, err := os.MkdirTemp(o.dir, "ingest")
 	if err != nil {
 		return err
@@ -110,7 +110,7 @@ func oneRound(ctx context.Context, o options, n *node, hello *greeter, round int
 	n.flushes.count.Store(0)
 	n.flushes.nanos.Store(0)
 	begun := time.Now()
-	ours, err = load.run(ctx, n.address, "/api/receivers/shop-order-event/entities")
+	ours, err = load.run(ctx, n.served.Address, "/api/receivers/shop-order-event/entities")
 	pprof.StopCPUProfile()
 	if err != nil {
 		return base, ours, err

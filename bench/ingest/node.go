@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/engine"
-	"github.com/sluiceio/sluice/server"
 	"github.com/sluiceio/sluice/store/local"
 )
 
@@ -35,11 +32,8 @@ const pipes = `[
 // node is a node as "sluice serve" runs it, in this process.
 type node struct {
 	store   *local.Store
-	engine  *engine.Engine
-	server  *server.Door
-	address string
+	served  *measure.Served
 	flushes flushes
-	ended   chan error
 }
 
 func openNode(ctx context.Context, dir string, latency time.Duration) (*node, error) {
@@ -47,36 +41,19 @@ func openNode(ctx context.Context, dir string, latency time.Duration) (*node, er
 	if finds.HasErrors() {
 		return nil, fmt.Errorf("%+v", finds)
 	}
-	n := &node{ended: make(chan error, 1)}
-	st, err := local.Open(filepath.Join(dir, "data"), local.Options{FS: slowFS{local.MachineFS(), latency, &n.flushes}})
-	if err != nil {
+	n := &node{}
+	var err error
+	if n.store, err = local.Open(filepath.Join(dir, "data"), local.Options{FS: slowFS{local.MachineFS(), latency, &n.flushes}}); err != nil {
 		return nil, err
 	}
-	sets, err := engine.Standard()
-	if err != nil {
-		return nil, err
+	if n.served, err = measure.ServeInside(ctx, c, n.store); err != nil {
+		return nil, errors.Join(err, n.store.Close())
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	e, err := engine.Open(ctx, engine.Options{Config: c, Store: st, Log: log, Sets: sets})
-	if err != nil {
-		return nil, errors.Join(err, st.Close())
-	}
-	e.Start()
-	n.store, n.engine = st, e
-	n.server = server.HTTP(server.New(e, server.Options{Log: log}))
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	n.address = ln.Addr().String()
-	go func() { n.ended <- n.server.Serve(ln) }()
 	return n, nil
 }
 
 func (n *node) close() {
-	n.server.Close()
-	<-n.ended
-	n.engine.Close()
+	n.served.Close()
 	n.store.Close()
 }
 

@@ -14,11 +14,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"maps"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/pprof"
@@ -30,11 +28,8 @@ import (
 
 	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/config"
-	"github.com/sluiceio/sluice/engine"
-	"github.com/sluiceio/sluice/server"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
-	"github.com/sluiceio/sluice/systems"
 )
 
 const secret = "whsec_YW4tZXhhbXBsZS1zZWNyZXQtb2YtdGhlLWJlbmNo"
@@ -174,11 +169,8 @@ func (c *counting) tell(events int) {
 type node struct {
 	store   *local.Store
 	count   *counting
-	engine  *engine.Engine
-	server  *server.Door
-	address string
+	served  *measure.Served
 	flushes atomic.Int64
-	ended   chan error
 }
 
 func open(ctx context.Context, dir, conf string) (*node, error) {
@@ -186,37 +178,18 @@ func open(ctx context.Context, dir, conf string) (*node, error) {
 	if finds.HasErrors() {
 		return nil, fmt.Errorf("%+v", finds)
 	}
-	n := &node{ended: make(chan error, 1)}
+	n := &node{}
 	var err error
 	if n.store, err = local.Open(filepath.Join(dir, "data"), local.Options{FS: countFS{local.MachineFS(), &n.flushes}}); err != nil {
 		return nil, err
 	}
 	n.count = &counting{Store: n.store, of: map[string]int{}}
-	sets, err := engine.Standard()
-	if err != nil {
-		return nil, err
-	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	n.engine, err = engine.Open(ctx, engine.Options{Config: c, Store: n.count, Log: log, Sets: sets,
-		Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})})
-	if err != nil {
-		return nil, err
-	}
-	n.engine.Start()
-	n.server = server.HTTP(server.New(n.engine, server.Options{Log: log}))
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return nil, err
-	}
-	n.address = ln.Addr().String()
-	go func() { n.ended <- n.server.Serve(ln) }()
-	return n, nil
+	n.served, err = measure.ServeInside(ctx, c, n.count)
+	return n, err
 }
 
 func (n *node) close() {
-	n.server.Close()
-	<-n.ended
-	n.engine.Close()
+	n.served.Close()
 	n.store.Close()
 }
 
@@ -234,7 +207,7 @@ func (n *node) events(ctx context.Context, o options, round, count int) error {
 }
 
 func (n *node) post(ctx context.Context, body []byte) error {
-	q, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.address+"/api/receivers/shop-order-event/entities", bytes.NewReader(body))
+	q, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+n.served.Address+"/api/receivers/shop-order-event/entities", bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
@@ -242,16 +215,7 @@ func (n *node) post(ctx context.Context, body []byte) error {
 	mac.Write(body)
 	q.Header.Set("Content-Type", "application/json")
 	q.Header.Set("X-Shop-Signature", base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	resp, err := http.DefaultClient.Do(q)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	said, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, said)
-	}
-	return err
+	return measure.Do(http.DefaultClient, q)
 }
 
 // countFS counts the flushes of files.

@@ -170,16 +170,7 @@ func (n *taker) send(ctx context.Context, client *http.Client, path string, body
 	mac.Write(body)
 	q.Header.Set("Content-Type", "application/json")
 	q.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-	resp, err := client.Do(q)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	said, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", resp.Status, said)
-	}
-	return err
+	return measure.Do(client, q)
 }
 
 func (n *taker) close() {

@@ -6,22 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
-	"net/netip"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
-	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/webhooks"
 )
 
@@ -151,17 +148,10 @@ func openEngine(ctx context.Context, dir, conf string) (*local.Store, *engine.En
 	if err != nil {
 		return nil, nil, err
 	}
-	sets, err := engine.Standard()
+	e, err := measure.Engine(ctx, c, st)
 	if err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
-	e, err := engine.Open(ctx, engine.Options{Config: c, Store: st, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		Transport: systems.NewTransport(systems.GuardOptions{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}),
-		Sets:      sets})
-	if err != nil {
-		return nil, nil, errors.Join(err, st.Close())
-	}
-	e.Start()
 	return st, e, nil
 }
 
