@@ -3,7 +3,6 @@ package config
 import (
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 )
 
@@ -46,21 +45,6 @@ func TestLinkedFolders(t *testing.T) {
 		t.Error("a link in place of the folder pipes is not followed")
 	}
 	if len(finds) != 1 || finds[0].Rule != "config/linked-folder" || finds.HasErrors() {
-		t.Error(finds)
-	}
-}
-
-func TestNoFile(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("no such device")
-	}
-	dir := t.TempDir()
-	in(t, dir, "pipes/a.conf.json", aPipe, "")
-	in(t, dir, "pipes/b.conf.json", "", "/dev/zero")
-	if _, finds := Load([]string{dir}, Options{}); len(finds) != 1 || finds[0].Rule != "config/unreadable" {
-		t.Error(finds)
-	}
-	if _, finds := Load([]string{"/dev/zero"}, Options{}); len(finds) != 1 || finds[0].Rule != "config/too-large" {
 		t.Error(finds)
 	}
 }
