@@ -56,7 +56,7 @@ func (a *Arena) Text(n int) []byte {
 // String returns b as a string without copying; b must come from
 // [Arena.Text] of the same arena and must not change any more.
 func (a *Arena) String(b []byte) string {
-	return unsafe.String(unsafe.SliceData(b), len(b))
+	return StringIn(b)
 }
 
 // CopyString returns a copy of s that lives in the arena.

@@ -44,7 +44,7 @@ func (e *SyntaxError) Error() string {
 // It accepts what a strict RFC 8259 reader accepts, except duplicate keys and
 // what exceeds the bounds. Errors are *SyntaxError.
 func Decode(a *Arena, data []byte, o DecodeOptions) (Value, error) {
-	return decode(a, unsafe.String(unsafe.SliceData(data), len(data)), o)
+	return decode(a, StringIn(data), o)
 }
 
 // DecodeText is [Decode] of a string.

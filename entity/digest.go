@@ -3,7 +3,6 @@ package entity
 import (
 	"encoding/binary"
 	"math/bits"
-	"unsafe"
 
 	"github.com/zeebo/xxh3"
 )
@@ -86,7 +85,7 @@ func hashKey(s string) uint64 {
 // twoWords are the octets of a text of 16 at the most; of short ones some stand
 // in both. With the length they say what the text was.
 func twoWords(s string) (a, b uint64) {
-	p := unsafe.Slice(unsafe.StringData(s), len(s))
+	p := BytesIn(s)
 	switch n := len(p); {
 	case n >= 8:
 		return binary.LittleEndian.Uint64(p), binary.LittleEndian.Uint64(p[n-8:])

@@ -1,9 +1,6 @@
 package entity
 
-import (
-	"strings"
-	"unsafe"
-)
+import "strings"
 
 // Pick is [Decode] of a dict for those who need few of its members: it returns a
 // dict with the members that have one of the names, and steps over the others
@@ -11,7 +8,7 @@ import (
 // wrote, in full; o.Stored is implied.
 func Pick(a *Arena, data []byte, names []string, o DecodeOptions) (Value, error) {
 	o.Stored = true
-	src := unsafe.String(unsafe.SliceData(data), len(data))
+	src := StringIn(data)
 	p := picker{src: src}
 	found := a.NewObject(len(names))
 	for p.next() && len(found.members) < len(names) {

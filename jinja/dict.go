@@ -186,7 +186,7 @@ func (st *state) hashTuple(v Value) (dictKey, bool) {
 
 // lookup finds a key in any kind of dict.
 func (st *state) lookup(d, key Value) (Value, bool) {
-	if m, ok := d.o.(host); ok {
+	if m, ok := d.o.(*host); ok {
 		if key.k != kStr {
 			return Value{}, false
 		}
@@ -208,7 +208,7 @@ func (st *state) members(d Value) (keys, vals []Value) {
 	if o, ok := d.o.(*dict); ok {
 		return o.keys, o.vals
 	}
-	m := d.o.(host).m
+	m := d.o.(*host).m
 	names := m.Keys()
 	if !st.roomList(2 * len(names)) {
 		return nil, nil
@@ -224,7 +224,7 @@ func (st *state) dictLen(d Value) int {
 	if o, ok := d.o.(*dict); ok {
 		return len(o.keys)
 	}
-	return len(d.o.(host).m.Keys())
+	return len(d.o.(*host).m.Keys())
 }
 
 // ownDict returns the dict for changing it.

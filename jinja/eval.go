@@ -8,6 +8,21 @@ func (n *name) eval(st *state) Value {
 	return st.resolve(n)
 }
 
+// lent is a name whose value is only looked at.
+type lent name
+
+func (l *lent) eval(st *state) Value {
+	r, ok := st.vars.(*requestVars)
+	if ok {
+		r.lends = true
+	}
+	v := (*name)(l).eval(st)
+	if ok {
+		r.lends = false
+	}
+	return v
+}
+
 func (s *sequence) eval(st *state) Value {
 	if !st.roomList(len(s.items)) {
 		return Value{}
@@ -188,7 +203,7 @@ func (c *call) invoke(st *state, f *Func, name string, recv Value) Value {
 // invokeAt evaluates arguments and calls f; failures of f are at pos.
 func (st *state) invokeAt(pos int, f *Func, name string, recv Value, a *arguments) Value {
 	c := st.newCall()
-	e := a.eval(st, c.buf[:0])
+	e := a.eval(st, f, c.buf[:0])
 	st.at = pos
 	if st.err != nil {
 		return Value{}

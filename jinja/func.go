@@ -12,6 +12,7 @@ type Func struct {
 	required int
 	star     bool // takes any further plain arguments
 	dstar    bool // takes any further named arguments
+	reads    bool // keeps nothing of its arguments, not even in what it returns
 	do       func(c *Call) Value
 }
 
@@ -35,6 +36,14 @@ func NewFunc(params string, do func(c *Call) Value) *Func {
 			}
 		}
 	}
+	return f
+}
+
+// reading is NewFunc for a function that keeps nothing of its arguments, so that they
+// may be lent.
+func reading(params string, do func(c *Call) Value) *Func {
+	f := NewFunc(params, do)
+	f.reads = true
 	return f
 }
 
@@ -161,9 +170,12 @@ type evaluated struct {
 	named []Member
 }
 
-func (a *arguments) eval(st *state, buf []Value) evaluated {
+func (a *arguments) eval(st *state, f *Func, buf []Value) evaluated {
 	e := evaluated{pos: buf}
 	for _, x := range a.pos {
+		if n, ok := x.(*name); ok && f.reads {
+			x = (*lent)(n)
+		}
 		e.pos = append(e.pos, x.eval(st))
 	}
 	for i, x := range a.kwVals {

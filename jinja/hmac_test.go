@@ -1,12 +1,14 @@
 package jinja
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -38,3 +40,45 @@ func TestHMACAgain(t *testing.T) {
 }
 
 func hexOf(s string) string { return hex.EncodeToString([]byte(s)) }
+
+// TestBodyMemoryIsUsedAgain judges bodies that come one after the other in the same
+// memory, by a key that is the body itself, and by a message.
+func TestBodyMemoryIsUsedAgain(t *testing.T) {
+	for name, expression := range map[string]string{
+		"key":     `{{ '' if request_headers['x'] == hexencode(hmacsha256digest(request_body, 'text', secret('s'))) else 'no' }}`,
+		"message": `{{ '' if request_headers['x'] == hexencode(hmacsha256digest('key', request_body, secret('s'))) else 'no' }}`,
+		"both":    `{{ '' if request_headers['x'] == hexencode(hmacsha256digest(request_body, request_body | string, secret('s'))) else 'no' }}`,
+	} {
+		v, err := CompileValidation(expression, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := make([]byte, 4)
+		sign := func() string {
+			key, message := string(body), "text"
+			switch name {
+			case "message":
+				key, message = "key", string(body)
+			case "both":
+				message = "b'" + string(body) + "'"
+			}
+			m := hmac.New(sha256.New, []byte(key))
+			m.Write([]byte(message + "secret"))
+			return hex.EncodeToString(m.Sum(nil))
+		}
+		check := func(sign string) (bool, string, error) {
+			return v.Check(t.Context(), Request{Headers: http.Header{"X": {sign}}, Body: body}, func(context.Context, string) (string, error) { return "secret", nil })
+		}
+		last := ""
+		for _, said := range []string{"aaaa", "bbbb", "aaaa", "cccc"} {
+			copy(body, said)
+			if ok, text, err := check(last); ok || text != "no" || err != nil {
+				t.Errorf("%s: %s is let in by another one's signature: %q, %v", name, said, text, err)
+			}
+			last = sign()
+			if ok, text, err := check(last); !ok {
+				t.Errorf("%s: %s is refused: %q, %v", name, said, text, err)
+			}
+		}
+	}
+}

@@ -51,6 +51,7 @@ type state struct {
 	probe         *prober // what the fail-open probe learns from, or nil
 	scope         *scope
 	out           []byte
+	coded         []byte // what was encoded last
 	piped         Value
 	printedSecret bool
 	escaping      bool // what is written is escaped as HTML
@@ -59,7 +60,7 @@ type state struct {
 const checkEvery = 1000
 
 func (st *state) reset(ctx context.Context, t *Template, vars Vars, h *Host) {
-	*st = state{ctx: ctx, t: t, vars: vars, host: h, out: st.out[:0], free: st.free, mac: st.mac,
+	*st = state{ctx: ctx, t: t, vars: vars, host: h, out: st.out[:0], coded: st.coded, secrets: st.secrets, free: st.free, mac: st.mac,
 		steps: t.opt.Limits.Steps, memory: t.opt.Limits.Memory, check: min(checkEvery, t.opt.Limits.Steps)}
 	if ctx.Err() != nil {
 		st.ended()
@@ -69,11 +70,15 @@ func (st *state) reset(ctx context.Context, t *Template, vars Vars, h *Host) {
 // release forgets everything a pooled state should not keep alive. The key of the
 // last HMAC stays: it is the template's, as its secrets are.
 func (st *state) release() {
-	out := st.out
+	out, coded := st.out, st.coded
 	if cap(out) > 64<<10 {
 		out = nil
 	}
-	*st = state{out: out[:0], free: st.free[:min(len(st.free), 8)], mac: st.mac}
+	if cap(coded) > 64<<10 {
+		coded = nil
+	}
+	clear(st.secrets)
+	*st = state{out: out[:0], coded: coded, secrets: st.secrets[:0], free: st.free[:min(len(st.free), 8)], mac: st.mac}
 }
 
 func (st *state) failure() error {

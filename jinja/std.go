@@ -8,10 +8,12 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"strings"
 	"time"
 
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/textdist"
 )
 
@@ -46,13 +48,13 @@ func StdSet() Set {
 			"timedelta":        NewFunc("days? seconds? microseconds? milliseconds? minutes? hours? weeks?", newDelta),
 			"secret":           NewFunc("name", callSecret),
 			"env":              NewFunc("name", callEnv),
-			"hmacsha1digest":   NewFunc("key body *", func(c *Call) Value { return c.hmac(sha1.New) }),
-			"hmacsha256digest": NewFunc("key body *", func(c *Call) Value { return c.hmac(sha256.New) }),
-			"hmacsha512digest": NewFunc("key body *", func(c *Call) Value { return c.hmac(sha512.New) }),
-			"hexencode":        NewFunc("data", func(c *Call) Value { return c.coded(c.Text(0), hex.EncodeToString) }),
-			"b64encode":        NewFunc("data", func(c *Call) Value { return c.coded(c.Text(0), base64.StdEncoding.EncodeToString) }),
+			"hmacsha1digest":   reading("key body *", func(c *Call) Value { return c.hmac(sha1.New) }),
+			"hmacsha256digest": reading("key body *", func(c *Call) Value { return c.hmac(sha256.New) }),
+			"hmacsha512digest": reading("key body *", func(c *Call) Value { return c.hmac(sha512.New) }),
+			"hexencode":        NewFunc("data", func(c *Call) Value { return c.coded(c.Text(0), hex.AppendEncode) }),
+			"b64encode":        NewFunc("data", func(c *Call) Value { return c.coded(c.Text(0), base64.StdEncoding.AppendEncode) }),
 			"b64decode":        NewFunc("data", func(c *Call) Value { return c.unbase64(c.Text(0)) }),
-			"ed25519_verify":   NewFunc("key signature message *", callEd25519),
+			"ed25519_verify":   reading("key signature message *", callEd25519),
 			"standard_webhook": NewFunc("secret tolerance?", callStandardWebhook),
 			"stripe_signature": NewFunc("secret tolerance?", callStripe),
 			"timestamp_within": NewFunc("value seconds", callWithin),
@@ -60,10 +62,10 @@ func StdSet() Set {
 		Filters: map[string]*Func{
 			"bytes":           NewFunc("encoding?", filterBytes),
 			"tobytes":         NewFunc("encoding?", filterBytes),
-			"b64encode":       NewFunc("", func(c *Call) Value { return c.asBytes(c.coded(c.operand(), base64.StdEncoding.EncodeToString)) }),
+			"b64encode":       NewFunc("", func(c *Call) Value { return c.asBytes(c.coded(c.operand(), base64.StdEncoding.AppendEncode)) }),
 			"b64decode":       NewFunc("", func(c *Call) Value { return c.unbase64(c.operand()) }),
-			"hexencode":       NewFunc("", func(c *Call) Value { return c.coded(c.operand(), hex.EncodeToString) }),
-			"base64_encode":   NewFunc("", func(c *Call) Value { return c.coded(c.operand(), base64.StdEncoding.EncodeToString) }),
+			"hexencode":       NewFunc("", func(c *Call) Value { return c.coded(c.operand(), hex.AppendEncode) }),
+			"base64_encode":   NewFunc("", func(c *Call) Value { return c.coded(c.operand(), base64.StdEncoding.AppendEncode) }),
 			"base64_decode":   NewFunc("", func(c *Call) Value { return c.unbase64(c.operand()) }),
 			"datetime":        NewFunc("", filterDatetime),
 			"datetime_format": NewFunc("format?", filterDatetimeFormat),
@@ -83,6 +85,9 @@ func callSecret(c *Call) Value {
 	s, err := h.Secret(c.Context(), name)
 	if err != nil {
 		return c.Fail(err)
+	}
+	if c.st.t.opt.guard && strings.TrimSpace(s) == "" { // it would match a header that is empty
+		return c.Fail(errors.New("the secret \"" + clip(name) + "\" is empty"))
 	}
 	if s != "" {
 		c.st.secrets = append(c.st.secrets, s)
@@ -133,8 +138,7 @@ func (c *Call) hmac(h func() hash.Hash) Value {
 type mac struct {
 	name, key string
 	hash.Hash
-	chunk [512]byte // of what is digested
-	sum   [sha512.Size]byte
+	sum [sha512.Size]byte
 }
 
 // keyed returns the HMAC of a function with a key, with nothing digested yet.
@@ -143,21 +147,17 @@ func (st *state) keyed(name, key string, h func() hash.Hash) hash.Hash {
 		st.mac = &mac{}
 	}
 	if m := st.mac; m.Hash == nil || m.name != name || m.key != key {
-		m.name, m.key, m.Hash = name, key, hmac.New(h, []byte(key))
+		m.name, m.key, m.Hash = name, strings.Clone(key), hmac.New(h, []byte(key))
 	} else {
 		m.Reset()
 	}
 	return st.mac.Hash
 }
 
-// digest digests a text without a copy of it all.
+// digest digests a text without a copy of it: hashes only read what they are given.
 func (st *state) digest(m hash.Hash, text string) {
 	st.work(len(text))
-	for len(text) > 0 {
-		n := copy(st.mac.chunk[:], text)
-		m.Write(st.mac.chunk[:n])
-		text = text[n:]
-	}
+	m.Write(entity.BytesIn(text))
 }
 
 // operand is what the filter is applied to, which must be text or bytes.
@@ -168,11 +168,12 @@ func (c *Call) operand() string {
 	return c.Recv.s
 }
 
-func (c *Call) coded(s string, code func([]byte) string) Value {
+func (c *Call) coded(s string, code func(dst, src []byte) []byte) Value {
 	if !c.st.room(2 * len(s)) {
 		return Value{}
 	}
-	return Str(code([]byte(s)))
+	c.st.coded = code(c.st.coded[:0], entity.BytesIn(s))
+	return Str(string(c.st.coded))
 }
 
 func (c *Call) asBytes(v Value) Value {

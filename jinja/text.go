@@ -125,7 +125,7 @@ func (p *printer) container(v Value) {
 	switch o := v.o.(type) {
 	case *list:
 		p.sequence(v, o.items)
-	case *dict, host:
+	case *dict, *host:
 		p.dict(v)
 	case *intRange:
 		p.add("range(" + strconv.FormatInt(o.start, 10) + ", " + strconv.FormatInt(o.stop, 10))

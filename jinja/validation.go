@@ -2,12 +2,14 @@ package jinja
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+
+	"github.com/sluiceio/sluice/entity"
 )
 
 // Request is what a validation expression judges: the variables url,
@@ -25,7 +27,14 @@ type SecretFunc func(ctx context.Context, name string) (string, error)
 // Validation is a compiled validation_expression. It may be asked by several
 // goroutines at once.
 type Validation struct {
-	t *Template
+	t    *Template
+	pool sync.Pool // of inquiries
+}
+
+// inquiry is the memory of one question, which serves again.
+type inquiry struct {
+	vars requestVars
+	host Host
 }
 
 // CompileValidation compiles a validation_expression. It is strict about
@@ -39,7 +48,7 @@ func CompileValidation(source string, o Options) (*Validation, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Validation{t}, nil
+	return &Validation{t: t}, nil
 }
 
 // Check judges a request. Only the empty text accepts; text is what to answer
@@ -47,54 +56,62 @@ func CompileValidation(source string, o Options) (*Validation, error) {
 // undefined, a limit, a panic, an empty secret, an answer that would show a
 // secret. err is for the operator, never for the caller.
 func (v *Validation) Check(ctx context.Context, r Request, secret SecretFunc) (ok bool, text string, err error) {
-	var h Host
+	q, _ := v.pool.Get().(*inquiry)
+	if q == nil {
+		q = new(inquiry)
+	}
+	q.vars.of(r)
 	if v.t.opt.Host != nil {
-		h = *v.t.opt.Host
+		q.host = *v.t.opt.Host
 	}
 	if secret != nil {
-		h.Secret = secret
+		q.host.Secret = secret
 	}
-	h.Secret = refuseEmpty(h.Secret)
-	text, err = v.t.RenderWith(ctx, &requestVars{r: r}, &h)
+	text, err = v.t.RenderWith(ctx, &q.vars, &q.host)
+	*q = inquiry{}
+	v.pool.Put(q)
 	return err == nil && text == "", text, err
-}
-
-// refuseEmpty keeps a secret that was never set from matching an empty header.
-func refuseEmpty(secret SecretFunc) SecretFunc {
-	if secret == nil {
-		return nil
-	}
-	return func(ctx context.Context, name string) (string, error) {
-		s, err := secret(ctx, name)
-		if err == nil && strings.TrimSpace(s) == "" {
-			return "", errors.New("the secret \"" + clip(name) + "\" is empty")
-		}
-		return s, err
-	}
 }
 
 // requestVars are the variables; the body is copied only if it is asked for.
 type requestVars struct {
-	r    Request
-	body Value
-	read bool
+	url             string
+	headers, params host
+	raw             []byte
+	body            Value // a copy of it
+	read            bool  // there is one
+	lends           bool  // to somebody who only looks at it
+}
+
+func (v *requestVars) of(r Request) {
+	v.url, v.raw = r.URL, r.Body
+	v.headers.m, v.params.m = Headers(r.Headers), Params(r.Params)
 }
 
 func (v *requestVars) Lookup(name string) (Value, bool) {
 	switch name {
 	case "url":
-		return Str(v.r.URL), true
+		return Str(v.url), true
 	case "request_params":
-		return Map(Params(v.r.Params)), true
+		return Value{k: kMap, o: &v.params}, true
 	case "request_headers":
-		return Map(Headers(v.r.Headers)), true
+		return Value{k: kMap, o: &v.headers}, true
 	case "request_body":
-		if !v.read {
-			v.body, v.read = Bytes(v.r.Body), true
-		}
-		return v.body, true
+		return v.text(), true
 	}
 	return Value{}, false
+}
+
+// text is the body: without a copy for those who only look at it, since its memory
+// is the caller's, who uses it again.
+func (v *requestVars) text() Value {
+	if v.lends && !v.read {
+		return Value{k: kBytes, s: entity.StringIn(v.raw)}
+	}
+	if !v.read {
+		v.body, v.read = Bytes(v.raw), true
+	}
+	return v.body
 }
 
 // Names lists the variables for suggestions.

@@ -82,7 +82,7 @@ func (*moment) object()   {}
 func (*iter) object()     {}
 func (*intRange) object() {}
 func (*undef) object()    {}
-func (host) object()      {}
+func (*host) object()     {}
 
 // None is Python's None.
 func None() Value { return Value{} }
@@ -146,7 +146,7 @@ func Date(t time.Time) Value { return Value{k: kDate, o: &moment{t}} }
 func Delta(d time.Duration) Value { return Value{k: kDelta, n: d.Microseconds()} }
 
 // Map returns a dict that is looked up in m when a template asks.
-func Map(m Mapping) Value { return Value{k: kMap, o: host{m}} }
+func Map(m Mapping) Value { return Value{k: kMap, o: &host{m}} }
 
 func (v Value) float() float64 {
 	if v.k == kFloat {

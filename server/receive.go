@@ -61,8 +61,11 @@ func (s *server) admit(w http.ResponseWriter, r *http.Request, id string, receiv
 
 // requestOf is a request as receivers judge it.
 func requestOf(r *http.Request, body []byte) sources.Request {
-	return sources.Request{URL: "http://" + r.Host + r.URL.RequestURI(), Params: r.URL.Query(), Header: r.Header, Body: body,
-		Method: r.Method, Remote: r.RemoteAddr}
+	q := sources.Request{URL: "http://" + r.Host + r.URL.RequestURI(), Header: r.Header, Body: body, Method: r.Method, Remote: r.RemoteAddr}
+	if r.URL.RawQuery != "" {
+		q.Params = r.URL.Query()
+	}
+	return q
 }
 
 func (s *server) badBody(w http.ResponseWriter, err error) {

@@ -75,11 +75,13 @@ type httpEndpoint struct {
 	cfg        *httpEndpointConfig
 	env        Env
 	validation *jinja.Validation // nil without an expression
+	secrets    jinja.SecretFunc  // is s.secret, made once
 }
 
 func buildHTTPEndpoint(c any, env Env) (Source, diag.List) {
 	cfg := c.(*httpEndpointConfig)
 	s := &httpEndpoint{cfg: cfg, env: env}
+	s.secrets = s.secret
 	diags := systems.Unsupported(cfg.Node, ruleUnsupported, "trace", diag.Warning)
 	if systems.Has(cfg.Node, "validation_expression") {
 		diags.Add(s.compile(cfg.Node.Get("validation_expression"))...)
@@ -137,24 +139,28 @@ func (s *httpEndpoint) Check(ctx context.Context, q Request) Verdict {
 		return Verdict{Accepted: s.cfg.Validation == ""}
 	}
 	ok, text, err := s.validation.Check(ctx,
-		jinja.Request{URL: q.URL, Params: q.Params, Headers: q.Header, Body: q.Body}, s.secret)
+		jinja.Request{URL: q.URL, Params: q.Params, Headers: q.Header, Body: q.Body}, s.secrets)
 	return Verdict{Accepted: ok && err == nil, Checked: true, Text: text, Err: err}
 }
 
 // secret looks at the system's secrets first, then at the node's.
 func (s *httpEndpoint) secret(_ context.Context, name string) (string, error) {
-	find := s.env.Secret
-	if s.cfg.System != "" {
-		if h, ok := s.env.System(s.cfg.System).(systems.SecretHolder); ok {
-			find = h.Secret
-		}
-	}
-	if find != nil {
-		if v, ok := find(name); ok {
-			return v, nil
-		}
+	if v, ok := s.find(name); ok {
+		return v, nil
 	}
 	return "", jinja.UnknownSecret(name, nil)
+}
+
+func (s *httpEndpoint) find(name string) (string, bool) {
+	if s.cfg.System != "" {
+		if h, ok := s.env.System(s.cfg.System).(systems.SecretHolder); ok {
+			return h.Secret(name)
+		}
+	}
+	if s.env.Secret == nil {
+		return "", false
+	}
+	return s.env.Secret(name)
 }
 
 // Decode implements Receiver.
