@@ -15,7 +15,9 @@ import (
 // values of an expression over its entities.
 type Index struct {
 	Dataset string
-	// Name identifies the expression: its JSON with the entity written _S.
+	// Name identifies the expression: its JSON with the entity written _S, and which
+	// meaning it has, if that was another one in an earlier version of Sluice: what is
+	// stored of that one must not be taken for this.
 	Name string
 	// Needs names the root members that the keys are made of; nil stands for the
 	// whole entity.
@@ -24,6 +26,10 @@ type Index struct {
 	runs  sync.Pool
 }
 
+// meaningOfDeleted marks indexes that may look at _deleted of live entities, which is
+// false; it was null at first.
+const meaningOfDeleted = " (2)"
+
 func newIndex(dataset string, n *jsonpos.Node, o Options) (*Index, diag.List) {
 	o.Limits = Limits{}
 	e, finds := CompileExpr(n, nil, o)
@@ -31,11 +37,12 @@ func newIndex(dataset string, n *jsonpos.Node, o Options) (*Index, diag.List) {
 		return nil, finds
 	}
 	name := string(n.AppendJSON(nil))
-	var needs []string
-	if !o.NamespacedIdentifiers {
-		needs, _ = rootMembers(n, nil)
+	needs, known := rootMembers(n, nil)
+	if !known || slices.Contains(needs, entity.DeletedKey) {
+		name += meaningOfDeleted
 	}
 	if o.NamespacedIdentifiers {
+		needs = nil
 		name += " in " + o.IdentityNS + "," + o.PropertyNS
 	}
 	return &Index{Dataset: dataset, Name: name, Needs: needs, expr: e}, finds
