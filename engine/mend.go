@@ -2,13 +2,12 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/sluiceio/sluice/pipes"
 )
 
 // ErrRunning is what cannot be done while a pipe runs.
-var ErrRunning = errors.New("the pipe is running: stop it first")
+var ErrRunning = pipes.ErrRunning
 
 // resting returns a pipe that is not running. One that begins to run in the
 // meantime fails when it saves, and runs again.

@@ -88,12 +88,20 @@ func (p *Pipe) Offset(ctx context.Context) (string, error) {
 	return p.goesOn(s), err
 }
 
+// ErrFixedOffset is an offset that the configuration forbids to move by hand.
+var ErrFixedOffset = errors.New(`"disable_set_last_seen" forbids to reset the pipe`)
+
 // SetOffset moves the place where the next run continues. "" resets the pipe:
 // it reads everything, and what failed before counts no more. A run that is
 // under way fails.
 func (p *Pipe) SetOffset(ctx context.Context, offset string) error {
+	return p.moveTo(ctx, offset, nil)
+}
+
+// moveTo is SetOffset with states that are saved in the same commit.
+func (p *Pipe) moveTo(ctx context.Context, offset string, also []store.StateWrite) error {
 	if p.Def.DisableSetLastSeen {
-		return errors.New(`"disable_set_last_seen" forbids it`)
+		return ErrFixedOffset
 	}
 	if c, ok := p.source.(sources.Placed); ok && offset != "" {
 		if err := c.CheckOffset(offset); err != nil {
@@ -117,7 +125,7 @@ func (p *Pipe) SetOffset(ctx context.Context, offset string) error {
 			return err
 		}
 	}
-	b.State = append(b.State, p.write(s)...)
+	b.State = append(append(b.State, p.write(s)...), also...)
 	if _, err := commit(ctx, p.env.Store, b); err != nil {
 		return err
 	}

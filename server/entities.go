@@ -24,7 +24,11 @@ func (s *server) entities(w http.ResponseWriter, r *http.Request) {
 // entitiesOptions answers what is known of the list without any of it, and
 // registers who wants to hear of changes.
 func (s *server) entitiesOptions(w http.ResponseWriter, r *http.Request) {
-	info, err := s.engine.Store().Info(r.Context(), datasetOf(r))
+	s.options(w, r, datasetOf(r), "GET, HEAD, OPTIONS, POST")
+}
+
+func (s *server) options(w http.ResponseWriter, r *http.Request, dataset, methods string) {
+	info, err := s.engine.Store().Info(r.Context(), dataset)
 	if err == nil {
 		err = s.about(w.Header(), r.Context(), info)
 	}
@@ -35,7 +39,7 @@ func (s *server) entitiesOptions(w http.ResponseWriter, r *http.Request) {
 	if !s.listen(w, r, info.Name) {
 		return
 	}
-	w.Header().Set("Allow", "GET, HEAD, OPTIONS, POST")
+	w.Header().Set("Allow", methods)
 	w.Header().Set("Content-Type", "text/plain")
 }
 

@@ -44,6 +44,10 @@ func (s *server) notStored(w http.ResponseWriter, r *http.Request, err error) {
 		fail(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
+	if errors.Is(err, store.ErrNoDataset) { // it is made anew when the pipe is loaded, or has just been deleted
+		fail(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
 	if errors.Is(err, sinks.ErrVersion) {
 		fail(w, http.StatusConflict, err.Error())
 		return

@@ -255,10 +255,23 @@ func (u unknownOperation) Error() string {
 
 // log answers the pipe's execution log, newest event of each kind or all.
 func (s *server) log(w http.ResponseWriter, r *http.Request) {
-	id := r.PathValue("pipe")
-	if _, ok := s.engine.Pipe(id); !ok {
-		fail(w, http.StatusNotFound, "there is no pipe "+strconv.Quote(id))
-		return
+	if id, ok := s.logged(w, r); ok {
+		s.list(w, r, pipes.LogDataset(id))
 	}
-	s.list(w, r, pipes.LogDataset(id))
+}
+
+// logOptions is entitiesOptions of the execution log.
+func (s *server) logOptions(w http.ResponseWriter, r *http.Request) {
+	if id, ok := s.logged(w, r); ok {
+		s.options(w, r, pipes.LogDataset(id), "GET, HEAD, OPTIONS")
+	}
+}
+
+// logged is the pipe whose log is asked for; false if it has answered that there is none.
+func (s *server) logged(w http.ResponseWriter, r *http.Request) (id string, ok bool) {
+	id = r.PathValue("pipe")
+	if _, ok = s.engine.Pipe(id); !ok {
+		fail(w, http.StatusNotFound, "there is no pipe "+strconv.Quote(id))
+	}
+	return id, ok
 }

@@ -58,11 +58,16 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("GET /api/pipes/{pipe}/pump", s.pump)
 	mux.HandleFunc("POST /api/pipes/{pipe}/pump", s.operate)
 	mux.HandleFunc("GET /api/pipes/{pipe}/log", s.log)
+	mux.HandleFunc("OPTIONS /api/pipes/{pipe}/log", s.logOptions)
+	mux.HandleFunc("POST /api/pipes/delete-all-sink-datasets", s.dropSinkDatasets)
 	mux.HandleFunc("POST /api/pipes/{pipe}/webhook", s.signal)
 	mux.HandleFunc("GET /api/backup", s.backup)
 	mux.HandleFunc("GET /api/datasets", s.datasets)
 	mux.HandleFunc("GET /api/datasets/{dataset}", s.dataset)
 	mux.HandleFunc("POST /api/datasets/{dataset}", s.operateDataset)
+	mux.HandleFunc("DELETE /api/datasets/{dataset}", s.dropDataset)
+	mux.HandleFunc("GET /api/datasets/{dataset}/indexes", s.indexes)
+	mux.HandleFunc("DELETE /api/datasets/{dataset}/indexes/{index}", s.dropIndex)
 	mux.HandleFunc("GET /api/datasets/{dataset}/entities", s.entities)
 	mux.HandleFunc("OPTIONS /api/datasets/{dataset}/entities", s.entitiesOptions)
 	mux.HandleFunc("POST /api/datasets/{dataset}/entities", s.putEntities)
@@ -138,8 +143,10 @@ func fail(w http.ResponseWriter, status int, message string) {
 // failFor answers an error of the engine or the store.
 func (s *server) failFor(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
-	case errors.Is(err, engine.ErrNoPipe), errors.Is(err, store.ErrNoDataset):
+	case errors.Is(err, engine.ErrNoPipe), errors.Is(err, store.ErrNoDataset), errors.Is(err, store.ErrNoIndex):
 		fail(w, http.StatusNotFound, err.Error())
+	case errors.Is(err, engine.ErrRunning), errors.Is(err, engine.ErrOwn), errors.Is(err, store.ErrConflict), errors.Is(err, pipes.ErrFixedOffset):
+		fail(w, http.StatusConflict, err.Error())
 	case errors.Is(err, engine.ErrNotReceiver), errors.Is(err, pipes.ErrNotPublisher):
 		fail(w, http.StatusMethodNotAllowed, err.Error())
 	case errors.Is(err, engine.ErrDisabled), errors.Is(err, store.ErrClosed):

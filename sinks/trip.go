@@ -110,6 +110,14 @@ func ResolveTrip(ctx context.Context, st store.Store, dataset string, publish bo
 	return t, st.Drop(ctx, Uncommitted(dataset))
 }
 
+// Drop deletes a dataset, with what a circuit breaker holds back of it.
+func Drop(ctx context.Context, st store.Store, dataset string) error {
+	if _, err := ResolveTrip(ctx, st, dataset, false); err != nil && !errors.Is(err, ErrNotTripped) {
+		return err
+	}
+	return errors.Join(st.Drop(ctx, Uncommitted(dataset)), st.Drop(ctx, dataset))
+}
+
 // moveHeld moves what was held back to the dataset, in the order it was held
 // back. A trip, if given, remembers with every page how far that went.
 func moveHeld(ctx context.Context, st store.Store, dataset string, from store.Offset, t *Trip) error {
