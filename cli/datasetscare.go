@@ -24,7 +24,7 @@ func checkStore(ctx context.Context, s *stdio, dir string) error {
 		return usage("%w: another sluice is using it; stop that one, or check a backup of it", err)
 	}
 	if err != nil {
-		return usage("cannot check the data folder: %w", err)
+		return cannotOpen(err)
 	}
 	fmt.Fprintf(s.out, "%d problems in %d versions, %d frames, %d segments (%d bytes) and %d rows of the index\n",
 		problems, c.Versions, c.Frames, c.Segments, c.Bytes, c.Rows)

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
@@ -46,4 +48,15 @@ func openFolder(dir string, readOnly bool) (st *local.Store, node string, err er
 	return st, "", nil
 }
 
-func cannotOpen(err error) error { return usage("cannot open the data folder: %w", err) }
+// cannotOpen is a data folder that cannot be opened, with what to do if it is only that
+// somebody else may.
+func cannotOpen(err error) error {
+	help := ""
+	switch {
+	case errors.Is(err, syscall.EROFS):
+		help = "; the file system is read-only, where datasets ls, cat, get and check work: mount it for writing, or copy the folder"
+	case errors.Is(err, fs.ErrPermission):
+		help = "; this user may not: run it as the user that the node runs as, or let this one read the folder, which is enough for datasets ls, cat, get and check"
+	}
+	return usage("cannot open the data folder: %w%s", err, help)
+}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/sluiceio/sluice/store"
@@ -23,6 +25,9 @@ type Checked struct {
 // use, and nothing in it is changed. The error is why it could not be checked.
 func Check(ctx context.Context, dir string, report func(problem string)) (Checked, error) {
 	c := &checker{ctx: ctx, dir: dir, report: report, names: map[uint32]string{}, next: map[uint32]int64{}}
+	if c.fs = FS(osFS{}); frozen(dir) {
+		c.fs = frozenFS{}
+	}
 	lock, id, err := c.enter()
 	if err != nil {
 		return c.Checked, fmt.Errorf("store %s: %w", dir, err)
@@ -34,6 +39,7 @@ type checker struct {
 	Checked
 	ctx    context.Context
 	dir    string
+	fs     FS
 	report func(string)
 	bad    bool // the log is damaged: no index can be made of it
 	names  map[uint32]string
@@ -43,7 +49,7 @@ type checker struct {
 
 // all reads the log, and makes an index of it beside the one there is.
 func (c *checker) all(id [16]byte) error {
-	l, err := openLog(osFS{}, filepath.Join(c.dir, logDir), id, 2<<30)
+	l, err := openLog(c.fs, filepath.Join(c.dir, logDir), id, 2<<30)
 	if errors.Is(err, store.ErrCorrupt) {
 		c.problem("%v", err)
 		return nil
@@ -52,7 +58,14 @@ func (c *checker) all(id [16]byte) error {
 		return err
 	}
 	defer l.close()
-	if c.twin, err = openTwin(c.dir, l); err != nil {
+	index := filepath.Join(c.dir, indexDir)
+	if c.fs == FS(frozenFS{}) {
+		if index, err = copiedIndex(c.dir); err != nil {
+			return err
+		}
+		defer os.RemoveAll(index)
+	}
+	if c.twin, err = openTwin(c.dir, index, l); err != nil {
 		c.report(fmt.Sprintf("the index in %s cannot be read, and will be made anew at the next start: %v", filepath.Join(c.dir, indexDir), err))
 	}
 	if c.twin != nil {
@@ -73,15 +86,18 @@ func (c *checker) problem(format string, args ...any) {
 // enter locks the folder. A folder without a FORMAT file is none, and is not
 // made one.
 func (c *checker) enter() (lock interface{ Close() error }, id [16]byte, err error) {
-	f, err := osFS{}.Open(filepath.Join(c.dir, formatName))
-	if err != nil {
+	f, err := c.fs.Open(filepath.Join(c.dir, formatName))
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil, id, fmt.Errorf("this is no data folder: %w", err)
 	}
-	f.Close()
-	if lock, err = (osFS{}).Lock(filepath.Join(c.dir, lockName)); err != nil {
+	if err != nil {
 		return nil, id, err
 	}
-	format, err := openFormat(osFS{}, c.dir)
+	f.Close()
+	if lock, err = c.fs.Lock(filepath.Join(c.dir, lockName)); err != nil {
+		return nil, id, err
+	}
+	format, err := openFormat(c.fs, c.dir)
 	if err != nil {
 		return nil, id, errors.Join(err, lock.Close())
 	}

@@ -62,7 +62,12 @@ func (s *Store) openIndex() (err error) {
 	return err
 }
 
-func (s *Store) indexPath() string { return filepath.Join(s.dir, indexDir) }
+func (s *Store) indexPath() string {
+	if s.indexCopy != "" {
+		return s.indexCopy
+	}
+	return filepath.Join(s.dir, indexDir)
+}
 
 // condemnIndex has the next start make the index anew.
 func (s *Store) condemnIndex() {

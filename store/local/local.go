@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -34,7 +35,7 @@ type Options struct {
 	// index.
 	CacheEntries int
 	// ReadOnly refuses every write. The folder must exist, and nobody else may
-	// hold it.
+	// hold it. One that cannot be written is read as it is.
 	ReadOnly bool
 	// InMemory keeps everything in memory; the folder's name is not used.
 	InMemory bool
@@ -89,6 +90,7 @@ type Store struct {
 	log    *wlog
 	db     *pebble.DB
 
+	indexCopy string // where the index is, if the folder cannot be written
 	reserve   *reserve
 	condemned atomic.Bool // the index is to be made anew at the next start
 
@@ -166,10 +168,14 @@ func Open(dir string, o Options) (*Store, error) {
 }
 
 func (s *Store) open() (err error) {
+	s.settleFS()
 	if s.o.ReadOnly {
 		f, err := s.o.FS.Open(filepath.Join(s.dir, formatName))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s is no data folder: %w", s.dir, err)
+		}
+		if err != nil {
+			return err
 		}
 		f.Close()
 	}
@@ -190,11 +196,14 @@ func (s *Store) open() (err error) {
 			return err
 		}
 	}
+	if err = s.copyIndex(); err != nil {
+		return err
+	}
 	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), s.format.id, s.o.SegmentBytes); err != nil {
 		return err
 	}
 	s.reserve = &reserve{fs: s.o.FS, dir: s.dir, stop: s.life.stop}
-	if !s.o.InMemory {
+	if !s.o.InMemory && s.indexCopy == "" {
 		s.reserve.keep()
 	}
 	if err := s.loadIndex(); err != nil {
@@ -231,7 +240,7 @@ func (s *Store) release() error {
 	if s.lock != nil {
 		all = errors.Join(all, s.lock.Close())
 	}
-	return all
+	return errors.Join(all, s.dropCopy())
 }
 
 // enter counts a call in, so that Close can wait for it. Calls may nest, which
@@ -269,7 +278,7 @@ func (s *Store) Close() error {
 	if !s.reserve.full.Load() {
 		err = s.flushAll()
 	}
-	err = errors.Join(err, s.db.Close(), s.log.finish(), s.lock.Close())
+	err = errors.Join(err, s.db.Close(), s.log.finish(), s.lock.Close(), s.dropCopy())
 	s.db, s.log, s.lock = nil, nil, nil
 	if err != nil {
 		return fmt.Errorf("store %s: closing: %w", s.dir, err)

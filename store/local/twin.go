@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -23,8 +22,8 @@ type twin struct {
 	late   map[string]bool // the keys of those it may not know yet
 }
 
-func openTwin(dir string, l *wlog) (*twin, error) {
-	t := &twin{path: filepath.Join(dir, indexDir), late: map[string]bool{}}
+func openTwin(dir, index string, l *wlog) (*twin, error) {
+	t := &twin{path: index, late: map[string]bool{}}
 	var err error
 	if t.have, err = pebble.Open(t.path, &pebble.Options{ReadOnly: true, DisableWAL: true, Logger: quiet{pebble.DefaultLogger}}); err != nil {
 		return nil, err
