@@ -37,6 +37,7 @@ type conn struct {
 	d      *Door
 	state  atomic.Int32
 	in     *bufio.Reader
+	head   head
 	remote string
 	until  time.Time // the deadline of reading
 	answer answer
@@ -95,22 +96,40 @@ func (c *conn) awaits() bool {
 }
 
 // plain reads the head of a plain post. Whatever is not plain to the last detail
-// is left to net/http's server: then it returns what was read. The head is parsed
-// by net/http, so the two cannot take a request for two different ones.
+// is left to net/http's server: then it returns what was read. Heads that are not as
+// usual are parsed by net/http, so the two cannot take a request for two different
+// ones.
 func (c *conn) plain() (r *http.Request, unread []byte) {
 	all, _ := c.in.Peek(c.in.Buffered())
-	if !looksPlain(all) {
-		return nil, all
-	}
-	r, err := http.ReadRequest(c.in) // which finds all it reads in the buffer
-	if err != nil || !isPlain(r) {
-		return nil, all
+	if r = c.usual(all); r == nil {
+		if !looksPlain(all) {
+			return nil, all
+		}
+		var err error
+		r, err = http.ReadRequest(c.in) // which finds all it reads in the buffer
+		if err != nil || !isPlain(r) {
+			return nil, all
+		}
 	}
 	r.RemoteAddr = c.remote
 	if r.ContentLength > int64(c.in.Buffered()) {
 		c.reads(bodyTimeout, 0)
 	}
 	return r, nil
+}
+
+// usual reads a head that is as most are; nil if it is not.
+func (c *conn) usual(all []byte) *http.Request {
+	r, n := c.head.read(all)
+	if r == nil {
+		return nil
+	}
+	_, _ = c.in.Discard(n) // what is in the buffer can be
+	if r.ContentLength > 0 {
+		c.head.body = body{in: c.in, left: r.ContentLength}
+		r.Body = &c.head.body
+	}
+	return r
 }
 
 var (
@@ -121,13 +140,16 @@ var (
 
 // looksPlain tells whether bytes begin with the whole head of a post to a
 // receiver.
-func looksPlain(b []byte) bool {
+func looksPlain(b []byte) bool { return toReceiver(b) && bytes.Contains(b, headEnd) }
+
+// toReceiver tells whether a first line is that of a post to a receiver.
+func toReceiver(b []byte) bool {
 	rest, ok := bytes.CutPrefix(b, plainStart)
 	if !ok {
 		return false
 	}
 	path, ok := bytes.CutSuffix(rest[:max(bytes.IndexAny(rest, " ?\r\n"), 0)], plainEnd)
-	return ok && len(path) > 0 && bytes.IndexByte(path, '/') < 0 && bytes.Contains(rest, headEnd)
+	return ok && len(path) > 0 && bytes.IndexByte(path, '/') < 0
 }
 
 // isPlain tells whether nothing about a request is out of the ordinary.
@@ -137,15 +159,11 @@ func isPlain(r *http.Request) bool {
 		return false
 	}
 	for name, values := range r.Header {
-		switch name {
-		case "Connection", "Expect", "Trailer", "Transfer-Encoding", "Upgrade":
-			return false
-		}
 		if !httpguts.ValidHeaderFieldName(name) {
 			return false
 		}
 		for _, v := range values {
-			if !httpguts.ValidHeaderFieldValue(v) {
+			if !usual(name, v) || !httpguts.ValidHeaderFieldValue(v) {
 				return false
 			}
 		}
@@ -160,12 +178,13 @@ func (c *conn) do(r *http.Request) (goOn bool) {
 			slog.Error("a request could not be answered", "from", c.remote, "panic", err, "stack", string(debug.Stack()))
 		}
 	}()
+	body := r.Body // which a handler may have put another in the place of
 	c.answer.reset()
 	c.d.handler.ServeHTTP(&c.answer, r)
 	if !c.answer.send(c.d.ending.Load()) {
 		return false
 	}
-	return r.Body.Close() == nil // reads what the handler has not
+	return body.Close() == nil // reads what the handler has not
 }
 
 // handOver has net/http's server go on with the connection.

@@ -16,7 +16,8 @@ const (
 )
 
 // HTTP returns the door of a node's handler, with bounds on what callers may take
-// of it.
+// of it. When the handler returns it keeps nothing of a request but texts: the memory
+// of the request, its header and its body serves the next one.
 func HTTP(h http.Handler) *Door {
 	return &Door{handler: h, conns: map[*conn]bool{}, handed: newHanded(),
 		rest: &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, MaxHeaderBytes: mostHeaders}}
