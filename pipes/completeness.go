@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sources"
@@ -76,7 +77,6 @@ func (c *Completeness) lookUp(ctx context.Context, dataset string) (complete, er
 	if err != nil {
 		return complete{}, err
 	}
-	is := hex.EncodeToString(generation[:])
 	c.mu.Lock()
 	was, known := c.mu.known[dataset]
 	c.mu.Unlock()
@@ -90,8 +90,9 @@ func (c *Completeness) lookUp(ctx context.Context, dataset string) (complete, er
 		}
 		c.remember(dataset, was)
 	}
-	if was.Generation != is {
-		was = complete{Generation: is}
+	var is [2 * len(generation)]byte
+	if hex.Encode(is[:], generation[:]); was.Generation != string(is[:]) {
+		was = complete{Generation: string(is[:])}
 	}
 	return was, nil
 }
@@ -290,23 +291,37 @@ func (p *Pipe) loadCompleteness(ctx context.Context) error {
 	return err
 }
 
-// given is the completeness of a receiver's dataset after a request: the time
-// of the request unless the sender says another one, which is saved with it.
-func (in *Inlet) given(ctx context.Context, micros int64) ([]store.StateWrite, func(), error) {
-	c, out := in.p.env.Completeness, in.p.Output()
-	if c == nil || out == "" {
-		return nil, func() {}, nil
+// claim is the completeness of a receiver's dataset once a request is stored.
+type claim struct {
+	complete
+	made bool // there is one
+}
+
+// given is what a request says of the completeness of the receiver's dataset: the
+// time of the request unless the sender says another one, which is saved with it.
+func (in *Inlet) given(ctx context.Context, micros int64) (c claim, save []store.StateWrite, err error) {
+	all, out := in.p.env.Completeness, in.p.Output()
+	if all == nil || out == "" {
+		return c, nil, nil
 	}
-	is, err := c.lookUp(ctx, out)
-	if err != nil || is.Generation == "" {
-		return nil, func() {}, err
+	c.complete, err = all.lookUp(ctx, out)
+	if c.made = err == nil && c.Generation != ""; !c.made {
+		return c, nil, err
 	}
-	is.At, is.follows = micros, micros == 0
+	c.At, c.follows = micros, micros == 0
 	if micros > 0 {
-		return []store.StateWrite{completenessWrite(out, is)}, func() { c.set(out, is) }, nil
+		save = []store.StateWrite{completenessWrite(out, c.complete)}
 	}
-	return nil, func() {
-		is.At = in.p.env.Now().UnixMicro()
-		c.set(out, is)
-	}, nil
+	return c, save, nil
+}
+
+// stands makes known what a request that is stored has said.
+func (in *Inlet) stands(c claim, now time.Time) {
+	if !c.made {
+		return
+	}
+	if c.follows {
+		c.At = now.UnixMicro()
+	}
+	in.p.env.Completeness.set(in.p.Output(), c.complete)
 }

@@ -189,7 +189,7 @@ func (f *flow) take(ctx context.Context, in *Inlet, b *entity.Batch, p Push, s *
 			return err
 		}
 	}
-	save, known, err := in.given(ctx, p.Complete)
+	claim, save, err := in.given(ctx, p.Complete)
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (f *flow) take(ctx context.Context, in *Inlet, b *entity.Batch, p Push, s *
 		err = f.write(ctx, in, b, p, save, s)
 	}
 	if err == nil {
-		known()
+		in.stands(claim, in.p.env.Now())
 	}
 	return err
 }

@@ -57,24 +57,24 @@ func (in *Inlet) receiveWith(ctx context.Context, b *entity.Batch, micros int64,
 			return s, err
 		}
 	}
-	save, known, err := in.given(ctx, micros)
+	claim, save, err := in.given(ctx, micros)
 	if err != nil {
 		return s, err
 	}
-	w, err := in.write(ctx, b, store.Batch{State: save, Writes: also})
-	if err == nil {
-		known()
-	}
+	w, err := in.write(ctx, b, save, also)
 	s.Changed, s.End = w.Changed, in.p.env.Now()
+	if err == nil {
+		in.stands(claim, s.End)
+	}
 	return s, err
 }
 
-func (in *Inlet) write(ctx context.Context, b *entity.Batch, also store.Batch) (sinks.Written, error) {
-	if len(also.Writes) == 0 {
-		return in.writer.Write(ctx, b, also.State)
+func (in *Inlet) write(ctx context.Context, b *entity.Batch, save []store.StateWrite, also []store.Write) (sinks.Written, error) {
+	if len(also) == 0 {
+		return in.writer.Write(ctx, b, save)
 	}
 	if c, ok := in.writer.(sinks.Committing); ok {
-		p, err := c.BeginWith(ctx, b, also)
+		p, err := c.BeginWith(ctx, b, store.Batch{State: save, Writes: also})
 		if err != nil {
 			return sinks.Written{}, err
 		}
@@ -82,7 +82,7 @@ func (in *Inlet) write(ctx context.Context, b *entity.Batch, also store.Batch) (
 	}
 	w, err := in.writer.Write(ctx, b, nil)
 	if err == nil {
-		_, err = commit(ctx, in.p.env.Store, &also)
+		_, err = commit(ctx, in.p.env.Store, &store.Batch{State: save, Writes: also})
 	}
 	return w, err
 }

@@ -79,7 +79,7 @@ func (s *server) knock(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodOptions:
 		consent(w, r, hook)
 	default:
-		s.receive(w, r)
+		s.receive(w, r, p.ID())
 	}
 }
 

@@ -4,16 +4,31 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sources"
 )
 
-// receive takes in posted entities: it judges the request on its raw bytes,
-// and answers 200 only when the entities survive a power cut.
-func (s *server) receive(w http.ResponseWriter, r *http.Request) {
-	p, receiver, ok := s.receiver(w, r)
+// posts takes in what is posted to receivers under plain addresses, which need not be
+// looked for in the table of doors; that one takes them for the same.
+func (s *server) posts(doors http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, toReceiver := strings.CutPrefix(r.URL.Path, "/api/receivers/")
+		id, entities := strings.CutSuffix(rest, "/entities")
+		if !toReceiver || !entities || r.Method != http.MethodPost || r.URL.RawPath != "" || strings.Trim(id, ".") == "" || strings.IndexByte(id, '/') >= 0 {
+			doors.ServeHTTP(w, r)
+			return
+		}
+		s.receive(w, r, id)
+	})
+}
+
+// receive takes in entities that are posted to a pipe: it judges the request on its
+// raw bytes, and answers 200 only when the entities survive a power cut.
+func (s *server) receive(w http.ResponseWriter, r *http.Request, id string) {
+	p, receiver, ok := s.receiver(w, id)
 	if !ok {
 		return
 	}
@@ -31,8 +46,7 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request) {
 
 // receiver is the pipe that entities are posted to; false if it has answered that
 // there is none.
-func (s *server) receiver(w http.ResponseWriter, r *http.Request) (*pipes.Pipe, sources.Receiver, bool) {
-	id := r.PathValue("pipe")
+func (s *server) receiver(w http.ResponseWriter, id string) (*pipes.Pipe, sources.Receiver, bool) {
 	p, ok := s.engine.Pipe(id)
 	if !ok {
 		fail(w, http.StatusNotFound, "there is no pipe "+strconv.Quote(id))

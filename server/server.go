@@ -49,7 +49,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /api/{$}", s.node)
 	mux.HandleFunc("GET /api/health", s.health)
-	mux.HandleFunc("POST /api/receivers/{pipe}/entities", s.receive)
+	mux.HandleFunc("POST /api/receivers/{pipe}/entities", func(w http.ResponseWriter, r *http.Request) { s.receive(w, r, r.PathValue("pipe")) })
 	mux.HandleFunc("/api/receivers/{pipe}/entities", s.knock)
 	mux.HandleFunc("POST /api/receivers/{pipe}/sdshare-push-receiver", s.receiveTriples)
 	mux.HandleFunc("/api/receivers/{pipe}/sdshare-push-receiver", onlyPosts)
@@ -83,7 +83,7 @@ func New(e *engine.Engine, o Options) http.Handler {
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path+besides(r.URL.Path))
 	})
-	return localOnly(http.NewCrossOriginProtection().Handler(mux))
+	return localOnly(http.NewCrossOriginProtection().Handler(s.posts(mux)))
 }
 
 // besides names the address that somebody may have meant who wants to post to a
@@ -105,10 +105,11 @@ func localOnly(next http.Handler) http.Handler {
 		if err != nil {
 			host = r.Host
 		}
-		ip := net.ParseIP(strings.Trim(host, "[]"))
-		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			fail(w, http.StatusForbidden, "this node answers to its loopback address only")
-			return
+		if host != "localhost" && host != "127.0.0.1" {
+			if ip := net.ParseIP(strings.Trim(host, "[]")); ip == nil || !ip.IsLoopback() {
+				fail(w, http.StatusForbidden, "this node answers to its loopback address only")
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})

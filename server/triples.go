@@ -17,7 +17,7 @@ const rdfBeside = 1 << 20
 
 // receiveTriples takes in RDF by SDShare push, on the way of all posted entities.
 func (s *server) receiveTriples(w http.ResponseWriter, r *http.Request) {
-	p, posted, ok := s.receiver(w, r)
+	p, posted, ok := s.receiver(w, r.PathValue("pipe"))
 	if !ok {
 		return
 	}

@@ -24,11 +24,29 @@ type datasetWriter struct {
 	// depends on it.
 	single  sync.Mutex
 	breaker *breaker // nil: nothing is held back
+	offers  sync.Pool
 }
+
+// offered is the memory of what a request offers to the store, which keeps nothing
+// of it.
+type offered struct {
+	ops    []store.Op
+	writes [1]store.Write
+	batch  store.Batch
+}
+
+// keptOps bounds the memory that serves again.
+const keptOps = 256
 
 // Write implements Writer.
 func (w *datasetWriter) Write(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Written, error) {
-	p, err := w.Begin(ctx, b, save)
+	var p Pending
+	var err error
+	if w.run.Kind == Request && w.breaker == nil && !w.compares() {
+		p, err = w.beginRequest(ctx, b, save)
+	} else {
+		p, err = w.Begin(ctx, b, save)
+	}
 	if err != nil {
 		return Written{}, err
 	}
@@ -42,16 +60,40 @@ func (w *datasetWriter) Begin(ctx context.Context, b *entity.Batch, save []store
 
 // BeginWith implements Committing.
 func (w *datasetWriter) BeginWith(ctx context.Context, b *entity.Batch, also store.Batch) (Pending, error) {
-	ops, err := w.ops(b)
+	ops, err := w.ops(b, w.buffer(b))
 	if err != nil {
 		return nil, err
 	}
 	return w.offer(ctx, b, ops, also)
 }
 
+// beginRequest is Begin for a request whose changes do not depend on what is stored.
+func (w *datasetWriter) beginRequest(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error) {
+	o, _ := w.offers.Get().(*offered)
+	if o == nil {
+		o = new(offered)
+	}
+	ops, err := w.ops(b, o.ops[:0])
+	if err != nil {
+		return nil, err
+	}
+	o.batch.State = save
+	if len(ops) > 0 {
+		o.writes[0] = store.Write{Dataset: w.s.dataset, Ops: ops}
+		o.batch.Writes = o.writes[:]
+	}
+	p, err := w.begin(ctx, &o.batch)
+	clear(ops)
+	*o = offered{ops: ops}
+	if cap(ops) <= keptOps {
+		w.offers.Put(o)
+	}
+	return p, err
+}
+
 // BeginTelling implements Telling.
 func (w *datasetWriter) BeginTelling(ctx context.Context, b *entity.Batch, also func([]byte) store.Batch) (Pending, error) {
-	ops, err := w.ops(b)
+	ops, err := w.ops(b, w.buffer(b))
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +103,7 @@ func (w *datasetWriter) BeginTelling(ctx context.Context, b *entity.Batch, also 
 // offer hands over the changes of a batch. What depends on the versions stored
 // is waited for here.
 func (w *datasetWriter) offer(ctx context.Context, b *entity.Batch, ops []store.Op, also store.Batch) (p Pending, err error) {
-	compares := (w.s.prevent != "" || w.s.children || w.s.cfg.OptimisticLocking) && len(ops) > 0
+	compares := w.compares() && len(ops) > 0
 	if compares {
 		w.single.Lock()
 		defer w.single.Unlock()
@@ -81,6 +123,11 @@ func (w *datasetWriter) offer(ctx context.Context, b *entity.Batch, ops []store.
 		return settled(written), err
 	}
 	return w.begin(ctx, &also)
+}
+
+// compares tells whether changes depend on the versions stored.
+func (w *datasetWriter) compares() bool {
+	return w.s.prevent != "" || w.s.children || w.s.cfg.OptimisticLocking
 }
 
 // settled is a batch that is safe already.
@@ -145,12 +192,16 @@ func (w *datasetWriter) commit(ctx context.Context, b *store.Batch) (Written, er
 	return p.Wait(ctx)
 }
 
-// ops turns entities into changes and notes which ids were seen.
-func (w *datasetWriter) ops(b *entity.Batch) ([]store.Op, error) {
-	ops := w.buf[:0]
+// buffer is where the changes of a batch go.
+func (w *datasetWriter) buffer(b *entity.Batch) []store.Op {
 	if w.run.Kind == Request {
-		ops = make([]store.Op, 0, len(b.Entities))
+		return make([]store.Op, 0, len(b.Entities))
 	}
+	return w.buf[:0]
+}
+
+// ops turns entities into changes and notes which ids were seen.
+func (w *datasetWriter) ops(b *entity.Batch, ops []store.Op) ([]store.Op, error) {
 	for i, e := range b.Entities {
 		id, ok := entity.ID(e)
 		if !ok {
