@@ -31,6 +31,10 @@ func (p *Pipe) checkPump() diag.List {
 	finds.Add(p.checkRescans()...)
 	finds.Add(p.checkLetters()...)
 	finds.Add(p.checkCopy()...)
+	finds.Add(withoutEffect(&p.Def.Base, []idleProperty{
+		{"infer_pipe_entity_types", p.Def.InferTypes.IsTrue(), noTypes},
+		{"symmetric_namespace_collapse", p.Def.SymmetricCollapse.IsTrue(), noCollapse},
+	})...)
 	return finds
 }
 

@@ -23,7 +23,7 @@ type Definition struct {
 	BackgroundRescan      *jsonpos.Node    `spec:"enable_background_rescan" kind:"boolean" doc:"Whether rescans run beside incremental runs."`
 	RescanOnChange        *jsonpos.Node    `spec:"rescan_when_config_changes" kind:"boolean" doc:"Whether a changed configuration rescans."`
 	ReprocessingPolicy    string           `spec:"reprocessing_policy" enum:"continue,automatic" doc:"Whether the pipe resets itself when its inputs were remade."`
-	InferTypes            *jsonpos.Node    `spec:"infer_pipe_entity_types" kind:"boolean" doc:"Whether schemas of entities are inferred."`
+	InferTypes            *jsonpos.Node    `spec:"infer_pipe_entity_types" kind:"boolean" doc:"Has no effect."`
 	Compaction            compactionConfig `spec:"compaction" doc:"How many versions the sink's dataset keeps."`
 	ExcludeCompleteness   []string         `spec:"exclude_completeness" doc:"Datasets whose completeness is not inherited."`
 	IncludeCompleteness   []string         `spec:"include_completeness" doc:"Datasets whose completeness is inherited."`
@@ -31,7 +31,7 @@ type Definition struct {
 	Namespaces            namespaceConfig  `spec:"namespaces" doc:"The namespaces of identifiers and properties; by default the pipe's id."`
 	AddNamespaces         *bool            `spec:"add_namespaces" doc:"Whether namespaces are added before the first transform."`
 	RemoveNamespaces      *bool            `spec:"remove_namespaces" doc:"Whether namespaces are removed after the last transform."`
-	SymmetricCollapse     *jsonpos.Node    `spec:"symmetric_namespace_collapse" kind:"boolean" doc:"Whether identifiers collapse both ways."`
+	SymmetricCollapse     *jsonpos.Node    `spec:"symmetric_namespace_collapse" kind:"boolean" doc:"Has no effect."`
 	Tracking              trackingConfig   `spec:"dependency_tracking" doc:"Limits of dependency tracking."`
 	Permissions           *jsonpos.Node    `spec:"permissions" kind:"array" doc:"Who may read, write, run and change the pipe."`
 	Metadata              *jsonpos.Node    `spec:"metadata" kind:"object" doc:"Free properties for tools; $config-group, durable, tags and others are known."`

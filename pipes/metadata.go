@@ -85,25 +85,38 @@ func ReadMetadata(n *jsonpos.Node) (*Metadata, diag.List) {
 	return m, finds
 }
 
-// idle are the defaults that are given and have no effect. Where what is asked for is
-// what there is anyway, nothing is missing.
+// Why properties that nodes and pipes have alike have no effect.
+const (
+	noTypes    = "schemas of entities are not inferred"
+	noCollapse = "namespaces collapse as they do by default"
+)
+
+// idle are the defaults that are given and have no effect.
 func (m *Metadata) idle() diag.List {
 	d := &m.Defaults
 	traces := d.Trace.IsTrue() || d.Trace != nil && d.Trace.Kind == jsonpos.Object
-	var finds diag.List
-	for _, c := range []struct {
-		key   string
-		lacks bool
-		why   string
-	}{
+	return withoutEffect(&d.Base, []idleProperty{
 		{"use_signalling_externally", d.SignalsAfar, `sources say it themselves, by "supports_signalling"`},
-		{"infer_pipe_entity_types", d.InferTypes, "schemas of entities are not inferred"},
+		{"infer_pipe_entity_types", d.InferTypes, noTypes},
 		{"eager_load_microservices", d.Eager, "there are no microservices"},
-		{"symmetric_namespace_collapse", d.Symmetric, "namespaces collapse as they do by default"},
+		{"symmetric_namespace_collapse", d.Symmetric, noCollapse},
 		{"trace", traces, "requests and answers are not written to the execution log"},
-	} {
+	})
+}
+
+// idleProperty has no effect. Where what it asks for is what there is anyway, nothing
+// is missing.
+type idleProperty struct {
+	key   string
+	lacks bool
+	why   string
+}
+
+func withoutEffect(of *spec.Base, all []idleProperty) diag.List {
+	var finds diag.List
+	for _, c := range all {
 		if c.lacks {
-			finds.Add(diag.Finding{Rule: "config/no-effect", Severity: diag.Warning, Span: d.At(c.key), Message: `"` + c.key + `" has no effect: ` + c.why})
+			finds.Add(diag.Finding{Rule: "config/no-effect", Severity: diag.Warning, Span: of.At(c.key), Message: `"` + c.key + `" has no effect: ` + c.why})
 		}
 	}
 	return finds
