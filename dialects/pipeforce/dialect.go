@@ -15,6 +15,7 @@ import (
 	"github.com/sluiceio/sluice/internal/spec"
 	"github.com/sluiceio/sluice/messages"
 	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/systems"
 	"github.com/sluiceio/sluice/transforms"
 	"github.com/sluiceio/sluice/webhooks"
@@ -42,6 +43,11 @@ type service struct {
 	// refusals are requests to be kept that were not taken in.
 	refusals chan refusal
 	tasks    sync.WaitGroup
+	// life lasts until end is called; what has begun has a consumer.
+	life     context.Context
+	end      context.CancelFunc
+	begun    sync.Mutex
+	consumer *messages.Consumer
 }
 
 // listener is a pipeline that listens to messages.
@@ -54,35 +60,56 @@ func serve(ctx context.Context, n dialects.Node, mux *http.ServeMux) (func(), er
 	s := &service{node: n, log: n.Log(), news: newNews(), polls: polls{last: map[string]time.Time{}}, counted: calls{of: map[string]*called{}}, refusals: make(chan refusal, mostRefusals)}
 	s.rt = &runtime{store: n.Store(), now: n.Now, hub: hubOf(n), address: n.Address()}
 	s.inbox = &webhooks.Inbox{Pipe: inboxID, Store: n.Store(), Window: 24 * time.Hour, MostRequests: s.rt.hub.cfg.RequestLimit, MostBytes: webhooks.UsualBytes, MostEvents: 1}
-	err := s.rt.load(ctx)
-	if err == nil {
-		err = s.inbox.Load(ctx)
-	}
-	if err == nil {
-		err = s.rt.keepAddress(ctx)
-	}
-	if err != nil {
-		return func() {}, err
-	}
+	s.life, s.end = context.WithCancel(ctx)
 	s.hooked = listeners(n)
 	s.doors(mux)
-	work, cancel := context.WithCancel(ctx)
-	s.tasks.Go(func() { s.news.follow(work, n.Store()) })
-	s.tasks.Go(func() { s.tidyLoop(work) })
-	s.tasks.Go(func() { s.keepRefused(work) })
-	consumer, err := s.rt.completions(work)
-	if err != nil {
-		cancel()
-		s.tasks.Wait()
+	// Pipelines have made the dataset when they were loaded. A node that has none, and
+	// was never called, has nothing to do until somebody calls.
+	_, err := n.Store().Info(ctx, hooksDataset)
+	if err == nil {
+		err = s.begin()
+	}
+	if err != nil && !errors.Is(err, store.ErrNoDataset) {
+		s.stop()
 		return func() {}, err
 	}
-	s.tasks.Go(func() { s.consume(work, consumer) })
-	return func() {
-		cancel()
-		s.tasks.Wait()
-		consumer.Close()
-		s.flushCalls(context.WithoutCancel(ctx))
-	}, nil
+	return s.stop, nil
+}
+
+// begin readies the datasets and what goes on beside calls, unless that is done.
+func (s *service) begin() error {
+	s.begun.Lock()
+	defer s.begun.Unlock()
+	if err := s.life.Err(); err != nil || s.consumer != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{s.rt.load, s.inbox.Load, s.rt.keepAddress} {
+		if err := step(s.life); err != nil {
+			return err
+		}
+	}
+	consumer, err := s.rt.completions(s.life)
+	if err != nil {
+		return err
+	}
+	s.consumer = consumer
+	s.tasks.Go(func() { s.news.follow(s.life, s.node.Store()) })
+	s.tasks.Go(func() { s.tidyLoop(s.life) })
+	s.tasks.Go(func() { s.keepRefused(s.life) })
+	s.tasks.Go(func() { s.consume(s.life, consumer) })
+	return nil
+}
+
+// stop ends what begin began.
+func (s *service) stop() {
+	s.end()
+	s.begun.Lock()
+	defer s.begun.Unlock()
+	s.tasks.Wait()
+	if s.consumer != nil {
+		s.consumer.Close()
+		s.flushCalls(context.WithoutCancel(s.life))
+	}
 }
 
 // hubOf makes the system of the configuration, for the doors.

@@ -19,11 +19,26 @@ const correlationHeader = "pipeforce-result-correlationid"
 
 // doors adds what callers call.
 func (s *service) doors(mux *http.ServeMux) {
-	mux.HandleFunc("/api/v3/webhook.receive", s.receive)
-	mux.HandleFunc("/api/v3/command/webhook.receive", s.receive)
-	mux.HandleFunc("/api/v3/command/{name}", s.command)
-	mux.HandleFunc("GET /api/v3/result", s.result)
-	mux.HandleFunc("GET /api/v3/outbound/{id}", s.outbound)
+	for pattern, door := range map[string]http.HandlerFunc{
+		"/api/v3/webhook.receive":         s.receive,
+		"/api/v3/command/webhook.receive": s.receive,
+		"/api/v3/command/{name}":          s.command,
+		"GET /api/v3/result":              s.result,
+		"GET /api/v3/outbound/{id}":       s.outbound,
+	} {
+		mux.HandleFunc(pattern, s.open(door))
+	}
+}
+
+// open is a door behind which all is ready.
+func (s *service) open(door http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := s.begin(); err != nil {
+			s.storeFailed(w, err)
+			return
+		}
+		door(w, r)
+	}
 }
 
 // answer writes a value as JSON.
