@@ -169,6 +169,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 		return err
 	}
 	r.ahead = r.mayRunAhead()
+	r.setPace()
 	if p.transform != nil {
 		r.step = p.transform.Start(transforms.Run{Host: p.host(), Joins: &r.joins, Resumed: r.resumed})
 	}

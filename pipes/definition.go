@@ -17,7 +17,7 @@ type Definition struct {
 	Transform             *jsonpos.Node    `spec:"transform" kind:"object|array" doc:"What happens to them: one transform or a list."`
 	Sink                  *jsonpos.Node    `spec:"sink" kind:"object" doc:"Where they go. Without it, or without a type in it: the dataset named after the pipe."`
 	Pump                  Pump             `spec:"pump" doc:"When the pipe runs, and what happens when it fails."`
-	BatchSize             int              `spec:"batch_size" min:"1" doc:"Source entities in a batch; usually 100."`
+	BatchSize             int              `spec:"batch_size" min:"1" doc:"Source entities in a batch; usually 100. Unless it is given, a pipe from datasets into a dataset takes up to eight batches at once while much waits; what fails is taken up again batch by batch."`
 	CheckpointInterval    int              `spec:"checkpoint_interval" min:"1" doc:"Batches between saves of the offset; 10000 entities unless given, each batch if batch_size is 1. Dataset sinks save it with every batch, and of a full run how far it has come in this interval."`
 	DisableSetLastSeen    bool             `spec:"disable_set_last_seen" doc:"Whether the offset may not be reset or set by hand."`
 	BackgroundRescan      *jsonpos.Node    `spec:"enable_background_rescan" kind:"boolean" doc:"Whether rescans run beside incremental runs."`

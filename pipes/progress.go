@@ -102,9 +102,9 @@ func (r *run) startOver(ctx context.Context) error {
 }
 
 // progress moves, now and then, the place where a full run would go on to just
-// before the batch that is about to be written, and returns what is to be saved
+// before the batch of n source entities that is about to be written, and returns what is to be saved
 // with that batch.
-func (r *run) progress(next *state) []store.StateWrite {
+func (r *run) progress(next *state, n int) []store.StateWrite {
 	if r.kind != sinks.Full || r.resumes == nil {
 		return nil
 	}
@@ -115,7 +115,8 @@ func (r *run) progress(next *state) []store.StateWrite {
 	if r.state.Offset == "" {
 		return nil
 	}
-	if r.batches++; r.batches%r.p.checkpoint() != 0 {
+	before := r.batches / r.p.checkpoint()
+	if r.batches += max(1, n/r.p.batchSize()); r.batches/r.p.checkpoint() == before {
 		return nil
 	}
 	return r.mark(next)

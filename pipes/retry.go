@@ -59,6 +59,7 @@ type job struct {
 	pending sinks.Pending      // if it was handed over and is not safe yet
 	pieces  []store.StateWrite // saved with next
 	known   map[string]failure // what has failed before of its entities
+	before  int                // how many source entities were read before it
 	// intended tells that what the source intends is saved.
 	intended bool
 }
@@ -68,12 +69,14 @@ func (r *run) take(b *entity.Batch) *job {
 	r.jobs[0], r.jobs[1] = r.jobs[1], r.jobs[0]
 	j := &r.jobs[0]
 	j.batch, j.keep, j.known, j.pieces, j.intended = b, append(j.keep[:0], b.Entities...), nil, nil, false
+	j.before = r.stats.Read
+	r.stats.Read += len(b.Entities)
+	r.pace.weigh(b.Entities)
 	return j
 }
 
 // batch processes one batch: whole, then again, then entity by entity.
 func (r *run) batch(ctx context.Context, b *entity.Batch) error {
-	r.stats.Read += len(b.Entities)
 	defer func() {
 		r.stats.Memory, r.stats.Peak = max(r.stats.Memory, b.Arena.Bytes()), max(r.stats.Peak, heap())
 	}()
@@ -105,7 +108,7 @@ func (r *run) after(j *job) state {
 		if next.Offset = j.batch.Since; r.kind == sinks.Partial {
 			next.Offset = further(r.state.Offset, j.batch.Since)
 		}
-		j.pieces = r.progress(&next)
+		j.pieces = r.progress(&next, len(j.keep))
 	} else if !r.chrono {
 		r.notice(j.keep)
 	}
@@ -115,6 +118,9 @@ func (r *run) after(j *job) state {
 // again tries a batch that has failed with err as the pump says; nil is no
 // failure.
 func (r *run) again(ctx context.Context, j *job, err error) error {
+	if err != nil && ctx.Err() == nil && r.smaller(j) {
+		return errSmaller
+	}
 	pump := &r.p.Def.Pump
 	for try := 0; err != nil && try < int(r.p.retries("batch_retries", err, float64(pump.BatchRetries))) && r.p.batchSize() > 1 && worthRetrying(err) && ctx.Err() == nil; try++ {
 		if pauseErr := r.p.pause(ctx, r.p.retries("write_retry_delay", err, pump.WriteRetryDelay)); pauseErr != nil {

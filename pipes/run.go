@@ -37,6 +37,7 @@ type run struct {
 	moved   bool           // changes of hopped datasets were followed
 	jobs    [2]job         // the batch in hand, and the one before it
 	ahead   sinks.Ahead    // nil if each batch waits for the one before
+	pace    pace
 
 	from    string         // where reading goes on
 	holds   bool           // the sink holds back what it is given
@@ -125,12 +126,18 @@ func stoppedBy(ctx context.Context, err error) string {
 	}
 }
 
-func (r *run) readAll(ctx context.Context) (err error) {
+func (r *run) readAll(ctx context.Context) error {
 	work, stop := graceful(ctx)
 	defer stop()
-	if err := r.track(work); err != nil {
-		return err
+	err := r.track(work)
+	for again := err == nil; again; again = errors.Is(err, errSmaller) {
+		err = r.readOn(ctx, work)
 	}
+	return err
+}
+
+// readOn reads from where the run stands; work outlives ctx.
+func (r *run) readOn(ctx, work context.Context) (err error) {
 	for b, readErr := range r.reading(work) {
 		switch {
 		case readErr != nil:
@@ -192,6 +199,9 @@ func (r *run) reading(ctx context.Context) iter.Seq2[*entity.Batch, error] {
 // distant one is.
 func (r *run) open(ctx context.Context) iter.Seq2[*entity.Batch, error] {
 	ctx = sources.WithDoubts(ctx, func(why string) { r.doubt = cmp.Or(r.doubt, why) })
+	if seq, ok := r.paced(ctx); ok {
+		return seq
+	}
 	if s, ok := r.p.source.(sources.Whole); ok && r.kind == sinks.Full {
 		return s.ReadWhole(ctx, r.position(), r.p.batchSize())
 	}

@@ -148,8 +148,13 @@ func (d *dataset) Again(ctx context.Context, ids []string, since string, b *enti
 
 // Read implements Source.
 func (d *dataset) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
+	return d.ReadPaced(ctx, since, always(size))
+}
+
+// ReadPaced implements Paced.
+func (d *dataset) ReadPaced(ctx context.Context, since string, size func() int) iter.Seq2[*entity.Batch, error] {
 	return failIfEmpty(d.empty || since != "", func(yield func(*entity.Batch, error) bool) {
-		q, err := d.begin(ctx, since, size)
+		q, err := d.begin(ctx, since)
 		if errors.Is(err, store.ErrNoDataset) {
 			return
 		}
@@ -161,6 +166,7 @@ func (d *dataset) Read(ctx context.Context, since string, size int) iter.Seq2[*e
 		for last := false; err == nil && !last; last = batch.Last {
 			batch, next = next, batch
 			batch.Arena.Reset()
+			q.Limit = size()
 			before := q.Since
 			err = d.page(ctx, &q, batch, until)
 			stood := len(batch.Entities) == 0 && q.Since == before
@@ -176,8 +182,8 @@ func (d *dataset) Read(ctx context.Context, since string, size int) iter.Seq2[*e
 
 // begin makes the query of a run. An offset past the end belongs to a dataset
 // that has been made anew since: it is read from the beginning.
-func (d *dataset) begin(ctx context.Context, since string, size int) (store.Query, error) {
-	q := store.Query{Since: store.Start, Limit: size, History: d.cfg.IncludePreviousVersions, Key: d.key}
+func (d *dataset) begin(ctx context.Context, since string) (store.Query, error) {
+	q := store.Query{Since: store.Start, History: d.cfg.IncludePreviousVersions, Key: d.key}
 	var err error
 	if q.Since, err = parseOffset(since); err != nil {
 		return q, err

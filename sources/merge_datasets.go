@@ -49,8 +49,16 @@ func buildMergeDatasets(c any, env Env) (Source, diag.List) {
 	return &mergeDatasets{common, "merge_datasets", join}, diags
 }
 
+// Alternates implements Alternating.
+func (m *mergeDatasets) Alternates() {}
+
 // Read implements Source.
 func (m *mergeDatasets) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
+	return m.ReadPaced(ctx, since, always(size))
+}
+
+// ReadPaced implements Paced.
+func (m *mergeDatasets) ReadPaced(ctx context.Context, since string, size func() int) iter.Seq2[*entity.Batch, error] {
 	return func(yield func(*entity.Batch, error) bool) {
 		r, err := m.begin(ctx, since, size)
 		for err == nil && !r.done {

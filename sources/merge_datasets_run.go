@@ -3,6 +3,7 @@ package sources
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
@@ -13,12 +14,22 @@ import (
 // one with the oldest version moves next.
 type mergeRun struct {
 	m       *mergeDatasets
-	size    int
+	size    func() int
+	limit   int // of the batch at hand
 	at      offsets
 	cursors []*cursor
 	full    bool // it began at the beginning
 	some    bool // something was read
 	done    bool
+	batches [2]*entity.Batch // which take turns
+	n       int              // batches so far, the one at hand included
+	read    []readPage
+}
+
+// readPage is the memory of a page that was read to its end in the n-th batch.
+type readPage struct {
+	arena *entity.Arena
+	n     int
 }
 
 // cursor walks one dataset, a page at a time.
@@ -26,9 +37,12 @@ type cursor struct {
 	dataset  string
 	rank     int // place in the list of datasets
 	start    store.Offset
+	at       store.Offset // where the run stands
 	query    store.Query
 	page     []entity.Value
-	versions [][]version // of the page's ids in every dataset, by rank
+	arena    *entity.Arena // of the page
+	versions []version     // of the page's ids in every dataset: of each id by rank
+	ids      []string
 	next     int
 	end      bool
 }
@@ -68,12 +82,13 @@ func (v version) newerThan(w version) bool {
 	return v.rank > w.rank
 }
 
-func (m *mergeDatasets) begin(ctx context.Context, since string, size int) (*mergeRun, error) {
+func (m *mergeDatasets) begin(ctx context.Context, since string, size func() int) (*mergeRun, error) {
 	at, err := parseOffsets(since, m.ids)
 	if err != nil {
 		return nil, err
 	}
-	r := &mergeRun{m: m, size: size, at: at, full: since == ""}
+	r := &mergeRun{m: m, size: size, at: at, full: since == "",
+		batches: [2]*entity.Batch{{Arena: entity.NewArena()}, {Arena: entity.NewArena()}}}
 	for rank, id := range m.ids {
 		c, err := r.open(ctx, id, rank)
 		if err != nil {
@@ -100,16 +115,19 @@ func (r *mergeRun) open(ctx context.Context, id string, rank int) (*cursor, erro
 	case c.start > info.Last:
 		c.start = store.Start
 	}
-	r.at[id] = c.start
-	c.query = store.Query{Since: c.start, Limit: r.size}
+	c.at, c.query.Since = c.start, c.start
 	return c, nil
 }
 
 // batch gathers up to size entities; nil if nothing was left.
 func (r *mergeRun) batch(ctx context.Context) (*entity.Batch, error) {
-	b := &entity.Batch{Arena: entity.NewArena()}
+	r.n++
+	r.limit = r.size()
+	b := r.batches[r.n%2]
+	b.Arena.Reset()
+	b.Entities = b.Arena.Values(min(r.limit, 1000))
 	moved := false
-	for len(b.Entities) < r.size {
+	for len(b.Entities) < r.limit {
 		c, err := r.oldest(ctx)
 		if err != nil {
 			return nil, err
@@ -122,6 +140,9 @@ func (r *mergeRun) batch(ctx context.Context) (*entity.Batch, error) {
 		if e := r.take(c, b.Arena); !e.IsNull() {
 			b.Entities = append(b.Entities, e)
 		}
+	}
+	for _, c := range r.cursors {
+		r.at[c.dataset] = c.at
 	}
 	b.Last = r.done
 	b.Since = r.at.format(r.m.ids)
@@ -150,14 +171,21 @@ func (c *cursor) comesPast(at store.Offset) bool {
 	return at > c.start && (!c.end || at <= c.query.Since)
 }
 
-func (c *cursor) head() version { return c.versions[c.next][c.rank] }
+// of are the versions of the i-th id of the page, by rank.
+func (c *cursor) of(i int) []version {
+	n := len(c.versions) / len(c.page)
+	return c.versions[i*n : (i+1)*n]
+}
+
+func (c *cursor) head() version { return c.of(c.next)[c.rank] }
 
 // fill reads pages until the cursor has something, or its dataset ends. Each
 // page has its own memory, since a batch may hold entities of several.
 func (r *mergeRun) fill(ctx context.Context, c *cursor) error {
 	for c.next >= len(c.page) && !c.end {
-		arena := entity.NewArena()
-		page, err := r.m.store.Read(ctx, c.dataset, c.query, arena)
+		r.turn(c)
+		c.query.Limit = r.limit
+		page, err := r.m.store.Read(ctx, c.dataset, c.query, c.arena)
 		if err != nil {
 			return err
 		}
@@ -165,38 +193,71 @@ func (r *mergeRun) fill(ctx context.Context, c *cursor) error {
 		c.query.Since = page.Next
 		r.some = r.some || len(c.page) > 0
 		if len(c.page) == 0 {
-			r.at[c.dataset] = page.Next
+			c.at = page.Next
 			continue
 		}
-		if err := r.compare(ctx, c, arena); err != nil {
+		if err := r.compare(ctx, c); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// turn gives the cursor memory for its next page. What the page before has serves
+// again when the batch at hand, which may hold some of it, is not in use any more.
+func (r *mergeRun) turn(c *cursor) {
+	if len(c.page) > 0 {
+		r.read = append(r.read, readPage{c.arena, r.n})
+		c.arena = nil
+	}
+	if c.arena == nil && len(r.read) > 0 && r.read[0].n+2 <= r.n {
+		c.arena = r.read[0].arena
+		r.read = slices.Delete(r.read, 0, 1)
+	}
+	if c.arena == nil {
+		c.arena = entity.NewArena()
+	}
+	c.arena.Reset()
+}
+
 // compare looks up what the other datasets have of the page's ids.
-func (r *mergeRun) compare(ctx context.Context, c *cursor, a *entity.Arena) error {
-	ids := make([]string, len(c.page))
-	c.versions = make([][]version, len(c.page))
+func (r *mergeRun) compare(ctx context.Context, c *cursor) error {
+	n := len(r.cursors)
+	c.ids = c.ids[:0]
+	c.versions = slices.Grow(c.versions[:0], n*len(c.page))[:n*len(c.page)]
+	clear(c.versions)
 	for i, e := range c.page {
-		ids[i], _ = entity.ID(e)
-		c.versions[i] = make([]version, len(r.cursors))
-		c.versions[i][c.rank] = versionOf(e, c.rank)
+		id, _ := entity.ID(e)
+		c.ids = append(c.ids, id)
+		c.of(i)[c.rank] = versionOf(e, c.rank)
 	}
 	for _, other := range r.m.others(c.rank) {
-		found, err := r.m.store.Get(ctx, r.m.ids[other], ids, a)
-		if errors.Is(err, store.ErrNoDataset) {
-			continue
-		}
+		found, err := r.latest(ctx, r.m.ids[other], c)
 		if err != nil {
 			return err
 		}
 		for i, e := range found {
-			c.versions[i][other] = versionOf(e, other)
+			c.of(i)[other] = versionOf(e, other)
 		}
 	}
 	return nil
+}
+
+// latest returns what a dataset has of the ids of the cursor's page; nothing if
+// it has nothing at all.
+func (r *mergeRun) latest(ctx context.Context, dataset string, c *cursor) ([]entity.Value, error) {
+	_, last, err := r.m.store.Head(ctx, dataset)
+	if errors.Is(err, store.ErrNoDataset) || err == nil && last == store.Start {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.m.store.Get(ctx, dataset, c.ids, c.arena)
+	if errors.Is(err, store.ErrNoDataset) {
+		return nil, nil
+	}
+	return found, err
 }
 
 func (m *mergeDatasets) others(rank int) []int {
@@ -219,12 +280,11 @@ func (m *mergeDatasets) others(rank int) []int {
 // version before. In the second the next run comes past it: what a full run had
 // not emitted until then would be taken for deleted.
 func (r *mergeRun) take(c *cursor, a *entity.Arena) entity.Value {
-	versions := c.versions[c.next]
+	versions := c.of(c.next)
 	own := versions[c.rank]
 	c.next++
-	r.at[c.dataset] = own.offset
-	if c.next == len(c.page) {
-		r.at[c.dataset] = c.query.Since
+	if c.at = own.offset; c.next == len(c.page) {
+		c.at = c.query.Since
 	}
 	newest := own
 	for _, v := range versions {

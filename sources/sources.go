@@ -120,6 +120,15 @@ type Initial interface {
 // the other of two arenas.
 type Alternating interface{ Alternates() }
 
+// Paced is the ability of sources that ask before each batch how many entities it
+// may have.
+type Paced interface {
+	ReadPaced(ctx context.Context, since string, size func() int) iter.Seq2[*entity.Batch, error]
+}
+
+// always is a pace that never changes.
+func always(size int) func() int { return func() int { return size } }
+
 // Bare is the ability of sources whose entities come without namespaces: where
 // identifiers have namespaces, pipes add them unless told not to.
 type Bare interface {

@@ -46,6 +46,11 @@ func (u *union) Alternates() {}
 
 // Read implements Source.
 func (u *union) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
+	return u.ReadPaced(ctx, since, always(size))
+}
+
+// ReadPaced implements Paced.
+func (u *union) ReadPaced(ctx context.Context, since string, size func() int) iter.Seq2[*entity.Batch, error] {
 	return failIfEmpty(u.empty || since != "", func(yield func(*entity.Batch, error) bool) {
 		at, err := parseOffsets(since, u.ids)
 		r := &unionRun{u: u, at: at, size: size,
@@ -66,7 +71,7 @@ func (u *union) Read(ctx context.Context, since string, size int) iter.Seq2[*ent
 type unionRun struct {
 	u            *union
 	at           offsets
-	size         int
+	size         func() int
 	batch, other *entity.Batch
 }
 
@@ -82,7 +87,7 @@ func (r *unionRun) dataset(ctx context.Context, i int, yield func(*entity.Batch,
 	if err != nil {
 		return true, err
 	}
-	q := store.Query{Since: store.Start, Limit: r.size, History: r.u.cfg.IncludePreviousVersions}
+	q := store.Query{Since: store.Start, History: r.u.cfg.IncludePreviousVersions}
 	if at, ok := r.at[id]; ok && at <= info.Last {
 		q.Since = at
 	}
@@ -90,6 +95,7 @@ func (r *unionRun) dataset(ctx context.Context, i int, yield func(*entity.Batch,
 		r.batch, r.other = r.other, r.batch
 		b := r.batch
 		b.Arena.Reset()
+		q.Limit = r.size()
 		page, err := r.u.store.Read(ctx, id, q, b.Arena)
 		if err != nil {
 			return true, fmt.Errorf("dataset %q: %w", id, err)

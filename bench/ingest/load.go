@@ -77,6 +77,7 @@ type result struct {
 	downstream int // entities that had come through all pipes when the last request was answered
 	requests   int
 	cpu        time.Duration // a request, the caller's included
+	wholeCPU   time.Duration // the same until the last one had come through all pipes
 	flushes    int64
 	flush      time.Duration // that one took, on average
 }

@@ -69,7 +69,13 @@ func parse(t testing.TB, text string, environ ...string) *config.Config {
 // open opens a node that is closed with the test.
 func open(t testing.TB, st store.Store, c *config.Config) *engine.Engine {
 	t.Helper()
-	e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: st, Sets: sets(t), Now: time.Now, Transport: transport()})
+	return openSets(t, st, c, sets(t))
+}
+
+// openSets is open with other types of components.
+func openSets(t testing.TB, st store.Store, c *config.Config, with engine.Sets) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(t.Context(), engine.Options{Config: c, Store: st, Sets: with, Now: time.Now, Transport: transport()})
 	if err != nil {
 		var bad *engine.ConfigError
 		if errors.As(err, &bad) {

@@ -1,0 +1,170 @@
+package enginetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/internal/diag"
+	"github.com/sluiceio/sluice/pipes"
+	"github.com/sluiceio/sluice/sinks"
+)
+
+// twos is a dataset sink whose batches are of two entities unless the pipe says
+// otherwise, so that few are worth taking several batches at once.
+type twos struct {
+	sinks.Sink
+	sinks.Datasets
+	sinks.Loader
+	sinks.Sider
+	sinks.Breaker
+}
+
+func (twos) BatchSize() int { return 2 }
+
+// ofTwos are the standard sets with such a sink.
+func ofTwos(t *testing.T) engine.Sets {
+	t.Helper()
+	var types []sinks.Type
+	for _, typ := range sinks.Standard() {
+		if typ.Name != "dataset" {
+			continue
+		}
+		build := typ.Build
+		typ.Build = func(cfg any, env sinks.Env) (sinks.Sink, diag.List) {
+			s, diags := build(cfg, env)
+			return twos{s, s.(sinks.Datasets), s.(sinks.Loader), s.(sinks.Sider), s.(sinks.Breaker)}, diags
+		}
+		types = append(types, typ)
+	}
+	return sets(t).With(nil, nil, types, nil)
+}
+
+// chains are configurations whose pipes may take several batches at once, with
+// "batch_size": 2 where %s stands.
+var chains = []string{
+	`[{"_id": "out", "type": "pipe", %s "source": {"type": "dataset", "dataset": "in", "include_previous_versions": true},
+	   "transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["filter", ["neq", "_S.n", 3]]]}}}]`,
+	`[{"_id": "mid", "type": "pipe", %[1]s "source": {"type": "dataset", "dataset": "in"}},
+	  {"_id": "out", "type": "pipe", %[1]s "source": {"type": "merge_datasets", "datasets": ["none", "mid", "in"]}}]`,
+	`[{"_id": "mid", "type": "pipe", %[1]s "source": {"type": "dataset", "dataset": "in"}},
+	  {"_id": "out", "type": "pipe", %[1]s "source": {"type": "union_datasets", "datasets": ["mid", "in"], "include_previous_versions": true}}]`,
+	`[{"_id": "out", "type": "pipe", %s "source": {"type": "dataset", "dataset": "in", "include_previous_versions": true},
+	   "transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["if", ["eq", "_S.n", 3], ["fail!", "three"]]]}},
+	   "pump": {"max_write_errors_in_retry_dataset": 100, "max_consecutive_write_errors": 3, "max_retries_per_entity": 1, "rescan_run_count": 4}}]`,
+}
+
+// whatRunsDid tells of runs of all pipes how they ended and what they counted.
+func whatRunsDid(t *testing.T, e *engine.Engine) (told string) {
+	for range 4 {
+		results, err := e.RunAll(t.Context(), nil, nil)
+		must(t, err)
+		for _, r := range results {
+			s := r.Stats
+			told += fmt.Sprintf("%s: %s, read %d, changed %d, deleted %d, succeeded %d, failed %d, retried %d: %v\n",
+				r.Pipe, s.Kind, s.Read, s.Changed, s.Deleted, s.Succeeded, s.Failed, s.Retried, r.Err)
+		}
+	}
+	return told
+}
+
+// How many batches a run takes at once decides nothing, neither what is written in
+// which order nor what a run says of itself, also where entities fail.
+func TestAtOnce(t *testing.T) {
+	two := ofTwos(t)
+	few := 0
+	for i, chain := range chains {
+		for seed := range uint64(15) {
+			var told, stand [2]string
+			var commits [2]int64
+			for k, size := range []string{`"batch_size": 2,`, ``} {
+				st := &countingStore{Store: memory(t)}
+				e := openSets(t, st, parse(t, fmt.Sprintf(chain, size)), two)
+				for _, cs := range bulks(seed) {
+					apply(t, st.Store, cs)
+					told[k] += whatRunsDid(t, e)
+				}
+				stand[k], commits[k] = dump(t, st, "out", true)+live(t, st, pipes.RetryDataset("out")), st.appends.Load()
+				e.Close()
+			}
+			if told[0] != told[1] || stand[0] != stand[1] {
+				t.Fatalf("chain %d, seed %d: one at a time\n%s%s\nat once\n%s%s", i, seed, told[0], stand[0], told[1], stand[1])
+			}
+			if commits[1] < commits[0]*3/4 {
+				few++
+			}
+		}
+	}
+	if few < 30 {
+		t.Errorf("only %d cases made fewer commits", few)
+	}
+}
+
+// bulks is a history of few steps in which much changes, and some in which little does.
+func bulks(seed uint64) (steps [][]change) {
+	for i, cs := range history(seed, 40) {
+		if i%10 == 0 || i > 36 {
+			steps = append(steps, nil)
+		}
+		steps[len(steps)-1] = append(steps[len(steps)-1], cs...)
+	}
+	return steps
+}
+
+// What is refused when it was taken at once is written all the same.
+func TestAtOnceRefused(t *testing.T) {
+	two := ofTwos(t)
+	refused := 0
+	for _, chain := range chains[:3] {
+		for seed := range uint64(20) {
+			conf := parse(t, fmt.Sprintf(chain, ""))
+			calm, base := memory(t), memory(t)
+			rough := &flaky{Store: base, r: rand.New(rand.NewPCG(seed, 2))}
+			a, b := openSets(t, calm, conf, two), openSets(t, rough, conf, two)
+			for _, cs := range bulks(seed) {
+				apply(t, calm, cs)
+				runAll(t, a)
+				apply(t, base, cs)
+				runStubbornly(t, b)
+			}
+			if want, got := live(t, calm, "out"), live(t, base, "out"); got != want {
+				t.Errorf("seed %d: with refusals\n%swithout\n%s", seed, got, want)
+			}
+			refused += rough.refused
+		}
+	}
+	if refused < 200 {
+		t.Errorf("only %d batches were refused", refused)
+	}
+}
+
+// A power cut while much is written at once loses nothing, nor is anything deleted
+// that is there.
+func TestAtOnceCrash(t *testing.T) {
+	two := ofTwos(t)
+	cuts := 0
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 11))
+		conf := strings.Replace(fmt.Sprintf(picky, 2, 1+r.IntN(5), 1+r.IntN(3)*50, r.IntN(3), 2+r.IntN(3)), `"batch_size": 2, `, "", 1)
+		calm, rough := memory(t), memory(t)
+		whole := openSets(t, calm, parse(t, conf), two)
+		for _, cs := range history(seed, 6) {
+			apply(t, calm, cs)
+			must(t, stubborn(t)(whole))
+			apply(t, rough, cs)
+			cuts += surviveWith(t, rough, conf, two, r, stubborn(t))
+		}
+		for range 6 {
+			must(t, stubborn(t)(whole))
+			surviveWith(t, rough, conf, two, r, stubborn(t))
+		}
+		if want, got := settled(t, calm), settled(t, rough); got != want {
+			t.Fatalf("seed %d %s: with cuts\n%swithout\n%s", seed, conf, got, want)
+		}
+	}
+	if cuts < 150 {
+		t.Errorf("only %d cuts", cuts)
+	}
+}
