@@ -68,6 +68,38 @@ func scanText(s string, i int) (end int, ascii bool) {
 	return i, high&highs == 0
 }
 
+// plain tells whether a text is ASCII and needs no escapes. It looks at eight
+// octets at a time, at the last ones once more rather than at each of them.
+func plain(s string) bool {
+	n := len(s)
+	if n < 8 {
+		return plainShort(s)
+	}
+	at := unsafe.Pointer(unsafe.StringData(s))
+	for i := 0; i < n-8; i += 8 {
+		if special(*(*uint64)(unsafe.Add(at, i))) {
+			return false
+		}
+	}
+	return !special(*(*uint64)(unsafe.Add(at, n-8)))
+}
+
+func plainShort(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c == '"' || c == '\\' || c < 0x20 || c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// special tells whether one of eight octets is not plain.
+func special(w uint64) bool {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	quote, slash := w^(ones*'"'), w^(ones*'\\')
+	return (w|(quote-ones)|(slash-ones)|(w-ones*0x20))&highs != 0
+}
+
 func (d *decoder) badUTF8(begin int, s string) {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])

@@ -122,8 +122,7 @@ func appendDict(dst []byte, o *Object, tags bool) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(appendText(dst, m.Key), ':')
-		dst = appendJSON(dst, m.Value, tags)
+		dst = appendJSON(AppendKey(dst, m.Key), m.Value, tags)
 	}
 	return append(dst, '}')
 }
@@ -164,8 +163,14 @@ func appendTagged(dst []byte, v Value, tags bool) []byte {
 }
 
 func appendText(dst []byte, s string) []byte {
+	if plain(s) {
+		return append(append(append(dst, '"'), s...), '"')
+	}
 	return append(appendEscaped(append(dst, '"'), s), '"')
 }
+
+// AppendKey appends the key of a member and its colon.
+func AppendKey(dst []byte, key string) []byte { return append(appendText(dst, key), ':') }
 
 // appendEscaped appends s with the escapes JSON demands and no others. What is
 // not UTF-8 becomes U+FFFD, since no reader would take it.

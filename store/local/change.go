@@ -22,7 +22,10 @@ func (g *group) write(p *pending, i int) error {
 	before := g.count
 	out := make([]store.Outcome, len(w.ops))
 	for j := range w.ops {
-		if w.ops[j].same && d == w.d {
+		if w.ops[j].same {
+			if d != w.d {
+				return fmt.Errorf("dataset %q was made anew meanwhile: %w", d.name, store.ErrConflict)
+			}
 			continue // store.Unchanged
 		}
 		if out[j], err = g.op(d, &w.ops[j]); err != nil {
@@ -67,9 +70,6 @@ func (g *group) spareSection() *openSection {
 // op does one op: a version is appended if the id is new, the content differs
 // or the deleted flag flips (the hash covers it).
 func (g *group) op(d *dataset, op *encodedOp) (store.Outcome, error) {
-	if op.same {
-		return store.Unchanged, fmt.Errorf("the dataset was made anew meanwhile: %w", store.ErrConflict)
-	}
 	key := versionKey{d, op.id}
 	cur, known, err := g.find(key)
 	if err != nil {

@@ -3,6 +3,7 @@ package local
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
@@ -20,7 +21,7 @@ type encodedOp struct {
 	kind    store.OpKind
 	mark    bool
 	deleted bool
-	same    bool // the content is what stands there already; there is no body
+	same    bool // the content is what stands there already; there is neither body nor id
 	force   bool
 	place   *store.Place
 	hash    [16]byte
@@ -75,7 +76,7 @@ func (e *encoder) op(w *encodedWrite, j int, op *store.Op) error {
 	if len(id) > maxID {
 		return fmt.Errorf("an _id of %d bytes, the most is %d: %w", len(id), maxID, store.ErrTooLarge)
 	}
-	to.id = string([]byte(id))
+	to.id = id
 	if to.force = op.Force; op.Place != nil {
 		place := *op.Place
 		to.place = &place
@@ -84,9 +85,10 @@ func (e *encoder) op(w *encodedWrite, j int, op *store.Op) error {
 	e.buf = appendBody(e.buf, op.Entity.Object())
 	to.body = e.buf[from:len(e.buf):len(e.buf)]
 	if to.same = e.unchanged(w.d, to, op.Entity); to.same {
-		e.buf, to.body = e.buf[:from], nil
+		e.buf, to.body, to.id = e.buf[:from], nil, ""
 		return nil
 	}
+	to.id = strings.Clone(id) // as above
 	to.deleted = entity.Deleted(op.Entity)
 	e.touch(w, to.id)
 	if len(to.body) > e.s.o.MaxEntityBytes {
@@ -138,32 +140,22 @@ func (e *encoder) touch(w *encodedWrite, id string) {
 // appendBody appends the stored form: canonical JSON without the reserved root
 // members, except _id and a _deleted that is true.
 func appendBody(dst []byte, o *entity.Object) []byte {
-	if !hasDropped(o) {
+	members := o.Members()
+	if !slices.ContainsFunc(members, dropped) {
 		return entity.AppendJSON(dst, o.Value())
 	}
 	dst = append(dst, '{')
-	first := true
-	for _, m := range o.Members() {
-		if dropped(m) {
+	for i := range members {
+		m := &members[i]
+		if dropped(*m) {
 			continue
 		}
-		if !first {
-			dst = append(dst, ',')
-		}
-		first = false
-		dst = append(entity.AppendJSON(dst, entity.NewString(m.Key)), ':')
-		dst = entity.AppendJSON(dst, m.Value)
+		dst = append(entity.AppendJSON(entity.AppendKey(dst, m.Key), m.Value), ',')
+	}
+	if last := len(dst) - 1; dst[last] == ',' {
+		dst = dst[:last]
 	}
 	return append(dst, '}')
-}
-
-func hasDropped(o *entity.Object) bool {
-	for _, m := range o.Members() {
-		if dropped(m) {
-			return true
-		}
-	}
-	return false
 }
 
 // dropped tells whether the store makes the root member itself.

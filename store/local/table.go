@@ -24,30 +24,10 @@ type table struct {
 	spare  []uint16
 }
 
-type shard struct {
-	mu      sync.Mutex
-	buckets []bucket
-	victim  uint32
-	_       [28]byte // a shard a cache line
-}
-
-// bucket has room for eight entries. An empty place has the key 0.
-type bucket struct {
-	keys [bucketSize]uint64
-	rows [bucketSize]packed
-}
-
-// packed is a row of the table, without padding.
-type packed [35]byte
-
 const (
-	bucketSize  = 8
-	mostShards  = 256
-	leastShard  = 64 // entries; of fewer no shard is made
-	mostOwners  = 1<<15 - 1
-	mostOffset  = 1<<40 - 1
-	mostSize    = 1<<24 - 1
-	deletedFlag = 1 << 15
+	mostShards = 256
+	leastShard = 64 // entries; of fewer no shard is made
+	mostOwners = 1<<15 - 1
 )
 
 // idKey is what an id is known by: the place in a shard, the shard, and bits
@@ -127,12 +107,14 @@ func (t *table) keyOf(ds uint32, id string) idKey {
 func (t *table) get(k idKey) (latest, bool) {
 	s := &t.shards[k.shard]
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	b, i := s.find(k)
-	if b == nil {
+	at := s.find(k)
+	if at < 0 {
+		s.mu.Unlock()
 		return latest{}, false
 	}
-	return b.rows[i].latest(), true
+	l := s.rows[at].latest()
+	s.mu.Unlock()
+	return l, true
 }
 
 // put remembers a version of a dataset's id.
@@ -145,12 +127,12 @@ func (t *table) put(k idKey, d *dataset, l *latest) {
 	s := &t.shards[k.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, i := s.find(k)
-	if b == nil {
-		b, i = s.place(t, k.fp)
+	at := s.find(k)
+	if at < 0 {
+		at = s.place(t, k.fp)
 	}
-	b.keys[i] = k.fp
-	b.rows[i].pack(k.tail, d.slot, l)
+	s.set(at, k.fp)
+	s.rows[at].pack(k.tail, d.slot, l)
 }
 
 // add remembers a version unless the id is known already; false if there is no
@@ -159,15 +141,15 @@ func (t *table) add(k idKey, d *dataset, l *latest) bool {
 	s := &t.shards[k.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b, _ := s.find(k); b != nil {
+	if s.find(k) >= 0 {
 		return true
 	}
-	b, i := s.room(t, k.fp)
-	if b == nil || l.offset > mostOffset {
+	at := s.room(t, k.fp)
+	if at < 0 || l.offset > mostOffset {
 		return false
 	}
-	b.keys[i] = k.fp
-	b.rows[i].pack(k.tail, d.slot, l)
+	s.set(at, k.fp)
+	s.rows[at].pack(k.tail, d.slot, l)
 	return true
 }
 
@@ -185,13 +167,14 @@ func (t *table) amend(k idKey, offset int64, change func(*latest)) {
 	s := &t.shards[k.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b, i := s.find(k)
-	if b == nil {
+	at := s.find(k)
+	if at < 0 {
 		return
 	}
-	if l := b.rows[i].latest(); l.offset == offset {
+	row := &s.rows[at]
+	if l := row.latest(); l.offset == offset {
 		change(&l)
-		b.rows[i].pack(k.tail, b.rows[i].slot(), &l)
+		row.pack(k.tail, row.slot(), &l)
 	}
 }
 
@@ -200,135 +183,9 @@ func (t *table) forget(k idKey) {
 	s := &t.shards[k.shard]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b, i := s.find(k); b != nil {
-		b.keys[i] = 0
+	if at := s.find(k); at >= 0 {
+		s.set(at, 0)
 	}
-}
-
-func (s *shard) find(k idKey) (*bucket, int) {
-	if len(s.buckets) == 0 {
-		return nil, 0
-	}
-	for _, b := range s.both(k.fp) {
-		for i, have := range &b.keys {
-			if have == k.fp && b.rows[i][0] == k.tail {
-				return b, i
-			}
-		}
-	}
-	return nil, 0
-}
-
-// both returns the two buckets a key may stand in.
-func (s *shard) both(fp uint64) [2]*bucket {
-	n := uint64(len(s.buckets))
-	return [2]*bucket{&s.buckets[fp>>32*n>>32], &s.buckets[fp&0xffffffff*n>>32]}
-}
-
-// place returns where a new key is to stand. If all is full something else has
-// to go, and its dataset is told before it has gone.
-func (s *shard) place(t *table, fp uint64) (*bucket, int) {
-	if b, i := s.room(t, fp); b != nil {
-		return b, i
-	}
-	t.losing()
-	s.victim++
-	b, i := s.both(fp)[s.victim%2], int(s.victim/2%bucketSize)
-	if d := t.owner(b.rows[i].slot()); d != nil {
-		d.known.Store(knownPartly)
-	}
-	return b, i
-}
-
-// room returns a free place, nil if the shard is full and may not grow.
-func (s *shard) room(t *table, fp uint64) (*bucket, int) {
-	for {
-		if len(s.buckets) > 0 {
-			if b, i := s.free(fp); b != nil {
-				return b, i
-			}
-		}
-		if len(s.buckets) >= t.most {
-			return nil, 0
-		}
-		s.grow(t)
-	}
-}
-
-// free finds a free place, if need be by moving one entry to its other bucket.
-func (s *shard) free(fp uint64) (*bucket, int) {
-	two := s.both(fp)
-	a, b := two[0].free(), two[1].free()
-	switch {
-	case a >= 0 && (b < 0 || two[0].count() <= two[1].count()):
-		return two[0], a
-	case b >= 0:
-		return two[1], b
-	}
-	for _, from := range two {
-		for i, other := range from.keys {
-			for _, to := range s.both(other) {
-				if j := to.free(); to != from && j >= 0 {
-					to.keys[j], to.rows[j] = other, from.rows[i]
-					return from, i
-				}
-			}
-		}
-	}
-	return nil, 0
-}
-
-func (b *bucket) free() int {
-	for i, k := range &b.keys {
-		if k == 0 {
-			return i
-		}
-	}
-	return -1
-}
-
-func (b *bucket) count() (n int) {
-	for _, k := range &b.keys {
-		if k != 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// grow makes a sixteenth more room. What belongs to dropped datasets is left
-// behind. If the keys do not find room in the larger shard, it grows again.
-func (s *shard) grow(t *table) {
-	old := s.buckets
-	for size := len(old); ; {
-		size = min(size+max(1, size/16), t.most)
-		s.buckets = make([]bucket, size)
-		if s.fill(t, old) || size == t.most {
-			return
-		}
-	}
-}
-
-// fill takes entries over; false if one found no place. At the largest size
-// that one makes room, as if it had come last.
-func (s *shard) fill(t *table, old []bucket) bool {
-	for i := range old {
-		for j, k := range old[i].keys {
-			slot := old[i].rows[j].slot()
-			if k == 0 || slot != 0 && t.owner(slot) == nil {
-				continue
-			}
-			b, at := s.free(k)
-			if b == nil && len(s.buckets) < t.most {
-				return false
-			}
-			if b == nil {
-				b, at = s.place(t, k)
-			}
-			b.keys[at], b.rows[at] = k, old[i].rows[j]
-		}
-	}
-	return true
 }
 
 // bytes tells how much memory the table takes, and for how many entries.
@@ -336,46 +193,15 @@ func (t *table) bytes() (size, entries int) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
-		size += len(s.buckets) * binary.Size(bucket{})
-		for j := range s.buckets {
-			entries += s.buckets[j].count()
+		size += len(s.keys)*binary.Size(bucket{}) + len(s.rows)*len(packed{})
+		for _, b := range s.keys {
+			for _, k := range b {
+				if k != 0 {
+					entries++
+				}
+			}
 		}
 		s.mu.Unlock()
 	}
 	return size, entries
-}
-
-// A row: the tail of the key, 8 bytes of hash, 8 of text, 5 of offset, 4 of segment, 4 of
-// position, 3 of size (0 if it is larger than they can say), 2 of slot and flag.
-
-func (p *packed) slot() uint16 { return binary.LittleEndian.Uint16(p[33:]) &^ deletedFlag }
-
-func (p *packed) pack(tail byte, slot uint16, l *latest) {
-	p[0] = tail
-	binary.LittleEndian.PutUint64(p[1:], l.hash)
-	binary.LittleEndian.PutUint64(p[9:], l.text)
-	binary.LittleEndian.PutUint32(p[17:], uint32(l.offset))
-	p[21] = byte(l.offset >> 32)
-	binary.LittleEndian.PutUint32(p[22:], l.loc.seg)
-	binary.LittleEndian.PutUint32(p[26:], l.loc.pos)
-	size := l.loc.size
-	if size > mostSize {
-		size = 0
-	}
-	p[30], p[31], p[32] = byte(size), byte(size>>8), byte(size>>16)
-	if l.deleted {
-		slot |= deletedFlag
-	}
-	binary.LittleEndian.PutUint16(p[33:], slot)
-}
-
-func (p *packed) latest() (l latest) {
-	l.hash = binary.LittleEndian.Uint64(p[1:])
-	l.text = binary.LittleEndian.Uint64(p[9:])
-	l.offset = int64(binary.LittleEndian.Uint32(p[17:])) | int64(p[21])<<32
-	l.loc.seg = binary.LittleEndian.Uint32(p[22:])
-	l.loc.pos = binary.LittleEndian.Uint32(p[26:])
-	l.loc.size = uint32(p[30]) | uint32(p[31])<<8 | uint32(p[32])<<16
-	l.deleted = binary.LittleEndian.Uint16(p[33:])&deletedFlag != 0
-	return l
 }
