@@ -149,7 +149,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if r.kind == sinks.Full && !full && !r.state.Full.On && r.toBackground() {
 		r.kind = sinks.Incremental
 	}
-	r.refills = again && !full && r.remade && r.kind == sinks.Full
+	r.refills = r.kind == sinks.Full && !full && (again && r.remade || r.state.Full.Refills)
 	r.anew = again || r.remade || r.drift != "" || !r.begunAlike()
 	if !continues(since) {
 		r.state.Offset = ""

@@ -154,7 +154,7 @@ func (r *run) openBeside(ctx context.Context) (err error) {
 		}
 	}
 	r.resumes, r.resumed = w, true
-	r.state.Offset, r.state.Full = begun.Full.Offset, begun.Full
+	r.state.Offset, r.state.Full, r.doubt = begun.Full.Offset, begun.Full, begun.Full.Doubt
 	return nil
 }
 

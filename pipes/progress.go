@@ -19,6 +19,11 @@ type fullRun struct {
 	// the pieces.
 	Offset string `json:"offset,omitempty"`
 	Pieces int    `json:"pieces,omitempty"`
+	// Doubt is why what was read before Offset may not be all there was.
+	Doubt string `json:"doubt,omitempty"`
+	// Refills tells that it is for an input that was made anew: while that is not
+	// populated, absence says nothing.
+	Refills bool `json:"refills,omitempty"`
 }
 
 func (p *Pipe) pieces() string { return "seen/" + p.ID() + "/" }
@@ -74,7 +79,7 @@ func (r *run) resume(ctx context.Context) error {
 			return err
 		}
 	}
-	r.state.Offset, r.resumed, r.owed = f.Offset, true, true
+	r.state.Offset, r.resumed, r.owed, r.doubt = f.Offset, true, true, f.Doubt
 	return nil
 }
 
@@ -83,7 +88,7 @@ func (r *run) resume(ctx context.Context) error {
 // or by hand.
 func (r *run) startOver(ctx context.Context) error {
 	old := r.state
-	r.state.Full, r.state.Offset, r.state.Basis = fullRun{On: true}, "", r.basis
+	r.state.Full, r.state.Offset, r.state.Basis = fullRun{On: true, Refills: r.refills}, "", r.basis
 	r.owed = old.Full.On
 	if old.Full.Pieces == 0 && (!old.Completed || old.Offset == "") {
 		return nil
@@ -125,7 +130,7 @@ func (r *run) progress(next *state, n int) []store.StateWrite {
 // mark is called when everything before the offset is written and nothing
 // behind it. What was seen is kept in hand until it is saved.
 func (r *run) mark(next *state) []store.StateWrite {
-	next.Full.Offset = r.state.Offset
+	next.Full.Offset, next.Full.Doubt = r.state.Offset, r.doubt
 	r.seen = append(r.seen, r.resumes.Progress()...)
 	if len(r.seen) == 0 {
 		return nil
