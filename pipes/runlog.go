@@ -182,7 +182,8 @@ func (r *run) ended(ctx context.Context) (members []entity.Member, told []store.
 	s := &r.stats
 	waiting, _, _ := r.p.Failures(ctx)
 	forgotten, told := r.p.forgotten(ctx)
-	members = append([]entity.Member{instant("start_time", s.Start), instant("end_time", s.End), seconds("total_time", s.End.Sub(s.Start)),
+	members = append([]entity.Member{instant("start_time", s.Start), instant("end_time", s.End),
+		text("total_time", strconv.FormatFloat(s.End.Sub(s.Start).Seconds(), 'f', -1, 64)),
 		text("sync_type", r.kind.String()), text("pump_definition", r.p.ID()), flag("retry_entities_exist", waiting > 0),
 		count("entities_succeeded", s.Succeeded), count("entities_failed", s.Failed), r.metrics(forgotten)}, r.startedAt(ctx)...)
 	if next, ok := r.p.nextInterval(); ok {
