@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -34,7 +35,10 @@ func (c *datasetsCmd) ask(ctx context.Context, s *stdio, node string, args []str
 		})
 	case "get":
 		return answered(ctx, node, path+"/entity?entity_id="+url.QueryEscape(args[2]), func(r io.Reader) error {
-			_, err := io.Copy(s.out, r)
+			text, err := io.ReadAll(io.LimitReader(r, maxEntity+1<<10))
+			if err == nil {
+				_, err = s.out.Write(append(asStored(bytes.TrimSuffix(text, []byte("\n"))), '\n'))
+			}
 			return err
 		})
 	case "backup":
@@ -67,13 +71,22 @@ func listServed(ctx context.Context, s *stdio, node string) error {
 	return nil
 }
 
+// asStored is an entity as the store has it: what it says to others of an entity that is
+// not deleted, nodes put at its end. There is room for more behind it.
+func asStored(text []byte) []byte {
+	if kept, live := bytes.CutSuffix(text, []byte(`,"_deleted":false}`)); live {
+		return append(kept[:len(kept):len(kept)], '}')
+	}
+	return text[:len(text):len(text)]
+}
+
 // printLines prints each entity of a list as a line.
 func printLines(w io.Writer, list io.Reader) error {
 	for text, err := range entity.Texts(list, maxEntity) {
 		if err != nil {
 			return failed(fmt.Errorf("the list breaks off: %w", err))
 		}
-		if _, err := w.Write(append(text[:len(text):len(text)], '\n')); err != nil {
+		if _, err := w.Write(append(asStored(text), '\n')); err != nil {
 			return err
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 )
 
 // entities answers the entities of a dataset as one JSON list.
@@ -174,7 +175,7 @@ func (l *lister) add(e entity.Value) error {
 		l.buf = append(l.buf, ',')
 	}
 	l.some = true
-	l.buf = entity.AppendJSON(l.buf, e)
+	l.buf = entity.AppendJSON(l.buf, systems.Outward(e))
 	if l.left > 0 {
 		l.left--
 	}

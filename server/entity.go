@@ -8,6 +8,7 @@ import (
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
+	"github.com/sluiceio/sluice/systems"
 )
 
 // wanted is what a caller may ask of one entity.
@@ -63,7 +64,7 @@ func (s *server) entity(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "there is no such entity")
 	default:
 		w.Header().Set("Content-Type", "application/json")
-		w.Write(append(entity.AppendJSON(nil, e), '\n'))
+		w.Write(append(entity.AppendJSON(nil, systems.Outward(e)), '\n'))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/internal/jsonpos"
 	"github.com/sluiceio/sluice/internal/spec"
+	"github.com/sluiceio/sluice/systems"
 )
 
 type httpEndpointConfig struct {
@@ -43,7 +44,7 @@ func (d *jsonDocument) Append(dst []byte, e entity.Value) ([]byte, bool, error) 
 		dst = append(dst, ',')
 	}
 	d.some = true
-	return entity.AppendJSON(dst, e), true, nil
+	return entity.AppendJSON(dst, systems.Outward(e)), true, nil
 }
 
 // End implements Document.
