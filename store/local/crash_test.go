@@ -116,7 +116,8 @@ func (c *crashRun) run(t *testing.T) {
 }
 
 func (c *crashRun) open() (*Store, error) {
-	return Open("data", Options{FS: c.fs, IndexFS: c.index, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheBytes: 1 << 16, CacheEntries: 8 << c.r.IntN(5), lateRows: 1 << c.r.IntN(9), overlap: c.r.IntN(3) > 0})
+	return Open("data", Options{FS: c.fs, IndexFS: c.index, SegmentBytes: 1 << (11 + c.r.IntN(6)), CacheBytes: 1 << 16, CacheEntries: 8 << c.r.IntN(5),
+		lateRows: 1 << c.r.IntN(9), overlap: c.r.IntN(3) > 0, step: 1 << (9 + c.r.IntN(8)), beside: func(work func()) { work() }})
 }
 
 // start opens the store, settles which of the unacknowledged batches it has,

@@ -87,6 +87,7 @@ func (l *wlog) layAt(f File, frame []byte) (laid, error) {
 		return laid{}, spaceError(err)
 	}
 	l.tail, l.last = x.end, f
+	l.fillAhead(len(frame))
 	return x, nil
 }
 
@@ -95,7 +96,10 @@ func (l *wlog) reserve(f File, end int64) error {
 	if end <= l.room {
 		return nil
 	}
-	room := max(min((end+growStep-1)/growStep*growStep, l.limit), end)
+	if l.filled(); end <= l.room {
+		return nil
+	}
+	room := max(min((end+l.step-1)/l.step*l.step, l.limit), end)
 	if err := f.Grow(room); err != nil {
 		return err
 	}
@@ -140,6 +144,7 @@ func (l *wlog) repair() error {
 	if l.broken == nil {
 		return nil
 	}
+	l.unfill()
 	l.tail = l.end
 	f := l.segments[l.end.seg]
 	err := f.Truncate(int64(l.end.pos))

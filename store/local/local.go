@@ -44,8 +44,10 @@ type Options struct {
 	FS      FS
 	IndexFS vfs.FS
 
-	lateRows int  // that are held back; 0 means lateRows
-	overlap  bool // begin a sync while another goes on, however long they take
+	lateRows int          // that are held back; 0 means lateRows
+	overlap  bool         // begin a sync while another goes on, however long they take
+	step     int64        // by which the log grows; 0 means growStep
+	beside   func(func()) // does work beside the writer; nil means a goroutine
 }
 
 func (o Options) withDefaults() Options {
@@ -67,6 +69,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.lateRows == 0 {
 		o.lateRows = lateRows
+	}
+	if o.step == 0 {
+		o.step = growStep
+	}
+	if o.beside == nil && !o.InMemory {
+		o.beside = func(work func()) { go work() }
 	}
 	if o.InMemory {
 		o.FS, o.IndexFS = newMemFS(), vfs.NewMem()
@@ -202,6 +210,7 @@ func (s *Store) open() (err error) {
 	if s.log, err = openLog(s.o.FS, filepath.Join(s.dir, logDir), s.format.id, s.o.SegmentBytes); err != nil {
 		return err
 	}
+	s.log.step, s.log.beside = s.o.step, s.o.beside
 	s.reserve = &reserve{fs: s.o.FS, dir: s.dir, stop: s.life.stop}
 	if !s.o.InMemory && s.indexCopy == "" {
 		s.reserve.keep()

@@ -43,6 +43,9 @@ type wlog struct {
 	other     File              // the last file once more; nil until it is needed
 	last      File              // by which the last frame is synced
 	room      int64             // length of the last file
+	step      int64             // by which it grows
+	ahead     *ahead            // what is being filled behind it, if anything
+	beside    func(func())      // does that while others go on; nil if it is not done
 	sealed    bool              // the last segment takes no more frames
 	broken    error             // why the end of the last file is not known to be clean
 	firstSeg  uint32
@@ -154,6 +157,7 @@ func (l *wlog) rotate() error {
 			return err
 		}
 		l.sealed = true
+		l.unfill()
 		// Only gives back what was reserved: a failure costs room, not data.
 		_ = l.segments[l.end.seg].Truncate(int64(l.end.pos))
 	}
@@ -166,6 +170,7 @@ func (l *wlog) finish() error {
 	if !l.sealed && l.repair() == nil {
 		_ = l.write(sealFrame(make([]byte, frameHeadSize), frameClose, l.end.seq+1, l.salt))
 	}
+	l.unfill()
 	if l.broken == nil {
 		_ = l.segments[l.end.seg].Truncate(int64(l.end.pos))
 	}
@@ -173,6 +178,7 @@ func (l *wlog) finish() error {
 }
 
 func (l *wlog) close() error {
+	l.unfill()
 	all := l.closeOther()
 	for _, f := range l.segments {
 		all = errors.Join(all, f.Close())
