@@ -27,12 +27,28 @@ const flowIdle = 15 * time.Minute
 // is a conflict; nothing was stored then. What a full sync has not sent is
 // deleted with its last request, and never before.
 func (in *Inlet) ReceivePush(ctx context.Context, b *entity.Batch, p Push) (Stats, error) {
-	if !p.Full {
-		if err := errors.Join(in.shut(ctx), in.apart(ctx, p)); err != nil {
-			return Stats{}, err
-		}
-		return in.ReceiveComplete(ctx, b, p.Complete)
+	t, err := in.BeginPush(ctx, b, p)
+	if err != nil {
+		return t.stats, err
 	}
+	return t.Wait(ctx)
+}
+
+// BeginPush is ReceivePush for those who need the memory of the entities for others
+// while the disk is waited for: it is theirs again when it returns without an error.
+func (in *Inlet) BeginPush(ctx context.Context, b *entity.Batch, p Push) (Taken, error) {
+	if p.Full {
+		s, err := in.receiveFull(ctx, b, p)
+		return Taken{stats: s}, err
+	}
+	if err := errors.Join(in.shut(ctx), in.apart(ctx, p)); err != nil {
+		return Taken{}, err
+	}
+	return in.enter(ctx, b, p.Complete, nil)
+}
+
+// receiveFull takes in a request that is part of a full sync.
+func (in *Inlet) receiveFull(ctx context.Context, b *entity.Batch, p Push) (Stats, error) {
 	in.p.env.Traffic.enter()
 	defer in.p.env.Traffic.leave()
 	unlock, err := in.p.lock(ctx)

@@ -44,45 +44,82 @@ func (in *Inlet) ReceiveComplete(ctx context.Context, b *entity.Batch, micros in
 // receiveWith is ReceiveComplete with writes that stand or fall with the batch;
 // after it, if the sink has no commits.
 func (in *Inlet) receiveWith(ctx context.Context, b *entity.Batch, micros int64, also []store.Write) (Stats, error) {
+	t, err := in.enter(ctx, b, micros, also)
+	if err != nil {
+		return t.stats, err
+	}
+	return t.Wait(ctx)
+}
+
+// Taken is a request that is on its way into the sink. It has to be waited for.
+type Taken struct {
+	in      *Inlet // nil: it has arrived
+	stats   Stats
+	claim   claim
+	pending sinks.Pending
+}
+
+// Wait returns when what was taken survives a power cut, or why none of it was stored.
+func (t *Taken) Wait(ctx context.Context) (Stats, error) {
+	if t.in == nil {
+		return t.stats, nil
+	}
+	defer t.in.p.env.Traffic.leave()
+	w, err := t.pending.Wait(ctx)
+	t.stats.Changed, t.stats.End = w.Changed, t.in.p.env.Now()
+	if err == nil {
+		t.in.stands(t.claim, t.stats.End)
+	}
+	return t.stats, err
+}
+
+// enter sends the entities of a request on their way; with an error none was.
+func (in *Inlet) enter(ctx context.Context, b *entity.Batch, micros int64, also []store.Write) (t Taken, err error) {
 	in.p.env.Traffic.enter()
-	defer in.p.env.Traffic.leave()
-	s := Stats{Kind: sinks.Request.String(), Start: in.p.env.Now(), Read: len(b.Entities)}
+	defer func() {
+		if err != nil {
+			in.p.env.Traffic.leave()
+		}
+	}()
+	t = Taken{in: in, stats: Stats{Kind: sinks.Request.String(), Start: in.p.env.Now(), Read: len(b.Entities)}}
 	if in.p.transform != nil {
 		step, _ := in.steps.Get().(transforms.Step)
 		if step == nil {
 			step = in.p.transform.Start(transforms.Run{Host: in.p.host()})
 		}
-		defer in.steps.Put(step) // what it has made is in use until it is written
+		defer in.steps.Put(step) // what it has made is in use until it is handed over
 		if err := step.Apply(ctx, b); err != nil {
-			return s, err
+			return t, err
 		}
 	}
-	claim, save, err := in.given(ctx, micros)
-	if err != nil {
-		return s, err
+	var save []store.StateWrite
+	if t.claim, save, err = in.given(ctx, micros); err == nil {
+		t.pending, err = in.offer(ctx, b, save, also)
 	}
-	w, err := in.write(ctx, b, save, also)
-	s.Changed, s.End = w.Changed, in.p.env.Now()
-	if err == nil {
-		in.stands(claim, s.End)
-	}
-	return s, err
+	return t, err
 }
 
-func (in *Inlet) write(ctx context.Context, b *entity.Batch, save []store.StateWrite, also []store.Write) (sinks.Written, error) {
-	if len(also) == 0 {
-		return in.writer.Write(ctx, b, save)
+// offer hands over a batch, whose entities may be used again when it returns.
+func (in *Inlet) offer(ctx context.Context, b *entity.Batch, save []store.StateWrite, also []store.Write) (sinks.Pending, error) {
+	if o, ok := in.writer.(sinks.Offering); ok && len(also) == 0 {
+		return o.BeginRequest(ctx, b, save)
 	}
-	if c, ok := in.writer.(sinks.Committing); ok {
-		p, err := c.BeginWith(ctx, b, store.Batch{State: save, Writes: also})
-		if err != nil {
-			return sinks.Written{}, err
-		}
-		return p.Wait(ctx)
+	if c, ok := in.writer.(sinks.Committing); ok && len(also) > 0 {
+		return c.BeginWith(ctx, b, store.Batch{State: save, Writes: also})
+	}
+	if len(also) == 0 {
+		w, err := in.writer.Write(ctx, b, save)
+		return arrived(w), err
 	}
 	w, err := in.writer.Write(ctx, b, nil)
 	if err == nil {
 		_, err = commit(ctx, in.p.env.Store, &store.Batch{State: save, Writes: also})
 	}
-	return w, err
+	return arrived(w), err
 }
+
+// arrived is a batch that was waited for.
+type arrived sinks.Written
+
+// Wait implements sinks.Pending.
+func (a arrived) Wait(context.Context) (sinks.Written, error) { return sinks.Written(a), nil }

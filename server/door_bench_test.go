@@ -50,6 +50,9 @@ func (c *caller) SetDeadline(time.Time) error      { return nil }
 func (c *caller) SetReadDeadline(time.Time) error  { return nil }
 func (c *caller) SetWriteDeadline(time.Time) error { return nil }
 
+// events counts the rounds, so that no event is known.
+var events int
+
 // event is a whole request of about 1 KB, signed.
 func event(i int) []byte {
 	body := fmt.Appendf(nil, `{"_id":"evt-%d","eventType":"order.paid","order":{"id":%d,"number":"SO-%07d","currency":"EUR","total":"%d.%02d","lines":[`, i, i, i, i%900, i%100)
@@ -65,6 +68,9 @@ func event(i int) []byte {
 	return fmt.Appendf(nil, "POST /api/receivers/shop/entities HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: %d\r\nContent-Type: application/json\r\nX-Shop-Signature: %s\r\nAccept-Encoding: gzip\r\n\r\n%s",
 		len(body), base64.StdEncoding.EncodeToString(mac.Sum(nil)), body)
 }
+
+// waiting is how many callers wait for the disk at once.
+const waiting = 64
 
 // BenchmarkReceive takes in signed webhooks, from the bytes of their connection to
 // those of the answer, into a store in memory; cpu-ns is the processor time of all
@@ -87,7 +93,8 @@ func BenchmarkReceive(b *testing.B) {
 		b.Fatal(err)
 	}
 	defer e.Close()
-	benchmarkDoor(b, server.New(e, server.Options{}))
+	b.Run("one", func(b *testing.B) { benchmarkDoor(b, server.New(e, server.Options{}), 1) })
+	b.Run("many", func(b *testing.B) { benchmarkDoor(b, server.New(e, server.Options{}), waiting) })
 }
 
 // BenchmarkDoor is the door alone.
@@ -101,26 +108,37 @@ func BenchmarkDoor(b *testing.B) {
 			}
 		}
 		w.Write(body[:2])
-	}))
+	}), 1)
 }
 
-func benchmarkDoor(b *testing.B, h http.Handler) {
+func benchmarkDoor(b *testing.B, h http.Handler, callers int) {
 	ln, d := make(pipes), server.HTTP(h)
 	ended := make(chan error, 1)
 	go func() { ended <- d.Serve(ln) }()
-	c := &caller{said: make([][]byte, b.N), ended: make(chan struct{})}
-	for i := range c.said {
-		c.said[i] = event(i)
+	all := make([]*caller, callers)
+	for i := range all {
+		all[i] = &caller{ended: make(chan struct{})}
+	}
+	events++
+	for i := range b.N {
+		c := all[i%callers]
+		c.said = append(c.said, event(events<<32|i))
 	}
 	b.ReportAllocs()
 	b.ResetTimer()
 	begun := processorTime()
-	ln <- c
-	<-c.ended
+	for _, c := range all {
+		ln <- c
+	}
+	for _, c := range all {
+		<-c.ended
+	}
 	b.StopTimer()
 	b.ReportMetric(float64(processorTime()-begun)/float64(b.N), "cpu-ns/op")
-	if c.bad != "" {
-		b.Error(c.bad)
+	for _, c := range all {
+		if c.bad != "" {
+			b.Error(c.bad)
+		}
 	}
 	if err := d.Close(); err != nil {
 		b.Error(err)

@@ -33,15 +33,14 @@ func (s *server) receive(w http.ResponseWriter, r *http.Request, id string) {
 		return
 	}
 	in := s.intakes.get()
-	defer s.intakes.put(in)
 	if hook, ok := p.Hook(); ok {
 		s.receiveHook(w, r, p.ID(), hook, in)
+	} else if s.admit(w, r, p.ID(), receiver, in) {
+		entities, err := receiver.Decode(in.body, in.arena)
+		s.store(w, r, p, in, entities, err)
 		return
 	}
-	if s.admit(w, r, p.ID(), receiver, in) {
-		entities, err := receiver.Decode(in.body, in.arena)
-		s.store(w, r, p.ID(), in, entities, err)
-	}
+	s.intakes.put(in)
 }
 
 // receiver is the pipe that entities are posted to; false if it has answered that
@@ -105,31 +104,51 @@ func (s *server) refuse(w http.ResponseWriter, pipe string, v sources.Verdict) {
 	fail(w, http.StatusForbidden, text)
 }
 
-// store stores the entities of a request, unless there was an error in its body.
-func (s *server) store(w http.ResponseWriter, r *http.Request, id string, in *intake, entities []entity.Value, err error) {
+// store stores the entities of a request, unless there was an error in its body. The
+// intake serves others as soon as the store has what it needs of it: so few are in use
+// although many wait for the disk, and those that are stay in the processor's cache.
+func (s *server) store(w http.ResponseWriter, r *http.Request, p *pipes.Pipe, in *intake, entities []entity.Value, err error) {
+	t, ok := s.offer(w, r, p.ID(), in, entities, err)
+	answersWith := ok && len(entities) == 1 && p.Locks()
+	if !answersWith {
+		s.intakes.put(in)
+	}
+	if !ok {
+		return
+	}
+	_, err = t.Wait(r.Context())
+	switch {
+	case err != nil:
+		s.notStored(w, r, err)
+	case !answersWith || !s.takenAs(w, r, p.Output(), in):
+		taken(w)
+	}
+	if answersWith {
+		s.intakes.put(in)
+	}
+}
+
+// offer hands over what is to be stored; false if it has answered why it cannot be.
+func (s *server) offer(w http.ResponseWriter, r *http.Request, id string, in *intake, entities []entity.Value, err error) (t pipes.Taken, ok bool) {
 	if err != nil {
 		unreadable(w, r, in.body, err)
-		return
+		return t, false
 	}
 	said, err := push(r, in.body)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
-		return
+		return t, false
 	}
 	inlet, err := s.engine.Inlet(r.Context(), id)
 	if err != nil {
 		s.failFor(w, r, err)
-		return
+		return t, false
 	}
 	in.batch = entity.Batch{Arena: in.arena, Entities: entities}
-	if _, err := inlet.ReceivePush(r.Context(), &in.batch, said); err != nil {
+	if t, err = inlet.BeginPush(r.Context(), &in.batch, said); err != nil {
 		s.notStored(w, r, err)
-		return
 	}
-	if p, ok := s.engine.Pipe(id); ok && len(entities) == 1 && p.Locks() && s.takenAs(w, r, p.Output(), in) {
-		return
-	}
-	taken(w)
+	return t, err == nil
 }
 
 // completeness reads up to when the sender says it is complete, 0 if it does

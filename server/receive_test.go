@@ -1,14 +1,18 @@
 package server_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/server"
 	"github.com/sluiceio/sluice/systems"
 )
 
@@ -81,5 +85,48 @@ func TestReceiversSayWhatIsWrong(t *testing.T) {
 	resp, err := http.DefaultClient.Do(q)
 	if got := ask(t, resp, err); !strings.Contains(got, "415 ") || !strings.Contains(got, "Content-Encoding gzip, which is not taken") {
 		t.Errorf("a compressed body: %s", got)
+	}
+}
+
+// TestPostsAtOnce posts from many sides. What one request needs serves the next while
+// the first still waits for the disk, and what is stored must be what was posted.
+func TestPostsAtOnce(t *testing.T) {
+	st := inMemory(t)
+	e, _ := node(t, st, `[{"_id": "plain", "type": "pipe", "source": {"type": "http_endpoint"}},
+		{"_id": "made", "type": "pipe", "source": {"type": "http_endpoint"}, "transform": {"type": "dtl", "rules": {"default": [["copy", "*"], ["add", "length", ["length", "_S.text"]]]}}}]`)
+	address := openDoor(t, server.New(e, server.Options{}))
+	const sides, posts = 16, 40
+	body := func(side, i int) string {
+		return fmt.Sprintf(`{"_id":"%d-%d","text":"%s"}`, side, i, strings.Repeat(string(rune('a'+side)), 10+side*i))
+	}
+	var all sync.WaitGroup
+	for side := range sides {
+		all.Go(func() {
+			for i := range posts {
+				for _, pipe := range []string{"plain", "made"} {
+					resp, err := http.Post("http://"+address+"/api/receivers/"+pipe+"/entities", "application/json", strings.NewReader(body(side, i)))
+					if got := ask(t, resp, err); !strings.HasPrefix(got, "200 ") {
+						t.Error(got)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	for side := range sides {
+		for i := range posts {
+			sent, id := body(side, i), fmt.Sprintf("%d-%d", side, i)
+			made := strings.TrimSuffix(sent, "}") + fmt.Sprintf(`,"length":%d}`, 10+side*i)
+			for dataset, want := range map[string]string{"plain": sent, "made": made} {
+				got, err := st.Get(t.Context(), dataset, []string{id}, entity.NewArena())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if is, _, _ := strings.Cut(got[0].String(), `,"_updated"`); is+"}" != want {
+					t.Errorf("%s: %.200s} is stored, not %.200s", dataset, is, want)
+				}
+			}
+		}
 	}
 }

@@ -31,8 +31,8 @@ func (s *server) receiveTriples(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	in := s.intakes.get()
-	defer s.intakes.put(in)
 	if !s.admit(w, r, p.ID(), receiver, in) {
+		s.intakes.put(in)
 		return
 	}
 	if len(in.body) > rdfBeside {
@@ -40,11 +40,12 @@ func (s *server) receiveTriples(w http.ResponseWriter, r *http.Request) {
 		case s.rdf <- struct{}{}:
 			defer func() { <-s.rdf }()
 		case <-r.Context().Done():
+			s.intakes.put(in)
 			return // nobody waits for an answer any more
 		}
 	}
 	entities, err := described(r, receiver, in)
-	s.store(w, r, p.ID(), in, entities, err)
+	s.store(w, r, p, in, entities, err)
 }
 
 // described are the entities of the resources that a request is about.

@@ -44,6 +44,13 @@ type Ahead interface {
 	Begin(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error)
 }
 
+// Offering is the ability of writers of requests, of which many may be on their way.
+type Offering interface {
+	// BeginRequest hands over a request like Write; its entities may be used again
+	// when it returns.
+	BeginRequest(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error)
+}
+
 // Committing is the ability of writers whose batches are commits of the store:
 // what else is to stand or fall with a batch goes into the same one.
 type Committing interface {

@@ -40,13 +40,7 @@ const keptOps = 256
 
 // Write implements Writer.
 func (w *datasetWriter) Write(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Written, error) {
-	var p Pending
-	var err error
-	if w.run.Kind == Request && w.breaker == nil && !w.compares() {
-		p, err = w.beginRequest(ctx, b, save)
-	} else {
-		p, err = w.Begin(ctx, b, save)
-	}
+	p, err := w.Begin(ctx, b, save)
 	if err != nil {
 		return Written{}, err
 	}
@@ -67,8 +61,11 @@ func (w *datasetWriter) BeginWith(ctx context.Context, b *entity.Batch, also sto
 	return w.offer(ctx, b, ops, also)
 }
 
-// beginRequest is Begin for a request whose changes do not depend on what is stored.
-func (w *datasetWriter) beginRequest(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error) {
+// BeginRequest implements Offering.
+func (w *datasetWriter) BeginRequest(ctx context.Context, b *entity.Batch, save []store.StateWrite) (Pending, error) {
+	if w.breaker != nil || w.compares() {
+		return w.Begin(ctx, b, save)
+	}
 	o, _ := w.offers.Get().(*offered)
 	if o == nil {
 		o = new(offered)
