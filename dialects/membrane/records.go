@@ -31,9 +31,11 @@ type logRecord struct {
 	Logs         []string        `json:"logs"`
 	At           string          `json:"createdAt"`
 	pipe, entity string          // where it is read off
+	at           store.Offset    // of the event
+	nth          int             // among the event's records
 }
 
-// lookBack is how many of the newest events of a webhook a list looks at, and
+// lookBack is how many events of a webhook a page looks at, newest first, and
 // mostPayload how many bytes of payloads one has: the rest is on the next page.
 const lookBack, mostPayload = 10000, 16 << 20
 
@@ -52,12 +54,16 @@ func (d *desk) records(w http.ResponseWriter, r *http.Request) {
 		tell(w, http.StatusBadRequest, "bad_request", "status is matched or unmatched")
 		return
 	}
-	cursor := q.Get("cursor")
+	from, err := parseRecordCursor(q.Get("cursor"))
+	if err != nil {
+		tell(w, http.StatusBadRequest, "bad_request", err.Error())
+		return
+	}
 	keep := func(l *logRecord) bool {
 		return fits(q.Get("externalEventSubscriptionId"), l.Subscription) && fits(q.Get("connectionId"), l.Connection) &&
-			fits(q.Get("integrationId"), l.Integration) && fits(q.Get("status"), l.Status) && (cursor == "" || l.ID < cursor)
+			fits(q.Get("integrationId"), l.Integration) && fits(q.Get("status"), l.Status) && !from.has(l)
 	}
-	all, err := d.gatherRecords(r.Context(), keep, limit+1)
+	all, err := d.gatherRecords(r.Context(), from, keep, limit+1)
 	if err != nil {
 		d.fail(w, err)
 		return
@@ -71,7 +77,7 @@ func (d *desk) records(w http.ResponseWriter, r *http.Request) {
 		out.Items = append(out.Items, l)
 		size += len(l.Payload)
 		if last := len(out.Items) == limit || size > mostPayload; last && i+1 < len(all) {
-			out.Cursor = l.ID
+			out.Cursor = from.behind(all[:i+1], all[i+1:])
 			break
 		}
 	}
@@ -90,7 +96,7 @@ func (d *desk) fill(ctx context.Context, l *logRecord) error {
 }
 
 // gatherRecords returns the newest records of all webhooks that are wanted.
-func (d *desk) gatherRecords(ctx context.Context, keep func(*logRecord) bool, most int) ([]*logRecord, error) {
+func (d *desk) gatherRecords(ctx context.Context, from recordCursor, keep func(*logRecord) bool, most int) ([]*logRecord, error) {
 	known := map[string]*subscription{}
 	subs, err := d.registry.list(ctx, func(*subscription) bool { return true })
 	if err != nil {
@@ -99,20 +105,18 @@ func (d *desk) gatherRecords(ctx context.Context, keep func(*logRecord) bool, mo
 	for _, s := range subs {
 		known[s.ID] = s
 	}
-	var all []*logRecord
+	var all [][]*logRecord
 	for _, h := range d.hooks {
-		of, err := d.recordsOf(ctx, h, known, keep, most)
+		of, err := d.recordsOf(ctx, h, known, from.query(h.env.PipeID), keep, most)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, of...)
+		all = append(all, of)
 	}
-	slices.SortFunc(all, func(a, b *logRecord) int { return compareText(b.ID, a.ID) })
-	return all[:min(most, len(all))], nil
+	return merged(all, most), nil
 }
 
-func (d *desk) recordsOf(ctx context.Context, h *webhook, known map[string]*subscription, keep func(*logRecord) bool, most int) (all []*logRecord, err error) {
-	q := store.Query{Since: store.Start, Limit: 200, Reverse: true}
+func (d *desk) recordsOf(ctx context.Context, h *webhook, known map[string]*subscription, q store.Query, keep func(*logRecord) bool, most int) (all []*logRecord, err error) {
 	for seen := 0; seen < lookBack && len(all) < most; {
 		p, err := d.node.Store().Read(ctx, h.env.PipeID, q, entity.NewArena())
 		if errors.Is(err, store.ErrNoDataset) {
@@ -143,16 +147,19 @@ func (d *desk) recordsIn(h *webhook, e entity.Value, known map[string]*subscript
 		return nil
 	}
 	received, _ := e.Get("received")
+	place, _ := e.Get(entity.UpdatedKey)
+	at, _ := place.Int64()
 	id := strings.Clone(textOf(e, entity.IDKey)) // which outlives the page
-	base := logRecord{ID: id, pipe: h.env.PipeID, entity: id, Integration: h.cfg.Integration, Webhook: h.cfg.Key, Selector: strings.Clone(textOf(e, "selector")),
+	base := logRecord{ID: id, pipe: h.env.PipeID, entity: id, at: store.Offset(at), Integration: h.cfg.Integration, Webhook: h.cfg.Key, Selector: strings.Clone(textOf(e, "selector")),
 		Status: "unmatched", Runs: []string{}, Logs: []string{}, At: received.Time().UTC().Format("2006-01-02T15:04:05.000Z07:00")}
 	ids, _ := e.Get("subscriptions")
 	if ids.Len() == 0 {
 		return []*logRecord{&base}
 	}
 	var all []*logRecord
-	for _, v := range ids.Elems() {
+	for i, v := range ids.Elems() {
 		l := base
+		l.nth = i
 		l.Subscription, l.Status = strings.Clone(v.Text()), "matched"
 		l.ID += "@" + l.Subscription
 		if s := known[l.Subscription]; s != nil {
