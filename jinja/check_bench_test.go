@@ -9,9 +9,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluiceio/sluice/jinja"
 )
+
+func signed(text string, code func([]byte) string) string {
+	m := hmac.New(sha256.New, []byte("a secret"))
+	m.Write([]byte(text))
+	return code(m.Sum(nil))
+}
 
 // BenchmarkValidation asks what receivers usually ask, of a body of 1 KB; "hmac" is
 // what of it cannot be saved.
@@ -21,8 +28,17 @@ func BenchmarkValidation(b *testing.B) {
 	m.Write(body)
 	sum := m.Sum(nil)
 	r := jinja.Request{Body: body, Headers: http.Header{"Content-Type": {"application/json"},
-		"X-Base64": {base64.StdEncoding.EncodeToString(sum)}, "X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(sum)}}}
-	secret := func(context.Context, string) (string, error) { return "a secret", nil }
+		"Stripe-Signature": {"t=1735689600,v1=" + signed("1735689600."+string(body), hex.EncodeToString)},
+		"Webhook-Id":       {"msg_1"}, "Webhook-Timestamp": {"1735689600"},
+		"Webhook-Signature": {"v1," + signed("msg_1.1735689600."+string(body), base64.StdEncoding.EncodeToString)},
+		"X-Base64":          {base64.StdEncoding.EncodeToString(sum)}, "X-Hub-Signature-256": {"sha256=" + hex.EncodeToString(sum)}}}
+	now := func() time.Time { return time.Unix(1735689600, 0) }
+	secret := func(_ context.Context, name string) (string, error) {
+		if name == "w" {
+			return "whsec_" + base64.StdEncoding.EncodeToString([]byte("a secret")), nil
+		}
+		return "a secret", nil
+	}
 	b.Run("hmac", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
@@ -32,10 +48,12 @@ func BenchmarkValidation(b *testing.B) {
 		}
 	})
 	for name, expression := range map[string]string{
-		"base64": `{% if request_headers['X-Base64'] == b64encode(hmacsha256digest(secret('s'), request_body)) %}{% else %}FAIL!{% endif %}`,
-		"github": `{% if request_headers['X-Hub-Signature-256'] != 'sha256=' ~ hexencode(hmacsha256digest(secret('s'), request_body)) %}FAIL!{% endif %}`,
+		"base64":   `{% if request_headers['X-Base64'] == b64encode(hmacsha256digest(secret('s'), request_body)) %}{% else %}FAIL!{% endif %}`,
+		"github":   `{% if request_headers['X-Hub-Signature-256'] != 'sha256=' ~ hexencode(hmacsha256digest(secret('s'), request_body)) %}FAIL!{% endif %}`,
+		"stripe":   `{% if not stripe_signature(secret('s')) %}FAIL!{% endif %}`,
+		"standard": `{% if not standard_webhook(secret('w')) %}FAIL!{% endif %}`,
 	} {
-		v, err := jinja.CompileValidation(expression, jinja.Options{})
+		v, err := jinja.CompileValidation(expression, jinja.Options{Host: &jinja.Host{Now: now}})
 		if err != nil {
 			b.Fatal(err)
 		}

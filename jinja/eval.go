@@ -12,15 +12,17 @@ func (n *name) eval(st *state) Value {
 type lent name
 
 func (l *lent) eval(st *state) Value {
-	r, ok := st.vars.(*requestVars)
-	if ok {
-		r.lends = true
-	}
+	st.lends(true)
 	v := (*name)(l).eval(st)
-	if ok {
-		r.lends = false
-	}
+	st.lends(false)
 	return v
+}
+
+// lends says whether variables that are asked for are only looked at.
+func (st *state) lends(are bool) {
+	if r, ok := st.vars.(*requestVars); ok {
+		r.lends = are
+	}
 }
 
 func (s *sequence) eval(st *state) Value {

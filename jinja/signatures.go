@@ -2,7 +2,6 @@ package jinja
 
 import (
 	"crypto/ed25519"
-	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -109,19 +108,35 @@ func (c *Call) within(t time.Time, d time.Duration) bool {
 	return age <= d && age >= -d
 }
 
-// signedParts is what both schemes sign: the parts and the body, joined.
-func (c *Call) signedParts(parts ...string) (string, bool) {
+// signedText is what both schemes sign: what stands before the body, and the body.
+type signedText struct{ head, body string }
+
+// signedParts joins them with dots. The body is only looked at.
+func (c *Call) signedParts(parts ...string) (s signedText, ok bool) {
+	c.st.lends(true)
 	body, ok := c.variable("request_body")
+	c.st.lends(false)
 	if !ok || !body.isText() {
-		return "", false
+		return s, false
 	}
 	for _, p := range parts {
 		if p == "" || strings.IndexByte(p, '.') >= 0 {
-			return "", false
+			return s, false
 		}
+		s.head += p + "."
 	}
-	c.st.room(len(body.s))
-	return strings.Join(append(parts, body.s), "."), true
+	s.body = body.s
+	return s, c.st.room(len(s.head) + len(s.body))
+}
+
+func (s signedText) len() int { return len(s.head) + len(s.body) }
+
+// sum256 is the HMAC of what was signed, until the next one is made.
+func (c *Call) sum256(key string, s signedText) []byte {
+	m := c.st.keyed(c.name, key, sha256.New)
+	c.st.digest(m, s.head)
+	c.st.digest(m, s.body)
+	return m.Sum(c.st.mac.sum[:0])
 }
 
 // callStandardWebhook checks a request as the Standard Webhooks say.
@@ -138,33 +153,27 @@ func callStandardWebhook(c *Call) Value {
 	right := false
 	for _, key := range keys {
 		for _, sig := range strings.Fields(sigs) {
-			if !c.st.work(64 + len(msg)) {
+			if !c.st.work(64 + msg.len()) {
 				return Bool(false)
 			}
-			right = standardSignature(key, sig, msg) || right
+			right = c.standardSignature(key, sig, msg) || right
 		}
 	}
 	return Bool(right)
 }
 
-func standardSignature(key, sig, msg string) bool {
+func (c *Call) standardSignature(key, sig string, msg signedText) bool {
 	version, encoded, _ := strings.Cut(sig, ",")
 	if strings.HasPrefix(key, "whpk_") {
 		pub, ok := publicKey(key)
 		raw, err := base64.StdEncoding.DecodeString(encoded)
-		return version == "v1a" && ok && err == nil && len(raw) == ed25519.SignatureSize && ed25519.Verify(pub, []byte(msg), raw)
+		return version == "v1a" && ok && err == nil && len(raw) == ed25519.SignatureSize && ed25519.Verify(pub, []byte(msg.head+msg.body), raw)
 	}
 	raw, ok := decode64(strings.TrimPrefix(key, "whsec_"))
 	if version != "v1" || !ok || len(raw) == 0 {
 		return false
 	}
-	return constantTimeEqual(encoded, base64.StdEncoding.EncodeToString(sum256(string(raw), msg)))
-}
-
-func sum256(key, msg string) []byte {
-	m := hmac.New(sha256.New, []byte(key))
-	m.Write([]byte(msg))
-	return m.Sum(nil)
+	return constantTimeEqual(encoded, base64.StdEncoding.EncodeToString(c.sum256(string(raw), msg)))
 }
 
 // callStripe checks the header Stripe-Signature.
@@ -186,9 +195,9 @@ func callStripe(c *Call) Value {
 	}
 	right := false
 	for _, key := range keys {
-		want := hex.EncodeToString(sum256(key, msg))
+		want := hex.EncodeToString(c.sum256(key, msg))
 		for _, sig := range sigs {
-			if !c.st.work(64 + len(msg)) {
+			if !c.st.work(64 + msg.len()) {
 				return Bool(false)
 			}
 			right = constantTimeEqual(sig, want) || right

@@ -192,9 +192,14 @@ func (c *Call) unbase64(s string) Value {
 	return Bytes(b)
 }
 
+// oneAlphabet makes base64 of any kind that of one alphabet.
+var oneAlphabet = strings.NewReplacer("-", "+", "_", "/", "\n", "", "\r", "", " ", "")
+
 // decode64 takes either alphabet, with or without padding.
 func decode64(s string) ([]byte, bool) {
-	s = strings.NewReplacer("-", "+", "_", "/", "\n", "", "\r", "", " ", "").Replace(s)
+	if strings.ContainsAny(s, "-_\n\r ") {
+		s = oneAlphabet.Replace(s)
+	}
 	b, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(s, "="))
 	return b, err == nil
 }
