@@ -26,6 +26,7 @@ type Completeness struct {
 	mu    struct {
 		sync.Mutex
 		known map[string]complete
+		last  map[string]stamp
 		rose  func(dataset string)
 	}
 }
@@ -41,10 +42,17 @@ type complete struct {
 	follows bool
 }
 
+// stamp is the time stamp of what was a dataset's newest version.
+type stamp struct {
+	generation [16]byte
+	at         store.Offset
+	micros     int64
+}
+
 // NewCompleteness returns what is saved in a store.
 func NewCompleteness(st store.Store) *Completeness {
 	c := &Completeness{store: st}
-	c.mu.known = map[string]complete{}
+	c.mu.known, c.mu.last = map[string]complete{}, map[string]stamp{}
 	return c
 }
 
@@ -62,7 +70,7 @@ func (c *Completeness) of(ctx context.Context, dataset string) (complete, error)
 	is, err := c.lookUp(ctx, dataset)
 	if err == nil && is.follows {
 		var ts int64
-		ts, err = newest(ctx, c.store, dataset)
+		ts, err = c.newest(ctx, dataset)
 		is.At = max(is.At, ts)
 	}
 	return is, err
@@ -207,7 +215,7 @@ func (p *Pipe) completed(ctx context.Context, h *hearing) (complete, error) {
 	is.Heard = h.heard
 	switch {
 	case h.fresh:
-		newest, err := newest(ctx, p.env.Store, p.Output())
+		newest, err := p.env.Completeness.newest(ctx, p.Output())
 		is.At = max(p.env.Now().UnixMicro(), newest)
 		return is, err
 	case h.complete:
@@ -218,15 +226,27 @@ func (p *Pipe) completed(ctx context.Context, h *hearing) (complete, error) {
 
 // newest is the time stamp of a dataset's newest version. Clocks may be behind
 // it.
-func newest(ctx context.Context, st store.Store, dataset string) (int64, error) {
-	_, last, err := st.Head(ctx, dataset)
+func (c *Completeness) newest(ctx context.Context, dataset string) (int64, error) {
+	generation, last, err := c.store.Head(ctx, dataset)
 	if err != nil || last == store.Start {
 		return 0, err
 	}
-	e, err := st.GetAt(ctx, dataset, last, entity.NewArena())
+	c.mu.Lock()
+	was := c.mu.last[dataset]
+	c.mu.Unlock()
+	if was.generation == generation && was.at == last {
+		return was.micros, nil
+	}
+	e, err := c.store.GetAt(ctx, dataset, last, entity.NewArena())
+	if err != nil {
+		return 0, err
+	}
 	v, _ := e.Get(entity.TSKey)
-	ts, _ := v.Int64()
-	return ts, err
+	micros, _ := v.Int64()
+	c.mu.Lock()
+	c.mu.last[dataset] = stamp{generation, last, micros}
+	c.mu.Unlock()
+	return micros, nil
 }
 
 func completenessWrite(dataset string, is complete) store.StateWrite {

@@ -75,17 +75,27 @@ func (r *run) finish(ctx context.Context) error {
 }
 
 // endsWith saves the end of a short run that only went on with what is new, together
-// with the record of its start: each commit waits for the disk. If that fails, both
-// are left to what follows: what cannot be logged fails no run.
+// with the records of its start and its end: each commit waits for the disk. If that
+// fails, all are left to what follows: what cannot be logged fails no run.
 func (r *run) endsWith(ctx context.Context, f sinks.Finish, save []store.StateWrite) bool {
 	w, able := r.writer.(sinks.Quiet)
 	if !able || len(save) == 0 || r.logged || r.kind != sinks.Incremental || !w.Quiet(f) || r.idle(ctx) {
 		return false
 	}
-	if _, err := commit(ctx, r.p.env.Store, &store.Batch{State: save, Writes: []store.Write{r.startRecord()}}); err != nil {
+	r.stats.End = r.p.env.Now()
+	start, log := r.startRecord(), LogDataset(r.p.ID())
+	_, last, _ := r.p.env.Store.Head(ctx, log)
+	members, told := r.ended(ctx, startedAt(last+1))
+	end := logged(r.p.ID(), r.p.env.Now(), "pump-completed", members...)
+	start.Ops[0].Force = true // where the clock stands still it may say nothing new
+	start.Ops = append(start.Ops, end.Ops...)
+	res, err := commit(ctx, r.p.env.Store, &store.Batch{State: append(save, told...), Writes: []store.Write{start}})
+	if err != nil {
 		return false
 	}
-	r.logged, r.started = true, stands{}
+	// If somebody else has come between, the record of the end is written anew.
+	_, now, err := r.p.env.Store.Head(ctx, log)
+	r.logged, r.started, r.over = true, stands{}, err == nil && now == last+store.Offset(res.Changed)
 	return true
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluiceio/sluice/config"
@@ -66,6 +67,7 @@ type Pipe struct {
 	tracks    []string       // the datasets they start from
 	digest    string         // of what decides the output
 	turn      chan struct{}  // held by who runs the pipe
+	last      atomic.Pointer[writtenState]
 }
 
 // ID is the pipe's _id.

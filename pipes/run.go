@@ -31,6 +31,7 @@ type run struct {
 	stats   Stats
 	joins   dtl.Joins // what traced hops have found
 	logged  bool
+	over    bool           // its end is recorded, too
 	heard   *hearing       // of completeness
 	basis   *basis         // what the run works from
 	origin  sources.Origin // what a distant source is

@@ -101,8 +101,8 @@ type stands struct{}
 // Wait implements store.Pending.
 func (stands) Wait(context.Context) (store.Result, error) { return store.Result{}, nil }
 
-// startedAt is the place of the record of the start in the log.
-func (r *run) startedAt(ctx context.Context) []entity.Member {
+// location is the place of the record of the start in the log.
+func (r *run) location(ctx context.Context) []entity.Member {
 	if r.started == nil {
 		return nil
 	}
@@ -114,8 +114,11 @@ func (r *run) startedAt(ctx context.Context) []entity.Member {
 		return nil
 	}
 	at, _ := found[0].Get(entity.UpdatedKey)
-	return []entity.Member{{Key: "pump_started_location", Value: at}}
+	n, _ := at.Int64()
+	return []entity.Member{startedAt(store.Offset(n))}
 }
+
+func startedAt(o store.Offset) entity.Member { return count("pump_started_location", int(o)) }
 
 // idle tells whether a run did nothing that is worth a record.
 func (r *run) idle(ctx context.Context) bool {
@@ -157,10 +160,11 @@ func (r *run) silentTooLong(ctx context.Context) bool {
 
 // logEnd records how the run ended, unless it did nothing.
 func (r *run) logEnd(ctx context.Context, err error) {
-	if err == nil && r.idle(ctx) {
+	if err == nil && (r.over || r.idle(ctx)) {
 		return
 	}
-	members, told := r.ended(ctx)
+	r.logStart(ctx)
+	members, told := r.ended(ctx, r.location(ctx)...)
 	if err == nil {
 		r.p.recordWith(ctx, told, "pump-completed", members...)
 		return
@@ -175,17 +179,16 @@ func (r *run) logEnd(ctx context.Context, err error) {
 	r.p.recordWith(ctx, told, "pump-failed", append(members, entity.Member{Key: "node_build_info", Value: buildInfo()})...)
 }
 
-// ended is what the record of the end says whatever the end was, and what is saved
-// with it.
-func (r *run) ended(ctx context.Context) (members []entity.Member, told []store.StateWrite) {
-	r.logStart(ctx)
+// ended is what the record of the end says whatever the end was, the place of that of
+// the start included, and what is saved with it.
+func (r *run) ended(ctx context.Context, started ...entity.Member) (members []entity.Member, told []store.StateWrite) {
 	s := &r.stats
 	waiting, _, _ := r.p.Failures(ctx)
 	forgotten, told := r.p.forgotten(ctx)
 	members = append([]entity.Member{instant("start_time", s.Start), instant("end_time", s.End),
 		text("total_time", strconv.FormatFloat(s.End.Sub(s.Start).Seconds(), 'f', -1, 64)),
 		text("sync_type", r.kind.String()), text("pump_definition", r.p.ID()), flag("retry_entities_exist", waiting > 0),
-		count("entities_succeeded", s.Succeeded), count("entities_failed", s.Failed), r.metrics(forgotten)}, r.startedAt(ctx)...)
+		count("entities_succeeded", s.Succeeded), count("entities_failed", s.Failed), r.metrics(forgotten)}, started...)
 	if next, ok := r.p.nextInterval(); ok {
 		members = append(members, entity.Member{Key: "next_interval", Value: entity.NewFloat(next)})
 	}

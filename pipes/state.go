@@ -1,10 +1,12 @@
 package pipes
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/sluiceio/sluice/sources"
 	"github.com/sluiceio/sluice/store"
@@ -60,11 +62,20 @@ func (p *Pipe) loadState(ctx context.Context) (state, error) {
 	if err != nil || data == nil {
 		return s, err
 	}
-	if err := json.Unmarshal(data, &s); err != nil {
+	if last := p.last.Load(); last != nil && bytes.Equal(last.data, data) {
+		s = last.state
+	} else if err := json.Unmarshal(data, &s); err != nil {
 		return s, fmt.Errorf("the state of pipe %s cannot be read: %w", p.ID(), err)
 	}
 	s.rev = rev
 	return s, nil
+}
+
+// writtenState is a state as it was written last, so that it need not be read to be
+// known. What it refers to never changes.
+type writtenState struct {
+	data  []byte
+	state state
 }
 
 func (p *Pipe) write(s state) []store.StateWrite {
@@ -73,6 +84,8 @@ func (p *Pipe) write(s state) []store.StateWrite {
 	if err != nil {
 		return nil // a struct of texts and numbers always marshals
 	}
+	s.OutOfSync = slices.Clip(s.OutOfSync)
+	p.last.Store(&writtenState{data, s})
 	return []store.StateWrite{{Key: p.stateKey(), Value: data, IfRev: s.rev}}
 }
 

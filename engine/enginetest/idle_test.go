@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -58,8 +59,8 @@ func (m *mute) Append(ctx context.Context, b *store.Batch) (store.Pending, error
 	return m.countingStore.Append(ctx, b)
 }
 
-// A run that takes in one entity is three commits: the entity, that the run has begun,
-// with how far it has come, and that it has ended. A log that cannot be written fails
+// A run that takes in one entity is two commits: the entity, and that the run has begun
+// and ended, with how far it has come. A log that cannot be written fails
 // no run, nor has it done again what it did.
 func TestCommitsOfARun(t *testing.T) {
 	const conf = `[{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}, "pump": {"rescan_run_count": 100}}]`
@@ -72,7 +73,7 @@ func TestCommitsOfARun(t *testing.T) {
 	one("b")
 	before := counted.appends.Load()
 	runPipe(t, e, false)
-	if n := counted.appends.Load() - before; n != 3 {
+	if n := counted.appends.Load() - before; n != 2 {
 		t.Errorf("%d commits", n)
 	}
 	if runs := runsOf(t, base); runs != 2 {
@@ -88,6 +89,45 @@ func TestCommitsOfARun(t *testing.T) {
 	if p, _ := e.Pipe("out"); p != nil {
 		if stats, err := p.Run(t.Context(), false); err != nil || stats.Read != 0 {
 			t.Errorf("the next run read %d: %v", stats.Read, err)
+		}
+	}
+}
+
+// meddling is a store in which somebody else comes first with a record for a log.
+type meddling struct {
+	store.Store
+	t *testing.T
+}
+
+func (m *meddling) Append(ctx context.Context, b *store.Batch) (store.Pending, error) {
+	if len(b.Writes) == 1 && len(b.Writes[0].Ops) == 2 {
+		put(m.t, m.Store, b.Writes[0].Dataset, []entity.Value{idOnly("other")}, true)
+	}
+	return m.Store.Append(ctx, b)
+}
+
+// The record of a run's end says where that of its start is, whoever else writes into
+// the log.
+func TestStartIsFound(t *testing.T) {
+	const conf = `[{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "in"}}]`
+	for _, meddles := range []bool{false, true} {
+		var st store.Store = memory(t)
+		base := st
+		if meddles {
+			st = &meddling{base, t}
+		}
+		e := open(t, st, parse(t, conf))
+		for _, id := range []string{"a", "b"} {
+			put(t, base, "in", []entity.Value{idOnly(id)}, true)
+			runPipe(t, e, false)
+		}
+		e.Close()
+		put(t, base, "in", nil, true) // what was handed over before stands then
+		found, err := base.Get(t.Context(), pipes.LogDataset("out"), []string{"pump-started", "pump-completed", "other"}, nil)
+		must(t, err)
+		at, _ := found[0].Get(entity.UpdatedKey)
+		if told, _ := found[1].Get("pump_started_location"); told.String() != at.String() || found[2].IsNull() == meddles {
+			t.Errorf("it is at %s, the end says %s; %s", at, told, found[2])
 		}
 	}
 }
