@@ -133,11 +133,17 @@ func (s *shard) grow(t *table) {
 // fill takes entries over; false if one found no place. At the largest size
 // that one makes room, as if it had come last.
 func (s *shard) fill(t *table, keys []bucket, rows []packed) bool {
+	alive, slot := true, uint16(0) // neighbours mostly are of one dataset
 	for i := range keys {
 		for j, k := range &keys[i] {
+			if k == 0 {
+				continue
+			}
 			row := &rows[i*bucketSize+j]
-			slot := row.slot()
-			if k == 0 || slot != 0 && t.owner(slot) == nil {
+			if is := row.slot(); is != slot {
+				slot, alive = is, is == 0 || t.owner(is) != nil
+			}
+			if !alive {
 				continue
 			}
 			at := s.again(k, i, len(keys))
