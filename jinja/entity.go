@@ -64,37 +64,3 @@ func (d EntityDict) Keys() []string {
 	}
 	return keys
 }
-
-// Lookup implements [Vars].
-func (d EntityDict) Lookup(name string) (Value, bool) { return d.Get(name) }
-
-// Names lists the properties for suggestions.
-func (d EntityDict) Names() []string { return d.Keys() }
-
-// Layers looks a variable up in each Vars in turn; the first that has it
-// counts.
-type Layers []Vars
-
-// Lookup implements [Vars].
-func (l Layers) Lookup(name string) (Value, bool) {
-	for _, v := range l {
-		if v == nil {
-			continue
-		}
-		if val, ok := v.Lookup(name); ok {
-			return val, true
-		}
-	}
-	return Value{}, false
-}
-
-// Names lists the variables of all layers.
-func (l Layers) Names() []string {
-	var names []string
-	for _, v := range l {
-		if n, ok := v.(namer); ok {
-			names = append(names, n.Names()...)
-		}
-	}
-	return names
-}

@@ -123,6 +123,10 @@ func TestFromEntity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	vars := VarMap{"entity": FromEntity(v)}
+	for _, m := range v.Object().Members() {
+		vars[m.Key] = FromEntity(m.Value)
+	}
 	for src, want := range map[string]string{
 		`{{ a.b[1] }}{{ a.b|length }}`: "x4", `{{ a }}`: "{'b': [1, 'x', None, True]}", `{{ d }}`: "12345678901234567890.10",
 		`{{ d > 1 }}`: "True", `{{ t.year }} {{ t }}`: "2024 2024-05-01 10:11:12+00:00", `{{ y }}`: "b'abc'", `{{ n }}`: "ns:x",
@@ -133,7 +137,7 @@ func TestFromEntity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := tmpl.Render(t.Context(), Layers{VarMap{"entity": FromEntity(v)}, nil, EntityDict{v.Object()}})
+		got, err := tmpl.Render(t.Context(), vars)
 		if err != nil {
 			got = "error"
 		}

@@ -243,11 +243,6 @@ func (c *Consumer) load(ctx context.Context) error {
 	return err
 }
 
-// RemoveConsumer forgets a consumer: it holds nothing up any more.
-func RemoveConsumer(ctx context.Context, st store.Store, exchange, name string) error {
-	return commit(ctx, st, &store.Batch{State: []store.StateWrite{{Key: stateKey(exchange, name), IfRev: store.AnyRev}}})
-}
-
 // Floors are, by dataset, the places up to which all consumers have come, those
 // that are not open included. Pipes with a source of messages are not among
 // them: their offsets are their own.
