@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/sluiceio/sluice/entity"
@@ -148,6 +149,9 @@ func (r *run) incomplete(ctx context.Context) (why string, err error) {
 	}
 	if missing, err := r.p.missingInput(ctx); err != nil || missing != "" {
 		return fmt.Sprintf("dataset %q, which the source reads, does not exist", missing), err
+	}
+	if now, err := r.p.basis(ctx); err != nil || !maps.Equal(now.Datasets, r.basis.Datasets) {
+		return "a dataset that the pipe reads was made anew in the meantime", err
 	}
 	if !r.careful() {
 		return "", nil
