@@ -89,12 +89,8 @@ func (c *Completeness) lookUp(ctx context.Context, dataset string) (complete, er
 	was, known := c.mu.known[dataset]
 	c.mu.Unlock()
 	if !known {
-		data, _, err := c.store.State(ctx, completenessKey(dataset))
-		if err == nil && data != nil {
-			err = json.Unmarshal(data, &was)
-		}
-		if err != nil {
-			return complete{}, fmt.Errorf("the completeness of dataset %q cannot be read: %w", dataset, err)
+		if was, err = c.saved(ctx, dataset); err != nil {
+			return complete{}, err
 		}
 		c.remember(dataset, was)
 	}
@@ -103,6 +99,17 @@ func (c *Completeness) lookUp(ctx context.Context, dataset string) (complete, er
 		was = complete{Generation: string(is[:])}
 	}
 	return was, nil
+}
+
+func (c *Completeness) saved(ctx context.Context, dataset string) (is complete, err error) {
+	data, _, err := c.store.State(ctx, completenessKey(dataset))
+	if err == nil && data != nil {
+		err = json.Unmarshal(data, &is)
+	}
+	if err != nil {
+		return complete{}, fmt.Errorf("the completeness of dataset %q cannot be read: %w", dataset, err)
+	}
+	return is, nil
 }
 
 func (c *Completeness) remember(dataset string, is complete) {

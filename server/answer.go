@@ -19,6 +19,8 @@ type answer struct {
 	head   bytes.Buffer
 	body   []byte
 	out    []byte
+	date   []byte // as it was last written
+	second int64  // of that
 }
 
 // keptAnswer bounds the memory that is used again.
@@ -80,7 +82,7 @@ func (a *answer) send(last bool) bool {
 	out := append(strconv.AppendInt(append(a.out[:0], "HTTP/1.1 "...), int64(a.status), 10), ' ')
 	out = append(append(out, http.StatusText(a.status)...), "\r\n"...)
 	out = append(out, a.head.Bytes()...)
-	out = time.Now().UTC().AppendFormat(append(out, "Date: "...), http.TimeFormat)
+	out = append(append(out, "Date: "...), a.now()...)
 	if !a.typed && len(a.body) > 0 {
 		out = append(append(out, "\r\nContent-Type: "...), http.DetectContentType(a.body)...)
 	}
@@ -94,4 +96,13 @@ func (a *answer) send(last bool) bool {
 	a.out = out
 	_, err := a.c.Conn.Write(out)
 	return err == nil && !last
+}
+
+// now is the present as answers tell it.
+func (a *answer) now() []byte {
+	t := time.Now()
+	if second := t.Unix(); second != a.second {
+		a.second, a.date = second, t.UTC().AppendFormat(a.date[:0], http.TimeFormat)
+	}
+	return a.date
 }
