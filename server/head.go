@@ -22,6 +22,7 @@ type head struct {
 	address url.URL
 	uri     string
 	lines   []*line
+	block   []line // of which the last lines are
 
 	// What handlers get serves again: they keep nothing of a plain post but texts.
 	request http.Request
@@ -39,6 +40,8 @@ type line struct {
 }
 
 const (
+	// lineBlock is how many lines are made at once.
+	lineBlock = 8
 	// mostLines is how many lines an usual head has.
 	mostLines = 48
 	// mostDigits bounds a Content-Length; longer ones would be too large anyway.
@@ -54,8 +57,10 @@ func (h *head) read(b []byte) (r *http.Request, n int) {
 	}
 	lines, length, rest, ok := h.fields(rest)
 	// What is remembered is of one head, so that it stays as small.
-	clear(h.lines[lines:])
-	if h.lines = h.lines[:lines]; !ok {
+	for _, l := range h.lines[lines:] {
+		*l = line{}
+	}
+	if !ok {
 		return nil, 0
 	}
 	return h.made(length), len(b) - len(rest)
@@ -64,7 +69,7 @@ func (h *head) read(b []byte) (r *http.Request, n int) {
 // fields reads the lines up to the blank one.
 func (h *head) fields(b []byte) (lines int, length int64, rest []byte, ok bool) {
 	if h.header == nil {
-		h.header = http.Header{}
+		h.header = make(http.Header, lineBlock)
 	}
 	clear(h.header)
 	for ; ; lines++ {
@@ -93,12 +98,13 @@ func (h *head) start(b []byte) (rest []byte, ok bool) {
 	if !ok || !isHTTP || !toReceiver(raw) {
 		return nil, false
 	}
-	h.uri = string(address[len("POST "):])
+	first := string(b[:len(b)-len(rest)])
+	h.uri = first[len("POST "):len(address)]
 	u, err := url.ParseRequestURI(h.uri)
 	if err != nil || strings.IndexByte(h.uri, ' ') >= 0 {
 		return nil, false
 	}
-	h.first, h.address = string(b[:len(b)-len(rest)]), *u
+	h.first, h.address = first, *u
 	return rest, true
 }
 
@@ -113,7 +119,13 @@ func nextLine(b []byte) (line, rest []byte, ok bool) {
 
 func (h *head) line(i int) *line {
 	if i == len(h.lines) {
-		h.lines = append(h.lines, new(line))
+		if i == 0 {
+			h.lines = make([]*line, 0, lineBlock)
+		}
+		if i%lineBlock == 0 {
+			h.block = make([]line, lineBlock)
+		}
+		h.lines = append(h.lines, &h.block[i%lineBlock])
 	}
 	return h.lines[i]
 }

@@ -109,6 +109,34 @@ func short(n int) string {
 	return b.String()
 }
 
+// BenchmarkHead reads the first head of a connection, and those that follow.
+func BenchmarkHead(b *testing.B) {
+	said := []byte(usualHead)
+	b.Run("first", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			new(head).read(said)
+		}
+	})
+	b.Run("next", func(b *testing.B) {
+		b.ReportAllocs()
+		for h := new(head); b.Loop(); {
+			h.read(said)
+		}
+	})
+	b.Run("net/http", func(b *testing.B) {
+		b.ReportAllocs()
+		in, from := bufio.NewReaderSize(nil, plainHead), bytes.NewReader(said)
+		for b.Loop() {
+			from.Reset(said)
+			in.Reset(from)
+			if r, err := http.ReadRequest(in); err != nil || !isPlain(r) {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 // FuzzHead looks for heads that net/http does not take for what ours are taken for,
 // with what is remembered of those before.
 func FuzzHead(f *testing.F) {
