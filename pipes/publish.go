@@ -102,6 +102,7 @@ type edition struct {
 	order  bool // the source is chronological
 	at     entity.Value
 	one    entity.Batch
+	turns  turns
 	asked  Asked
 }
 
@@ -157,7 +158,7 @@ func (r *edition) publish(ctx context.Context) (err error) {
 		if r.left == 0 {
 			break
 		}
-		r.p.env.Traffic.yield(ctx, r.p.env.Sleep)
+		r.turns.take(ctx, &r.p.env)
 		if err := r.batch(ctx, b); err != nil {
 			return err
 		}

@@ -39,6 +39,7 @@ type run struct {
 	jobs    [2]job         // the batch in hand, and the one before it
 	ahead   sinks.Ahead    // nil if each batch waits for the one before
 	pace    pace
+	turns   turns
 
 	from    string         // where reading goes on
 	holds   bool           // the sink holds back what it is given
@@ -144,7 +145,7 @@ func (r *run) readOn(ctx, work context.Context) (err error) {
 		case readErr != nil:
 			err = &readError{readErr}
 		case len(b.Entities) > 0 || b.Since != "":
-			r.p.env.Traffic.yield(ctx, r.p.env.Sleep)
+			r.turns.take(ctx, &r.p.env)
 			if err = r.batch(work, b); err == nil && b.Safe != nil {
 				b.Safe()
 			}

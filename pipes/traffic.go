@@ -16,12 +16,30 @@ const (
 	// muchTraffic is how many requests are being stored at once when pumps
 	// begin to step aside. A flush takes in as many with ease.
 	muchTraffic = 8
-	// aside is how long a pump steps aside before a batch at most: what it
-	// still gets done is a hundred entities in that time, and more if it reads
-	// larger batches.
-	aside = 10 * time.Millisecond
-	look  = 2 * time.Millisecond
+	// leastAside and mostAside bound how long a pump steps aside before a batch:
+	// asideShare times as long as it has worked since it did so last. What pumps
+	// do meanwhile therefore takes a fifth of their time, whatever a batch takes.
+	leastAside = 10 * time.Millisecond
+	mostAside  = 100 * time.Millisecond
+	asideShare = 4
+	look       = 2 * time.Millisecond
 )
+
+// turns is when a pump has stepped aside last.
+type turns struct{ last time.Time }
+
+// take lets requests go first.
+func (t *turns) take(ctx context.Context, env *Env) {
+	if env.Traffic == nil {
+		return
+	}
+	worked := time.Duration(0)
+	if !t.last.IsZero() {
+		worked = env.Now().Sub(t.last)
+	}
+	env.Traffic.yield(ctx, min(max(leastAside, asideShare*worked), mostAside), env.Sleep)
+	t.last = env.Now()
+}
 
 func (t *Traffic) enter() {
 	if t != nil {
@@ -35,13 +53,10 @@ func (t *Traffic) leave() {
 	}
 }
 
-// yield lets requests go first. It ends early with the context; the batch will
-// find out.
-func (t *Traffic) yield(ctx context.Context, sleep func(context.Context, time.Duration) error) {
-	if t == nil {
-		return
-	}
-	for waited := time.Duration(0); waited < aside && t.inside.Load() >= muchTraffic; waited += look {
+// yield waits while much is being stored, for most at most. It ends early with the
+// context; the batch will find out.
+func (t *Traffic) yield(ctx context.Context, most time.Duration, sleep func(context.Context, time.Duration) error) {
+	for waited := time.Duration(0); waited < most && t.inside.Load() >= muchTraffic; waited += look {
 		if sleep(ctx, look) != nil {
 			return
 		}

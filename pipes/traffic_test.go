@@ -11,7 +11,7 @@ import (
 // look, then is called.
 func waiting(t *testing.T, tr *Traffic, then func()) (waited time.Duration) {
 	t.Helper()
-	tr.yield(t.Context(), func(ctx context.Context, d time.Duration) error {
+	tr.yield(t.Context(), leastAside, func(ctx context.Context, d time.Duration) error {
 		waited += d
 		then()
 		return ctx.Err()
@@ -28,16 +28,41 @@ func TestPumpsStepAside(t *testing.T) {
 		t.Errorf("with little traffic a pump waits %s", d)
 	}
 	tr.enter()
-	if d := waiting(t, tr, nothing); d != aside {
+	if d := waiting(t, tr, nothing); d != leastAside {
 		t.Errorf("with much traffic that does not end a pump waits %s", d)
 	}
 	if d := waiting(t, tr, tr.leave); d != look {
 		t.Errorf("when the traffic ends a pump has waited %s", d)
 	}
+}
+
+// What pumps do while much is being posted takes a fifth of their time, but they never
+// wait for long.
+func TestPumpsTakeTurns(t *testing.T) {
+	tr, now, turns := new(Traffic), time.Now(), new(turns)
+	env := &Env{Traffic: tr, Now: func() time.Time { return now }, Sleep: func(_ context.Context, d time.Duration) error {
+		now = now.Add(d)
+		return nil
+	}}
+	for range muchTraffic {
+		tr.enter()
+	}
+	for i, c := range []struct{ worked, waits time.Duration }{
+		{0, leastAside}, {time.Millisecond, leastAside}, {5 * time.Millisecond, 20 * time.Millisecond}, {time.Second, mostAside}, {0, leastAside},
+	} {
+		now = now.Add(c.worked)
+		begun := now
+		turns.take(t.Context(), env)
+		if waited := now.Sub(begun); waited != c.waits {
+			t.Errorf("turn %d, after %s: waits %s, want %s", i, c.worked, waited, c.waits)
+		}
+	}
 	var none *Traffic
 	none.enter()
-	if d := waiting(t, none, nothing); d != 0 {
-		t.Errorf("without anything counted a pump waits %s", d)
+	env.Traffic = none
+	begun := now
+	if turns.take(t.Context(), env); now != begun {
+		t.Error("without anything counted a pump waits")
 	}
 }
 
@@ -46,7 +71,7 @@ func TestStoppedPumpDoesNotStepAside(t *testing.T) {
 	for range muchTraffic {
 		tr.enter()
 	}
-	tr.yield(t.Context(), func(context.Context, time.Duration) error {
+	tr.yield(t.Context(), leastAside, func(context.Context, time.Duration) error {
 		looks++
 		return errors.New("stopped")
 	})

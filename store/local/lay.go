@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // A frame is laid behind the ones before it, then synced. Syncs of two frames may
@@ -48,30 +49,34 @@ func (l *wlog) turns(size int) bool {
 	return l.sealed || int64(l.tail.pos)+padded+frameHeadSize > l.limit && l.tail.pos > segmentHeadSize
 }
 
-// overlaps tells whether a frame may be laid while the one before it is being
-// synced: there must be another handle.
+// overlaps tells whether a frame may be laid while others are being synced: there
+// must be one more handle.
 func (l *wlog) overlaps() bool {
-	if l.other == nil {
-		l.other, _ = l.fs.Open(l.path(l.tail.seg)) // without one, frames take turns
+	if len(l.others) < len(l.flying) {
+		f, err := l.fs.Open(l.path(l.tail.seg))
+		if err != nil {
+			return false // without one, frames take turns
+		}
+		l.others = append(l.others, f)
 	}
-	return l.other != nil
+	return true
 }
 
-// handle returns the handle for the next sync: not the one by which the frame
-// before is being synced.
+// handle returns a handle for the next sync, by which nothing is being synced.
 func (l *wlog) handle() File {
-	if main := l.segments[l.tail.seg]; l.tail == l.end || l.last != main {
-		return main
+	for _, f := range l.others[:len(l.flying)] {
+		if !slices.Contains(l.flying, f) {
+			return f
+		}
 	}
-	return l.other
+	return l.segments[l.tail.seg]
 }
 
-func (l *wlog) closeOther() error {
-	if l.other == nil {
-		return nil
+func (l *wlog) closeOthers() (err error) {
+	for _, f := range l.others {
+		err = errors.Join(err, f.Close())
 	}
-	err := l.other.Close()
-	l.other = nil
+	l.others = nil
 	return err
 }
 
@@ -86,7 +91,7 @@ func (l *wlog) layAt(f File, frame []byte) (laid, error) {
 		l.broken = err
 		return laid{}, spaceError(err)
 	}
-	l.tail, l.last = x.end, f
+	l.tail, l.flying = x.end, append(l.flying, f)
 	l.fillAhead(len(frame))
 	return x, nil
 }
@@ -111,6 +116,7 @@ func (l *wlog) reserve(f File, end int64) error {
 func (l *wlog) arrived(x *laid) {
 	l.sinceMark += int64(x.end.pos - x.at.pos)
 	l.end = x.end
+	l.flying = append(l.flying[:0], l.flying[1:]...)
 }
 
 // write lays a frame that is ready and syncs it, when nothing is on its way.
@@ -145,7 +151,7 @@ func (l *wlog) repair() error {
 		return nil
 	}
 	l.unfill()
-	l.tail = l.end
+	l.tail, l.flying = l.end, l.flying[:0]
 	f := l.segments[l.end.seg]
 	err := f.Truncate(int64(l.end.pos))
 	if err == nil {

@@ -40,8 +40,8 @@ type wlog struct {
 	current   map[uint32]uint32 // the number of the file at each place of the log
 	end       position          // behind the last durable frame
 	tail      position          // behind the last that was written, which may be on its way
-	other     File              // the last file once more; nil until it is needed
-	last      File              // by which the last frame is synced
+	others    []File            // the last file once more, as often as that was needed
+	flying    []File            // by which frames that are on their way are synced, in order
 	room      int64             // length of the last file
 	step      int64             // by which it grows
 	ahead     *ahead            // what is being filled behind it, if anything
@@ -139,7 +139,7 @@ func (l *wlog) create(n uint32) error {
 	}
 	l.end = position{seg: n, pos: segmentHeadSize, seq: l.end.seq}
 	l.tail, l.room, l.sealed = l.end, segmentHeadSize, false
-	return l.closeOther()
+	return l.closeOthers()
 }
 
 func (l *wlog) file(n uint32) File {
@@ -179,7 +179,7 @@ func (l *wlog) finish() error {
 
 func (l *wlog) close() error {
 	l.unfill()
-	all := l.closeOther()
+	all := l.closeOthers()
 	for _, f := range l.segments {
 		all = errors.Join(all, f.Close())
 	}

@@ -13,7 +13,7 @@ const (
 	// queueLength is how many batches may wait for the writer.
 	queueLength = 256
 	// mostFlights is how many groups may be on their way to the disk at once.
-	mostFlights = 2
+	mostFlights = 4
 	// slowSync is what a sync takes at least for a second one to begin meanwhile:
 	// a short one is over before the other would pay.
 	slowSync = time.Millisecond
@@ -122,9 +122,9 @@ func (w *writer) take(p *pending, ok bool) {
 	w.g.alone = w.g.alone || alone
 }
 
-// due tells whether the group is to be sent. If one is on its way, the next
-// waits until as many batches have come: who comes late to a group waits for
-// two.
+// due tells whether the group is to be sent. While others are on their way, it
+// waits until it has its share of all that waits for the disk: smaller ones cost
+// more than they save, and who is late for a larger one waits long for the next.
 func (w *writer) due() bool {
 	n := len(w.g.accepted)
 	if n == 0 || len(w.flights) == 0 {
@@ -133,8 +133,7 @@ func (w *writer) due() bool {
 	if len(w.flights) == mostFlights {
 		return false
 	}
-	before := w.flights[len(w.flights)-1]
-	enough := n >= len(before.accepted) || w.g.size >= groupBytes || w.s.o.overlap
+	enough := int64(n)*mostFlights >= w.s.underway.Load() || w.g.size >= groupBytes || w.s.o.overlap
 	return enough && w.slow() && w.s.log.overlaps()
 }
 
