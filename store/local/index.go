@@ -58,8 +58,10 @@ func (s *Store) openIndex() (err error) {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	}
-	s.db, err = pebble.Open(s.indexPath(), o)
-	return err
+	return s.reserve.open(func() error {
+		s.db, err = pebble.Open(s.indexPath(), o)
+		return err
+	})
 }
 
 func (s *Store) indexPath() string {

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"errors"
 	"math/rand/v2"
 	"sync/atomic"
 	"syscall"
@@ -36,6 +37,40 @@ func (f fullFile) Write(p []byte) (int, error) {
 		return 0, syscall.ENOSPC
 	}
 	return f.File.Write(p)
+}
+
+// TestFullDiskAtTheStart opens a store on a disk that has no room at all: it can be
+// read. Without the file that keeps some room it says that there is none, and does not
+// wait.
+func TestFullDiskAtTheStart(t *testing.T) {
+	for _, reserved := range []bool{true, false} {
+		log := newCrashFS(rand.New(rand.NewPCG(1, 1)))
+		var full atomic.Bool
+		index := fullVFS{vfs.NewMem(), &full}
+		s := open(t, "data", Options{FS: log, IndexFS: index})
+		m := fill(t, s, 7, 10)
+		close1(t, s, nil)
+		full.Store(true)
+		log.fill(1 << 30)
+		log.onRemove(reserveName, func() {
+			if reserved {
+				full.Store(false)
+				log.full = 0 // it is locked
+			}
+		})
+		s, err := Open("data", Options{FS: log, IndexFS: index})
+		if !reserved {
+			if !errors.Is(err, syscall.ENOSPC) {
+				t.Error(err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Check(t, s)
+		close1(t, s, nil)
+	}
 }
 
 // TestFullDiskUnderTheIndex lets the index run out of room while it writes its
