@@ -10,11 +10,12 @@ import (
 // answer, and gives up after some time; pumps read what was taken in later just
 // as well. So pumps step aside while much comes at once, without ever standing
 // still.
-type Traffic struct{ inside atomic.Int64 }
+type Traffic struct{ inside, entered atomic.Int64 }
 
 const (
 	// muchTraffic is how many requests are being stored at once when pumps
-	// begin to step aside. A flush takes in as many with ease.
+	// begin to step aside, and how many come between two looks while they go on to.
+	// A flush takes in as many with ease.
 	muchTraffic = 8
 	// leastAside and mostAside bound how long a pump steps aside before a batch:
 	// asideShare times as long as it has worked since it did so last. What pumps
@@ -44,6 +45,7 @@ func (t *turns) take(ctx context.Context, env *Env) {
 func (t *Traffic) enter() {
 	if t != nil {
 		t.inside.Add(1)
+		t.entered.Add(1)
 	}
 }
 
@@ -56,9 +58,12 @@ func (t *Traffic) leave() {
 // yield waits while much is being stored, for most at most. It ends early with the
 // context; the batch will find out.
 func (t *Traffic) yield(ctx context.Context, most time.Duration, sleep func(context.Context, time.Duration) error) {
-	for waited := time.Duration(0); waited < most && t.inside.Load() >= muchTraffic; waited += look {
+	much := t.inside.Load() >= muchTraffic
+	for waited := time.Duration(0); much && waited < most; waited += look {
+		before := t.entered.Load()
 		if sleep(ctx, look) != nil {
 			return
 		}
+		much = max(t.inside.Load(), t.entered.Load()-before) >= muchTraffic
 	}
 }

@@ -3,6 +3,7 @@ package pipes
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 )
@@ -31,6 +32,15 @@ func TestPumpsStepAside(t *testing.T) {
 	if d := waiting(t, tr, nothing); d != leastAside {
 		t.Errorf("with much traffic that does not end a pump waits %s", d)
 	}
+	once := sync.OnceFunc(tr.leave)
+	pass := func() { // at each look few are inside
+		once()
+		tr.entered.Add(muchTraffic)
+	}
+	if d := waiting(t, tr, pass); d != leastAside {
+		t.Errorf("while many pass through a pump waits %s", d)
+	}
+	tr.enter()
 	if d := waiting(t, tr, tr.leave); d != look {
 		t.Errorf("when the traffic ends a pump has waited %s", d)
 	}
