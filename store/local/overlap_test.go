@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -162,21 +163,37 @@ func TestOverlap(t *testing.T) {
 	x.check(t)
 }
 
-// TestOverlapFails has the first of two groups not come to the disk: the second is
-// given up with it, and so is what was gathered since.
+// TestOverlapFails has the first of as many groups as may be on their way not come to
+// the disk: the others are given up with it, and so is what was gathered since.
 func TestOverlapFails(t *testing.T) {
 	for name, errs := range map[string][2]error{"first": {errors.New("no"), nil}, "both": {errors.New("no"), errors.New("no")}} {
 		t.Run(name, func(t *testing.T) {
 			x := overlap(t)
-			gathered := x.append(t, ops(storetest.Puts(t, `{"_id":"y","k":"4"}`)...))
-			for len(x.s.queue) > 0 { // until the writer has it
+			pending, handles := x.pending[:], map[File]bool{x.syncs[0].by: true, x.syncs[1].by: true}
+			var more []heldSync
+			for i := 2; i <= mostFlights; i++ {
+				pending = append(pending, x.append(t, ops(storetest.Puts(t, fmt.Sprintf(`{"_id":"y","k":"%d"}`, 2+i))...)))
+				if i < mostFlights {
+					more = append(more, <-x.fs.syncs)
+					handles[more[i-2].by] = true
+				}
+			}
+			if len(handles) != mostFlights {
+				t.Errorf("%d handles for %d syncs", len(handles), mostFlights)
+			}
+			for len(x.s.queue) > 0 { // until the writer has the last one
 				runtime.Gosched()
 			}
-			go x.finish(t, errs[:]...)
+			go func() {
+				x.finish(t, errs[:]...)
+				for _, s := range more {
+					s.end <- nil
+				}
+			}()
 			cut := <-x.fs.syncs
 			x.fs.held.Store(false)
 			cut.end <- nil
-			for _, p := range append(x.pending[:], gathered) {
+			for _, p := range pending {
 				if _, err := p.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "no") {
 					t.Errorf("got %v", err)
 				}
@@ -224,6 +241,11 @@ func TestOverlapBroken(t *testing.T) {
 
 	x.finish(t, nil, nil)
 	x.fs.held.Store(false)
+	for _, p := range x.pending { // or the next frame might be laid before both are known to be synced
+		if _, err := p.Wait(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	x.commit(t, ops(storetest.Puts(t, `{"_id":"x","k":"1"}`)...))
 	dir = x.broken(t)
 	if _, err := Open(dir, Options{}); !errors.Is(err, store.ErrCorrupt) {
