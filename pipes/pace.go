@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/sources"
+	"github.com/sluiceio/sluice/store"
 )
 
 // pace is how many entities a run reads and writes at once. Each commit waits for
@@ -47,10 +49,21 @@ func (r *run) setPace() {
 	}
 }
 
+// atOnce tells whether it may.
+func (p *pace) atOnce() bool { return p.most > p.least }
+
+// patience is how long the run steps aside before a batch at least.
+func (r *run) patience() time.Duration {
+	if r.pace.atOnce() {
+		return leastAtOnce
+	}
+	return leastAside
+}
+
 // paced reads a source that asks how large the next batch may be.
 func (r *run) paced(ctx context.Context) (iter.Seq2[*entity.Batch, error], bool) {
 	s, ok := r.p.source.(sources.Paced)
-	if !ok || r.pace.most == r.pace.least {
+	if !ok || !r.pace.atOnce() {
 		return nil, false
 	}
 	r.pace.asked = time.Time{}
@@ -89,10 +102,35 @@ func (p *pace) weigh(entities []entity.Value) {
 // smaller gives up a job that has failed, if it is of several batches, and with it
 // the one behind it.
 func (r *run) smaller(j *job) bool {
-	if len(j.keep) <= r.pace.least || r.pace.most == r.pace.least {
+	if len(j.keep) <= r.pace.least || !r.pace.atOnce() {
 		return false
 	}
 	r.pace.failed, r.pace.now = true, r.pace.least
 	r.stats.Read = j.before
 	return true
+}
+
+// lingering is how long a run may take to read on when it has come to the end and more
+// has come meanwhile: its beginning and its end cost as much as a hundred entities.
+const lingering = 200 * time.Millisecond
+
+// lingers tells whether an incremental run from datasets into a dataset reads on rather
+// than leave what has come since to the next one.
+func (r *run) lingers(ctx context.Context, before []store.Offset) bool {
+	return !slices.Equal(before, r.inputs(ctx)) && r.p.env.Now().Sub(r.stats.Start) < lingering
+}
+
+// inputs is where the datasets that are read end now; nil if the run does not linger.
+func (r *run) inputs(ctx context.Context) (ends []store.Offset) {
+	if r.ahead == nil || r.kind != sinks.Incremental || !r.chrono || slices.Contains(r.p.Inputs(), r.p.Output()) {
+		return nil
+	}
+	for _, d := range r.p.Inputs() {
+		_, last, err := r.p.env.Store.Head(ctx, d)
+		if err != nil {
+			last = store.Start // it does not exist, or the next run will tell
+		}
+		ends = append(ends, last)
+	}
+	return ends
 }

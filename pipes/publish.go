@@ -158,7 +158,7 @@ func (r *edition) publish(ctx context.Context) (err error) {
 		if r.left == 0 {
 			break
 		}
-		r.turns.take(ctx, &r.p.env)
+		r.turns.take(ctx, &r.p.env, leastAside)
 		if err := r.batch(ctx, b); err != nil {
 			return err
 		}

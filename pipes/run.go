@@ -132,20 +132,21 @@ func (r *run) readAll(ctx context.Context) error {
 	work, stop := graceful(ctx)
 	defer stop()
 	err := r.track(work)
-	for again := err == nil; again; again = errors.Is(err, errSmaller) {
+	for again := err == nil; again; {
+		before := r.inputs(work)
 		err = r.readOn(ctx, work)
+		again = errors.Is(err, errSmaller) || err == nil && r.lingers(work, before)
 	}
 	return err
 }
 
 // readOn reads from where the run stands; work outlives ctx.
 func (r *run) readOn(ctx, work context.Context) (err error) {
-	for b, readErr := range r.reading(work) {
+	for b, readErr := range r.reading(ctx, work) {
 		switch {
 		case readErr != nil:
 			err = &readError{readErr}
 		case len(b.Entities) > 0 || b.Since != "":
-			r.turns.take(ctx, &r.p.env)
 			if err = r.batch(work, b); err == nil && b.Safe != nil {
 				b.Safe()
 			}
@@ -182,14 +183,19 @@ func (r *run) position() string {
 	return r.state.Offset
 }
 
-// reading is the source's sequence of batches, with the time it takes.
-func (r *run) reading(ctx context.Context) iter.Seq2[*entity.Batch, error] {
+// reading is the source's sequence of batches, with the time it takes. Requests that
+// are being stored go before each, so that what they bring is read together.
+func (r *run) reading(ctx, work context.Context) iter.Seq2[*entity.Batch, error] {
 	return func(yield func(*entity.Batch, error) bool) {
+		r.turns.take(ctx, &r.p.env, r.patience())
 		begun := r.p.env.Now()
-		for b, err := range r.open(ctx) {
+		for b, err := range r.open(work) {
 			r.stats.Source += r.p.env.Now().Sub(begun)
 			if !yield(b, err) {
 				return
+			}
+			if b != nil && !b.Last {
+				r.turns.take(ctx, &r.p.env, r.patience())
 			}
 			begun = r.p.env.Now()
 		}

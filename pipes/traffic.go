@@ -17,20 +17,22 @@ const (
 	// begin to step aside, and how many come between two looks while they go on to.
 	// A flush takes in as many with ease.
 	muchTraffic = 8
-	// leastAside and mostAside bound how long a pump steps aside before a batch:
-	// asideShare times as long as it has worked since it did so last. What pumps
-	// do meanwhile therefore takes a fifth of their time, whatever a batch takes.
-	leastAside = 10 * time.Millisecond
-	mostAside  = 100 * time.Millisecond
-	asideShare = 4
-	look       = 2 * time.Millisecond
+	// leastAside and mostAside bound how long a pump steps aside before it reads a
+	// batch: asideShare times as long as it has worked since it did so last. What pumps
+	// do meanwhile therefore takes a fifth of their time, whatever a batch takes. One
+	// that may take several batches at once is as well off with fewer: leastAtOnce.
+	leastAside  = 10 * time.Millisecond
+	leastAtOnce = 30 * time.Millisecond
+	mostAside   = 100 * time.Millisecond
+	asideShare  = 4
+	look        = 2 * time.Millisecond
 )
 
 // turns is when a pump has stepped aside last.
 type turns struct{ last time.Time }
 
-// take lets requests go first.
-func (t *turns) take(ctx context.Context, env *Env) {
+// take lets requests go first, for so long at least if they do not end.
+func (t *turns) take(ctx context.Context, env *Env, least time.Duration) {
 	if env.Traffic == nil {
 		return
 	}
@@ -38,7 +40,7 @@ func (t *turns) take(ctx context.Context, env *Env) {
 	if !t.last.IsZero() {
 		worked = env.Now().Sub(t.last)
 	}
-	env.Traffic.yield(ctx, min(max(leastAside, asideShare*worked), mostAside), env.Sleep)
+	env.Traffic.yield(ctx, min(max(least, asideShare*worked), mostAside), env.Sleep)
 	t.last = env.Now()
 }
 

@@ -62,7 +62,7 @@ func TestPumpsTakeTurns(t *testing.T) {
 	} {
 		now = now.Add(c.worked)
 		begun := now
-		turns.take(t.Context(), env)
+		turns.take(t.Context(), env, leastAside)
 		if waited := now.Sub(begun); waited != c.waits {
 			t.Errorf("turn %d, after %s: waits %s, want %s", i, c.worked, waited, c.waits)
 		}
@@ -71,7 +71,7 @@ func TestPumpsTakeTurns(t *testing.T) {
 	none.enter()
 	env.Traffic = none
 	begun := now
-	if turns.take(t.Context(), env); now != begun {
+	if turns.take(t.Context(), env, leastAside); now != begun {
 		t.Error("without anything counted a pump waits")
 	}
 }

@@ -1,15 +1,19 @@
 package enginetest
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sluiceio/sluice/engine"
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/internal/diag"
 	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/sinks"
+	"github.com/sluiceio/sluice/store"
 )
 
 // twos is a dataset sink whose batches are of two entities unless the pipe says
@@ -168,3 +172,61 @@ func TestAtOnceCrash(t *testing.T) {
 		t.Errorf("only %d cuts", cuts)
 	}
 }
+
+// coming is a store into which an entity comes whenever a page of a dataset was read,
+// so many times, and reading takes some time.
+type coming struct {
+	store.Store
+	t    *testing.T
+	left int
+	slow time.Duration
+}
+
+func (c *coming) Read(ctx context.Context, dataset string, q store.Query, a *entity.Arena) (store.Page, error) {
+	page, err := c.Store.Read(ctx, dataset, q, a)
+	if dataset == "in" && c.left > 0 {
+		c.left--
+		time.Sleep(c.slow)
+		put(c.t, c.Store, "in", []entity.Value{idOnly(fmt.Sprint("late", c.left))}, true)
+	}
+	return page, err
+}
+
+// A run that is not old goes on with what has come while it was reading; a full run,
+// and one that is, leave it to the next one.
+func TestRunLingers(t *testing.T) {
+	const conf = `[{"_id": "out", "type": "pipe", "source": {"type": "%s", "%s": %s}}]`
+	dataset, merge := fmt.Sprintf(conf, "dataset", "dataset", `"in"`), fmt.Sprintf(conf, "merge_datasets", "datasets", `["none", "in"]`)
+	for _, c := range []struct {
+		conf string
+		full bool
+		slow time.Duration
+		want int
+	}{{dataset, false, time.Millisecond, 6}, {merge, false, time.Millisecond, 6}, {dataset, true, time.Millisecond, 2},
+		{dataset, false, lingers + time.Millisecond, 1}, {dataset, false, lingers / 2, 2}} {
+		inWorld(t, c.conf, func(t *testing.T, w *world) {
+			put(t, w.st, "in", []entity.Value{idOnly("a")}, true)
+			late := &coming{Store: w.st, t: t, slow: c.slow}
+			w.openOn(c.conf, late)
+			p, _ := w.e.Pipe("out")
+			_, err := p.Run(t.Context(), false)
+			must(t, err)
+			put(t, w.st, "in", []entity.Value{idOnly("b")}, true)
+			late.left = 5
+			stats, err := p.Run(t.Context(), c.full)
+			if err != nil || stats.Read != c.want {
+				t.Errorf("full %t, %s a page: %d read, want %d: %v", c.full, c.slow, stats.Read, c.want, err)
+			}
+			for range 6 {
+				_, err = p.Run(t.Context(), false)
+				must(t, err)
+			}
+			if got := strings.Count(live(t, w.st, "out"), "\n"); got != 7 {
+				t.Errorf("full %t, %s a page: %d arrived", c.full, c.slow, got)
+			}
+		})
+	}
+}
+
+// lingers is for how long a run goes on with what comes.
+const lingers = 200 * time.Millisecond
