@@ -140,6 +140,11 @@ func (s *Store) submit(ctx context.Context, p *pending) error {
 	defer s.leave()
 	p.done = make(chan struct{})
 	s.underway.Add(1)
+	select { // mostly there is room, and to ask for one thing is cheaper
+	case s.queue <- p:
+		return nil
+	default:
+	}
 	select {
 	case s.queue <- p:
 		return nil
