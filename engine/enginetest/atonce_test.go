@@ -78,9 +78,12 @@ func whatRunsDid(t *testing.T, e *engine.Engine) (told string) {
 // which order nor what a run says of itself, also where entities fail.
 func TestAtOnce(t *testing.T) {
 	two := ofTwos(t)
-	few := 0
+	few, seeds := 0, uint64(15)
+	if testing.Short() {
+		seeds = 3
+	}
 	for i, chain := range chains {
-		for seed := range uint64(15) {
+		for seed := range seeds {
 			var told, stand [2]string
 			var commits [2]int64
 			for k, size := range []string{`"batch_size": 2,`, ``} {
@@ -101,7 +104,7 @@ func TestAtOnce(t *testing.T) {
 			}
 		}
 	}
-	if few < 30 {
+	if few < 2*int(seeds) {
 		t.Errorf("only %d cases made fewer commits", few)
 	}
 }
@@ -120,9 +123,12 @@ func bulks(seed uint64) (steps [][]change) {
 // What is refused when it was taken at once is written all the same.
 func TestAtOnceRefused(t *testing.T) {
 	two := ofTwos(t)
-	refused := 0
+	refused, seeds := 0, 20
+	if testing.Short() {
+		seeds = 5
+	}
 	for _, chain := range chains[:3] {
-		for seed := range uint64(20) {
+		for seed := range uint64(seeds) {
 			conf := parse(t, fmt.Sprintf(chain, ""))
 			calm, base := memory(t), memory(t)
 			rough := &flaky{Store: base, r: rand.New(rand.NewPCG(seed, 2))}
@@ -139,7 +145,7 @@ func TestAtOnceRefused(t *testing.T) {
 			refused += rough.refused
 		}
 	}
-	if refused < 200 {
+	if refused < 10*seeds {
 		t.Errorf("only %d batches were refused", refused)
 	}
 }

@@ -42,7 +42,7 @@ var webDatasets = []string{"a", "few", "b", "both", "end", "few2", "few3", "merg
 // to what they read, the end is that of running them one after the other.
 func TestInterleavingsAreSerial(t *testing.T) {
 	t.Parallel()
-	seeds := uint64(1000)
+	seeds := uint64(700)
 	if testing.Short() {
 		seeds = 40
 	}

@@ -22,11 +22,20 @@ var (
 	crashRuns = flag.Int("crash.runs", 90, "histories that TestCrash runs, of four crashes each; TestCrashCompacting runs twice as many")
 )
 
+// fewer is how many histories to run; under the race detector, which takes its time,
+// a third.
+func fewer(n int) int {
+	if testing.Short() {
+		return (n + 2) / 3
+	}
+	return n
+}
+
 // TestCrash runs random histories on a file system that fails, loses power and
 // forgets, and compares what a restart finds with a model: every acknowledged
 // batch is there, every other one is there whole or not at all, in order.
 func TestCrash(t *testing.T) {
-	for range *crashRuns {
+	for range fewer(*crashRuns) {
 		seed := rand.Uint64()
 		if *crashSeed != 0 {
 			seed = *crashSeed
@@ -45,7 +54,7 @@ func TestCrash(t *testing.T) {
 // of their writes too. What readers of latest versions find is as if there had
 // been none.
 func TestCrashCompacting(t *testing.T) {
-	for range 2 * *crashRuns {
+	for range 2 * fewer(*crashRuns) {
 		seed := rand.Uint64()
 		if *crashSeed != 0 {
 			seed = *crashSeed
