@@ -52,14 +52,6 @@ func (r *run) setPace() {
 // atOnce tells whether it may.
 func (p *pace) atOnce() bool { return p.most > p.least }
 
-// patience is how long the run steps aside before a batch at least.
-func (r *run) patience() time.Duration {
-	if r.pace.atOnce() {
-		return leastAtOnce
-	}
-	return leastAside
-}
-
 // paced reads a source that asks how large the next batch may be.
 func (r *run) paced(ctx context.Context) (iter.Seq2[*entity.Batch, error], bool) {
 	s, ok := r.p.source.(sources.Paced)

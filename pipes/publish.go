@@ -158,7 +158,7 @@ func (r *edition) publish(ctx context.Context) (err error) {
 		if r.left == 0 {
 			break
 		}
-		r.turns.take(ctx, &r.p.env, leastAside)
+		r.turns.take(ctx, &r.p.env, false)
 		if err := r.batch(ctx, b); err != nil {
 			return err
 		}

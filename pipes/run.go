@@ -187,7 +187,7 @@ func (r *run) position() string {
 // are being stored go before each, so that what they bring is read together.
 func (r *run) reading(ctx, work context.Context) iter.Seq2[*entity.Batch, error] {
 	return func(yield func(*entity.Batch, error) bool) {
-		r.turns.take(ctx, &r.p.env, r.patience())
+		r.turns.take(ctx, &r.p.env, r.pace.atOnce())
 		begun := r.p.env.Now()
 		for b, err := range r.open(work) {
 			r.stats.Source += r.p.env.Now().Sub(begun)
@@ -195,7 +195,7 @@ func (r *run) reading(ctx, work context.Context) iter.Seq2[*entity.Batch, error]
 				return
 			}
 			if b != nil && !b.Last {
-				r.turns.take(ctx, &r.p.env, r.patience())
+				r.turns.take(ctx, &r.p.env, r.pace.atOnce())
 			}
 			begun = r.p.env.Now()
 		}

@@ -12,7 +12,7 @@ import (
 // look, then is called.
 func waiting(t *testing.T, tr *Traffic, then func()) (waited time.Duration) {
 	t.Helper()
-	tr.yield(t.Context(), leastAside, func(ctx context.Context, d time.Duration) error {
+	tr.yield(t.Context(), inTraffic.least, func(ctx context.Context, d time.Duration) error {
 		waited += d
 		then()
 		return ctx.Err()
@@ -29,7 +29,7 @@ func TestPumpsStepAside(t *testing.T) {
 		t.Errorf("with little traffic a pump waits %s", d)
 	}
 	tr.enter()
-	if d := waiting(t, tr, nothing); d != leastAside {
+	if d := waiting(t, tr, nothing); d != inTraffic.least {
 		t.Errorf("with much traffic that does not end a pump waits %s", d)
 	}
 	once := sync.OnceFunc(tr.leave)
@@ -37,7 +37,7 @@ func TestPumpsStepAside(t *testing.T) {
 		once()
 		tr.entered.Add(muchTraffic)
 	}
-	if d := waiting(t, tr, pass); d != leastAside {
+	if d := waiting(t, tr, pass); d != inTraffic.least {
 		t.Errorf("while many pass through a pump waits %s", d)
 	}
 	tr.enter()
@@ -46,8 +46,8 @@ func TestPumpsStepAside(t *testing.T) {
 	}
 }
 
-// What pumps do while much is being posted takes a fifth of their time, but they never
-// wait for long.
+// What pumps do beside requests takes a twentieth of their time while a burst is taken
+// in, and a fifth when it does not end; they never wait for long.
 func TestPumpsTakeTurns(t *testing.T) {
 	tr, now, turns := new(Traffic), time.Now(), new(turns)
 	env := &Env{Traffic: tr, Now: func() time.Time { return now }, Sleep: func(_ context.Context, d time.Duration) error {
@@ -57,12 +57,20 @@ func TestPumpsTakeTurns(t *testing.T) {
 	for range muchTraffic {
 		tr.enter()
 	}
-	for i, c := range []struct{ worked, waits time.Duration }{
-		{0, leastAside}, {time.Millisecond, leastAside}, {5 * time.Millisecond, 20 * time.Millisecond}, {time.Second, mostAside}, {0, leastAside},
+	const ms = time.Millisecond
+	for i, c := range []struct {
+		worked  time.Duration
+		several bool
+		waits   time.Duration
+	}{
+		{0, false, 10 * ms}, {2 * ms, false, 38 * ms}, {200 * ms, false, 500 * ms}, {0, true, 250 * ms}, {20 * ms, true, 380 * ms},
+		{200 * ms, true, 500 * ms}, // with which two seconds are over
+		{0, true, 30 * ms}, {10 * ms, true, 40 * ms}, {5 * ms, false, 20 * ms}, {0, false, 10 * ms}, {200 * ms, false, 100 * ms},
+		{600 * ms, true, 500 * ms}, // much came before, and comes now: nobody has seen that it did in between
 	} {
 		now = now.Add(c.worked)
 		begun := now
-		turns.take(t.Context(), env, leastAside)
+		turns.take(t.Context(), env, c.several)
 		if waited := now.Sub(begun); waited != c.waits {
 			t.Errorf("turn %d, after %s: waits %s, want %s", i, c.worked, waited, c.waits)
 		}
@@ -71,7 +79,7 @@ func TestPumpsTakeTurns(t *testing.T) {
 	none.enter()
 	env.Traffic = none
 	begun := now
-	if turns.take(t.Context(), env, leastAside); now != begun {
+	if turns.take(t.Context(), env, true); now != begun {
 		t.Error("without anything counted a pump waits")
 	}
 }
@@ -81,7 +89,7 @@ func TestStoppedPumpDoesNotStepAside(t *testing.T) {
 	for range muchTraffic {
 		tr.enter()
 	}
-	tr.yield(t.Context(), leastAside, func(context.Context, time.Duration) error {
+	tr.yield(t.Context(), inTraffic.least, func(context.Context, time.Duration) error {
 		looks++
 		return errors.New("stopped")
 	})
