@@ -111,13 +111,13 @@ func (e *encoder) unchanged(d *dataset, op *encodedOp, v entity.Value) bool {
 		return false
 	}
 	k := e.s.table.keyOf(d.id, op.id)
-	l, ok := e.s.table.get(k)
-	ok = ok && !e.touched[op.id]
-	text := textSum(op.body)
-	if ok && l.text == text {
+	text, touched := textSum(op.body), e.touched[op.id]
+	if !touched && e.s.table.same(k, text) {
 		return true
 	}
 	op.hash = entity.Hash(v)
+	l, ok := e.s.table.get(k)
+	ok = ok && !touched
 	if ok = ok && l.hash == half(op.hash); ok {
 		e.s.table.learn(k, l.offset, text)
 	}

@@ -112,9 +112,18 @@ func (t *table) get(k idKey) (latest, bool) {
 		s.mu.Unlock()
 		return latest{}, false
 	}
-	l := s.rows[at].latest()
+	l := s.latest(at)
 	s.mu.Unlock()
 	return l, true
+}
+
+// same tells whether the newest version of an id is known to have a text.
+func (t *table) same(k idKey, text uint64) bool {
+	s := &t.shards[k.shard]
+	s.mu.Lock()
+	same := s.same(k, text)
+	s.mu.Unlock()
+	return same
 }
 
 // put remembers a version of a dataset's id.
@@ -131,7 +140,7 @@ func (t *table) put(k idKey, d *dataset, l *latest) {
 	if at < 0 {
 		at = s.place(t, k.fp)
 	}
-	s.set(at, k.fp)
+	s.set(at, k.fp, l.text)
 	s.rows[at].pack(k.tail, d.slot, l)
 }
 
@@ -148,7 +157,7 @@ func (t *table) add(k idKey, d *dataset, l *latest) bool {
 	if at < 0 || l.offset > mostOffset {
 		return false
 	}
-	s.set(at, k.fp)
+	s.set(at, k.fp, l.text)
 	s.rows[at].pack(k.tail, d.slot, l)
 	return true
 }
@@ -171,10 +180,10 @@ func (t *table) amend(k idKey, offset int64, change func(*latest)) {
 	if at < 0 {
 		return
 	}
-	row := &s.rows[at]
-	if l := row.latest(); l.offset == offset {
+	if l := s.latest(at); l.offset == offset {
 		change(&l)
-		row.pack(k.tail, row.slot(), &l)
+		s.set(at, k.fp, l.text)
+		s.rows[at].pack(k.tail, s.rows[at].slot(), &l)
 	}
 }
 
@@ -184,7 +193,7 @@ func (t *table) forget(k idKey) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at := s.find(k); at >= 0 {
-		s.set(at, 0)
+		s.set(at, 0, 0)
 	}
 }
 
@@ -193,9 +202,9 @@ func (t *table) bytes() (size, entries int) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
-		size += len(s.keys)*binary.Size(bucket{}) + len(s.rows)*len(packed{})
-		for _, b := range s.keys {
-			for _, k := range b {
+		size += len(s.sums)*binary.Size(&bucket{}) + len(s.rows)*len(packed{})
+		for _, b := range s.sums {
+			for _, k := range b.keys {
 				if k != 0 {
 					entries++
 				}
