@@ -44,7 +44,7 @@ func TestInterleavingsAreSerial(t *testing.T) {
 	t.Parallel()
 	seeds := uint64(700)
 	if testing.Short() {
-		seeds = 40
+		seeds = 15
 	}
 	for seed := range seeds {
 		if !interleave(t, seed) {
