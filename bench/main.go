@@ -12,9 +12,10 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
+
+	"github.com/sluiceio/sluice/bench/measure"
 )
 
 // engine appends the result for one line to dst.
@@ -124,7 +125,7 @@ func compare(task string, lines [][]byte, rounds int, slice time.Duration) ([]st
 			if e == nil {
 				continue
 			}
-			cost, err := measure(e, lines, slice)
+			cost, err := timed(e, lines, slice)
 			if err != nil {
 				return nil, err
 			}
@@ -150,11 +151,11 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }
 
-// measure returns CPU nanoseconds a line, over at least the given CPU time.
-func measure(e engine, lines [][]byte, least time.Duration) (float64, error) {
+// timed returns CPU nanoseconds a line, over at least the given CPU time.
+func timed(e engine, lines [][]byte, least time.Duration) (float64, error) {
 	runtime.GC()
 	var dst []byte
-	start, n := cpuTime(), 0
+	start, n := measure.CPUTime(), 0
 	for {
 		for _, line := range lines {
 			out, err := e(dst[:0], line)
@@ -164,18 +165,10 @@ func measure(e engine, lines [][]byte, least time.Duration) (float64, error) {
 			dst = out
 		}
 		n += len(lines)
-		if spent := cpuTime() - start; spent >= least {
+		if spent := measure.CPUTime() - start; spent >= least {
 			return float64(spent) / float64(n), nil
 		}
 	}
-}
-
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func readLines(name string) ([][]byte, error) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/itchyny/gojq"
 
+	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/dtl"
 	"github.com/sluiceio/sluice/entity"
 )
@@ -66,7 +67,7 @@ func compareParsed(lines [][]byte, rounds int, slice time.Duration) error {
 }
 
 func measureMapper(f mapper, n int, least time.Duration) (float64, error) {
-	start, done := cpuTime(), 0
+	start, done := measure.CPUTime(), 0
 	for {
 		for i := range n {
 			if err := f(i); err != nil {
@@ -74,7 +75,7 @@ func measureMapper(f mapper, n int, least time.Duration) (float64, error) {
 			}
 		}
 		done += n
-		if spent := cpuTime() - start; spent >= least {
+		if spent := measure.CPUTime() - start; spent >= least {
 			return float64(spent) / float64(done), nil
 		}
 	}

@@ -13,7 +13,6 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/sluiceio/sluice/bench/measure"
@@ -22,19 +21,6 @@ import (
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 )
-
-const pipes = `[
- {"_id": "shop", "type": "system:url", "url_pattern": "http://shop.example/%s"},
- {"_id": "shop-order-event", "type": "pipe", "source": {"type": "http_endpoint", "system": "shop", 
-   "validation_expression": "{% if request_headers['X-Shop-Signature'] == b64encode(hmacsha256digest(secret('key'), request_body)) %}{% else %}FAIL!{% endif %}"},
-  "sink": {"set_initial_offset": "onload"}},
- {"_id": "shop-order-event2", "type": "pipe", "source": {"type": "dataset", "dataset": "shop-order-event"},
-  "transform": {"type": "dtl", "rules": {"default": [
-    ["if", ["eq", "order.deletion", "_S.eventType"], ["add", "_deleted", true]],
-    ["merge", "_S.order"], ["add", "event", "_S.eventType"], ["remove", "customer"]]}},
-  "sink": {"deletion_tracking": false, "set_initial_offset": "onload"}},
- {"_id": "shop-order-all", "type": "pipe", "source": {"type": "embedded", "entities": []}},
- {"_id": "shop-order-collect", "type": "pipe", "source": {"type": "merge_datasets", "datasets": ["shop-order-all", "shop-order-event2"]}}]`
 
 type options struct {
 	rounds, events int
@@ -60,9 +46,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	c, finds := config.Parse("catchup.conf.json", []byte(pipes), config.Options{Environ: []string{"SLUICE_SECRET_key=an-example-secret-that-protects-nothing"}})
-	if finds.HasErrors() {
-		return fmt.Errorf("%+v", finds)
+	c, err := measure.Config(measure.Shop, "nobody posts anything here")
+	if err != nil {
+		return err
 	}
 	st, err := local.Open(filepath.Join(dir, "data"), local.Options{})
 	if err != nil {
@@ -103,14 +89,14 @@ func oneRound(ctx context.Context, o options, st store.Store, c *config.Config, 
 			return 0, err
 		}
 	}
-	cpu := cpuTime()
+	cpu := measure.CPUTime()
 	e, err := measure.Engine(ctx, c, st)
 	if err != nil {
 		return 0, err
 	}
 	defer e.Close()
 	err = through(ctx, st, int64((round+1)*o.events))
-	spent := cpuTime() - cpu
+	spent := measure.CPUTime() - cpu
 	if round == o.rounds {
 		pprof.StopCPUProfile()
 	}
@@ -149,13 +135,4 @@ func through(ctx context.Context, st store.Store, want int64) error {
 		}
 	}
 	return fmt.Errorf("not all of %d events came through", want)
-}
-
-// cpuTime is the time this process has used all cores.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

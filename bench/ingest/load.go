@@ -16,7 +16,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/sluiceio/sluice/bench/measure"
@@ -96,13 +95,13 @@ func (l *load) run(ctx context.Context, address, path string) (result, error) {
 	times := make([]time.Duration, len(l.ends))
 	errs := make([]error, len(callers))
 	var all sync.WaitGroup
-	cpu, start := cpuTime(), time.Now()
+	cpu, start := measure.CPUTime(), time.Now()
 	for i, call := range callers {
 		all.Go(func() { errs[i] = l.send(ctx, call, i, times) })
 	}
 	all.Wait()
 	took := time.Since(start)
-	cpu = cpuTime() - cpu
+	cpu = measure.CPUTime() - cpu
 	if err := errors.Join(errs...); err != nil {
 		return result{}, err
 	}
@@ -210,13 +209,4 @@ func answer(in *bufio.Reader) error {
 	rest := make([]byte, length)
 	n, err := io.ReadFull(in, rest)
 	return errors.Join(fmt.Errorf("%s%s", said, rest[:n]), err)
-}
-
-// cpuTime is the time this process has used all cores.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -17,6 +17,7 @@ import (
 	"runtime/pprof"
 	"time"
 
+	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/store/local"
 )
 
@@ -109,7 +110,7 @@ func oneRound(ctx context.Context, o options, n *node, hello *greeter, round int
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(local.Processors())) // as "sluice serve" does
 	n.flushes.count.Store(0)
 	n.flushes.nanos.Store(0)
-	begun, cpu := time.Now(), cpuTime()
+	begun, cpu := time.Now(), measure.CPUTime()
 	ours, err = load.run(ctx, n.served.Address, "/api/receivers/shop-order-event/entities")
 	pprof.StopCPUProfile()
 	if err != nil {
@@ -122,6 +123,6 @@ func oneRound(ctx context.Context, o options, n *node, hello *greeter, round int
 	ours.downstream -= (round + 1) * o.requests
 	err = n.drain(ctx, (round+2)*o.requests)
 	ours.whole = float64(o.requests) / time.Since(begun).Seconds()
-	ours.wholeCPU = (cpuTime() - cpu) / time.Duration(o.requests)
+	ours.wholeCPU = (measure.CPUTime() - cpu) / time.Duration(o.requests)
 	return base, ours, err
 }

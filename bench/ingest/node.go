@@ -11,23 +11,8 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/bench/measure"
-	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/store/local"
 )
-
-// pipes receive events, transform them, and merge them with the full scan.
-const pipes = `[
- {"_id": "shop", "type": "system:url", "url_pattern": "http://shop.example/%s"},
- {"_id": "shop-order-event", "type": "pipe", "source": {"type": "http_endpoint", "system": "shop",
-   "validation_expression": "{% if request_headers['X-Shop-Signature'] == b64encode(hmacsha256digest(secret('webhook_secret'), request_body)) %}{% else %}FAIL!{% endif %}"},
-  "sink": {"set_initial_offset": "onload"}},
- {"_id": "shop-order-event2", "type": "pipe", "source": {"type": "dataset", "dataset": "shop-order-event"},
-  "transform": {"type": "dtl", "rules": {"default": [
-    ["if", ["eq", "order.deletion", "_S.eventType"], ["add", "_deleted", true]],
-    ["merge", "_S.order"], ["add", "event", "_S.eventType"], ["remove", "customer"]]}},
-  "sink": {"deletion_tracking": false, "set_initial_offset": "onload"}},
- {"_id": "shop-order-all", "type": "pipe", "source": {"type": "embedded", "entities": []}},
- {"_id": "shop-order-collect", "type": "pipe", "source": {"type": "merge_datasets", "datasets": ["shop-order-all", "shop-order-event2"]}}]`
 
 // node is a node as "sluice serve" runs it, in this process.
 type node struct {
@@ -37,12 +22,11 @@ type node struct {
 }
 
 func openNode(ctx context.Context, dir string, latency time.Duration) (*node, error) {
-	c, finds := config.Parse("ingest.conf.json", []byte(pipes), config.Options{Environ: []string{"SLUICE_SECRET_webhook_secret=" + secret}})
-	if finds.HasErrors() {
-		return nil, fmt.Errorf("%+v", finds)
+	c, err := measure.Config(measure.Shop, secret)
+	if err != nil {
+		return nil, err
 	}
 	n := &node{}
-	var err error
 	if n.store, err = local.Open(filepath.Join(dir, "data"), local.Options{FS: slowFS{local.MachineFS(), latency, &n.flushes}}); err != nil {
 		return nil, err
 	}

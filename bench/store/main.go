@@ -32,14 +32,14 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := measure(ctx, o); err != nil {
+	if err := compare(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "store:", err)
 		os.Exit(1)
 	}
 }
 
-// measure runs the rounds and prints what came of them.
-func measure(ctx context.Context, o options) error {
+// compare runs the rounds and prints what came of them.
+func compare(ctx context.Context, o options) error {
 	f, err := newFeed("../testdata/perf/orders.ndjson", o.entities)
 	if err != nil {
 		return err

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"syscall"
 	"time"
 
+	"github.com/sluiceio/sluice/bench/measure"
 	"github.com/sluiceio/sluice/entity"
 )
 
@@ -85,17 +85,11 @@ func (w *walk) run() (err error) {
 type clock struct{ figures }
 
 func (c *clock) run(do func() error) error {
-	wall, cpu := time.Now(), cpuTime()
+	wall, cpu := time.Now(), measure.CPUTime()
 	err := do()
 	c.wall += time.Since(wall)
-	c.cpu += cpuTime() - cpu
+	c.cpu += measure.CPUTime() - cpu
 	return err
-}
-
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // write offers every entity in a revision; so many of them must be news.

@@ -23,11 +23,9 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/sluiceio/sluice/bench/measure"
-	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 )
@@ -107,7 +105,7 @@ func run(ctx context.Context, o options) error {
 		}
 	}
 	n.count.reset()
-	flushes, cpu := n.flushes.Load(), cpuTime()
+	flushes, cpu := n.flushes.Load(), measure.CPUTime()
 	events := o.rate * o.seconds
 	if err := n.events(ctx, o, 0, events); err != nil {
 		return err
@@ -127,7 +125,7 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("not all of %d events came through", want)
 	}
 	fmt.Printf("%d events, %d a second: %.2f flushes of the log an event, CPU %.0f µs an event\n", events, o.rate,
-		float64(n.flushes.Load()-flushes)/float64(events), float64((cpuTime()-cpu).Microseconds())/float64(events))
+		float64(n.flushes.Load()-flushes)/float64(events), float64((measure.CPUTime()-cpu).Microseconds())/float64(events))
 	n.count.tell(events)
 	return nil
 }
@@ -174,12 +172,11 @@ type node struct {
 }
 
 func open(ctx context.Context, dir, conf string) (*node, error) {
-	c, finds := config.Parse("trickle.conf.json", []byte(conf), config.Options{Environ: []string{"SLUICE_SECRET_key=" + secret}})
-	if finds.HasErrors() {
-		return nil, fmt.Errorf("%+v", finds)
+	c, err := measure.Config(conf, secret)
+	if err != nil {
+		return nil, err
 	}
 	n := &node{}
-	var err error
 	if n.store, err = local.Open(filepath.Join(dir, "data"), local.Options{FS: countFS{local.MachineFS(), &n.flushes}}); err != nil {
 		return nil, err
 	}
@@ -246,13 +243,4 @@ type countFile struct {
 func (f countFile) Sync() error {
 	f.n.Add(1)
 	return f.File.Sync()
-}
-
-// cpuTime is the time this process has used all cores.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -22,7 +22,6 @@ import (
 	"os/signal"
 	"runtime/pprof"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/sluiceio/sluice/bench/measure"
@@ -124,7 +123,7 @@ func (o options) profiled(now bool) (stop func(), err error) {
 // signed.
 func timed(r *receiver, events int, send func() error) (result, error) {
 	done := r.expect(events)
-	cpu, start := cpuTime(), time.Now()
+	cpu, start := measure.CPUTime(), time.Now()
 	if err := send(); err != nil {
 		return result{}, err
 	}
@@ -137,7 +136,7 @@ func timed(r *receiver, events int, send func() error) (result, error) {
 	if forged := r.forged.Load(); forged > 0 {
 		return result{}, fmt.Errorf("%d requests were not signed as they should be", forged)
 	}
-	return result{float64(events) / took.Seconds(), (cpuTime() - cpu) / time.Duration(events)}, nil
+	return result{float64(events) / took.Seconds(), (measure.CPUTime() - cpu) / time.Duration(events)}, nil
 }
 
 func report(o options, plain, ours []result) {
@@ -156,13 +155,4 @@ func report(o options, plain, ours []result) {
 func middle(all []result) result {
 	s := slices.SortedFunc(slices.Values(all), func(a, b result) int { return int(a.rate - b.rate) })
 	return s[len(s)/2]
-}
-
-// cpuTime is the time this process has used all cores.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

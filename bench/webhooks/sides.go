@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/sluiceio/sluice/bench/measure"
-	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
@@ -140,9 +139,9 @@ func openNode(ctx context.Context, dir, url string, at int) (*node, error) {
 
 // openEngine starts a node as "sluice serve" runs it, in this process.
 func openEngine(ctx context.Context, dir, conf string) (*local.Store, *engine.Engine, error) {
-	c, finds := config.Parse("webhooks.conf.json", []byte(conf), config.Options{Environ: []string{"SLUICE_SECRET_key=" + secret}})
-	if finds.HasErrors() {
-		return nil, nil, fmt.Errorf("%+v", finds)
+	c, err := measure.Config(conf, secret)
+	if err != nil {
+		return nil, nil, err
 	}
 	st, err := local.Open(dir, local.Options{})
 	if err != nil {
