@@ -159,9 +159,6 @@ func TestWebhookWhileDisabled(t *testing.T) {
 
 // A failure now and then, with nothing to send in between, disables nobody.
 func TestWebhookFailsNowAndThen(t *testing.T) {
-	if testing.Short() {
-		t.Skip("passes many days, which the race detector need not watch")
-	}
 	t.Parallel()
 	r := newReceivers()
 	r.answer["a"] = func(*http.Request, int) (*http.Response, error) { return answer(500) }

@@ -303,9 +303,6 @@ func TestWebhookLog(t *testing.T) {
 // asked any more; when it is enabled again, what has waited goes in its order,
 // and what was given up is recovered.
 func TestWebhookIsDisabled(t *testing.T) {
-	if testing.Short() {
-		t.Skip("passes many days, which the race detector need not watch")
-	}
 	t.Parallel()
 	r := newReceivers()
 	var well atomic.Bool

@@ -58,6 +58,11 @@ func (s *Store) openIndex() (err error) {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 		o.Levels[i].Compression = func() *sstable.CompressionProfile { return sstable.NoCompression }
 	}
+	if s.o.InMemory {
+		// The one that is usual looks ten times a second whether more may be merged, for
+		// the sake of merging that takes long: days of a fake clock are full of it.
+		o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	}
 	return s.reserve.open(func() error {
 		s.db, err = pebble.Open(s.indexPath(), o)
 		return err
