@@ -66,6 +66,7 @@ func hostile() map[string][2]string {
 		"lists":              {"memory", `export default () => { const a = []; for (;;) a.push(new Array(1e6)) }`},
 		"doubled text":       {"memory", `export default () => { let s = 'x'; for (;;) s += s }`},
 		"repeat":             {"memory", `export default () => 'x'.repeat(1e9).length`},
+		"one step beyond":    {"memory", `export default () => 'x'.repeat(2e8).length`},
 		"fill":               {"memory", `export default () => Array(1e9).fill().length`},
 		"array buffer":       {"memory", `export default () => new ArrayBuffer(4e9).byteLength`},
 		"padding":            {"memory", `export default () => 'x'.padStart(2e9, 'y').length`},

@@ -30,3 +30,6 @@ func confine(memory int64) error {
 	}()
 	return nil
 }
+
+// beyond is never so: whoever watches ends the process.
+func beyond() bool { return false }

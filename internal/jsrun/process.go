@@ -43,7 +43,8 @@ func startProcess(o Options) (*process, error) {
 	if o.own {
 		cmd.Path = program(cmd.Path)
 	}
-	cmd.Env = []string{memoryEnv + "=" + strconv.FormatInt(o.Memory, 10), "GOMAXPROCS=1", "GOTRACEBACK=none"}
+	cmd.Env = []string{memoryEnv + "=" + strconv.FormatInt(o.Memory, 10), "GOMAXPROCS=1", "GOTRACEBACK=none",
+		"MALLOC_ARENA_MAX=1"} // C would reserve 128 MiB of addresses for each thread
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -126,6 +126,9 @@ func (w *worker) run(v *vm, q request, args string) error {
 	value, err := w.guarded(v, q, args)
 	soft.Stop()
 	hard.Stop()
+	if beyond() {
+		os.Exit(exitMemory)
+	}
 	var host *hostError
 	if errors.As(err, &host) {
 		return host.err
