@@ -2,6 +2,9 @@ package local
 
 import (
 	"errors"
+	"runtime"
+	"strconv"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -82,5 +85,46 @@ func TestMemoryServesAgain(t *testing.T) {
 	}
 	if keys, err := s.States(t.Context(), ""); err != nil || len(keys) != 1 || keys[0] != "key" {
 		t.Errorf("states %v, %v", keys, err)
+	}
+}
+
+// TestCallersGather has many hand something over as soon as they may run: those who are
+// about to come along with the first one.
+func TestCallersGather(t *testing.T) {
+	const callers, rounds = 32, 20
+	s := open(t, "", Options{InMemory: true})
+	if _, err := s.Create(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	frames := func() (n uint64) {
+		done := make(chan struct{})
+		s.tasks <- func() { n = s.log.end.seq; close(done) }
+		<-done
+		return n
+	}
+	before := frames()
+	// With one processor, who may run stands in a queue.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for round := range rounds {
+		gate := make(chan struct{})
+		var all sync.WaitGroup
+		for i := range callers {
+			all.Go(func() {
+				<-gate
+				entity := storetest.Parse(t, `{"_id":"`+strconv.Itoa(round*callers+i)+`"}`)
+				p, err := s.Append(t.Context(), &store.Batch{Writes: []store.Write{{Dataset: "a", Ops: []store.Op{{Entity: entity}}}}})
+				if err == nil {
+					_, err = p.Wait(t.Context())
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(gate)
+		all.Wait()
+	}
+	if n := frames() - before; n > rounds*callers/4 {
+		t.Errorf("%d groups for %d callers", n, rounds*callers)
 	}
 }

@@ -3,6 +3,7 @@ package local
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -50,6 +51,10 @@ func (w *writer) run() {
 		}
 		w.takeWaiting()
 		if w.due() {
+			// Who is about to hand something over does so before: many small syncs cost
+			// more than the moment, and where nobody else has work there is none.
+			runtime.Gosched()
+			w.takeWaiting()
 			w.send()
 			continue
 		}
