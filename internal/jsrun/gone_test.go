@@ -3,13 +3,14 @@ package jsrun
 import (
 	"errors"
 	"testing"
+	"time"
 )
 
 const answering = `(function(module, exports) { exports.default = () => 42 })`
 
 // Workers that the system took away while they were idle cost no call anything.
 func TestWorkersTakenAway(t *testing.T) {
-	p := NewPool(Options{Workers: 2})
+	p := NewPool(Options{Workers: 2, Time: time.Minute})
 	defer p.Close()
 	for range 3 {
 		if r, err := p.Call(t.Context(), Call{For: "a", Script: answering, Args: []byte("{}")}); err != nil || string(r.Value) != "42" {

@@ -3,6 +3,7 @@ package jsrun
 import (
 	"os"
 	"testing"
+	"time"
 )
 
 // When the program's file is replaced or removed, as an update does, workers are
@@ -15,7 +16,7 @@ func TestProgramReplaced(t *testing.T) {
 	if got := program(self); got != self {
 		t.Errorf("the program is %s", got)
 	}
-	p := NewPool(Options{})
+	p := NewPool(Options{Time: time.Minute})
 	defer p.Close()
 	if err := os.Rename(self, self+".moved"); err != nil {
 		t.Fatal(err)
