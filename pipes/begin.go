@@ -154,7 +154,10 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if !continues(since) {
 		r.state.Offset = ""
 	}
-	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.told(), LatestOnly: p.latestOnly(), Resumable: r.chrono, Source: r.source}); err != nil {
+	if err := r.openQueue(ctx); err != nil {
+		return err
+	}
+	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.told(), LatestOnly: r.latestOnly(), Resumable: r.chrono, Source: r.source}); err != nil {
 		return err
 	}
 	if h, ok := r.writer.(sinks.Holding); ok {
@@ -164,9 +167,6 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 		if err := r.beginFull(ctx); err != nil {
 			return err
 		}
-	}
-	if err := r.openQueue(ctx); err != nil {
-		return err
 	}
 	r.ahead = r.mayRunAhead()
 	r.setPace()
@@ -194,8 +194,10 @@ func (r *run) beginFull(ctx context.Context) (err error) {
 	return err
 }
 
-// latestOnly tells whether a full run reads one version of each entity of a
-// dataset.
-func (p *Pipe) latestOnly() bool {
-	return p.text("source", "type") == "dataset" && !p.Def.Source.Get("include_previous_versions").IsTrue()
+// latestOnly tells whether a full run reads one version of each entity of a dataset,
+// and none may fail and wait: as long as one does, nothing is deleted for its absence,
+// and what is filtered must be deleted by itself.
+func (r *run) latestOnly() bool {
+	p := r.p
+	return p.text("source", "type") == "dataset" && !p.Def.Source.Get("include_previous_versions").IsTrue() && !p.keepsFailed() && !r.queue.any
 }

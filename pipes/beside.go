@@ -128,7 +128,7 @@ func (r *run) openBeside(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	r.about = sinks.Run{Kind: r.told(), LatestOnly: p.latestOnly(), Beside: true, Serial: p.Memory() != "", Resumable: p.resumable()}
+	r.about = sinks.Run{Kind: r.told(), LatestOnly: r.latestOnly(), Beside: true, Serial: p.Memory() != "", Resumable: p.resumable()}
 	r.state.Full = fullRun{}
 	if begun == nil {
 		return r.beginAnew(ctx)

@@ -116,6 +116,9 @@ func (r *run) beginBeside(ctx context.Context) (err error) {
 	if r.basis, err = p.basis(ctx); err != nil {
 		return err
 	}
+	if err = r.openQueue(ctx); err != nil {
+		return err
+	}
 	if err = r.openBeside(ctx); err != nil {
 		return err
 	}
@@ -123,7 +126,7 @@ func (r *run) beginBeside(ctx context.Context) (err error) {
 		r.step = p.transform.Start(transforms.Run{Host: p.host(), Joins: &r.joins, Resumed: r.resumed})
 	}
 	r.stats = Stats{Kind: r.kind.String(), Start: p.env.Now()}
-	return r.openQueue(ctx)
+	return nil
 }
 
 // pumpBeside reads everything, and ends the rescan.

@@ -30,7 +30,7 @@ type datasetConfig struct {
 	MarkDeleted       bool          `spec:"mark_deletion_tracked" doc:"Whether such deletions carry $deletion_tracked: true."`
 	BitsetInterval    int           `spec:"bitset_commit_interval" default:"1000000" doc:"Accepted for compatibility: every batch is committed as a whole."`
 	PreventVersions   *jsonpos.Node `spec:"prevent_multiple_versions" kind:"boolean|string" enum:"ignore" doc:"True fails the run when an entity that exists would change or be deleted; ignore leaves the first version in place."`
-	SuppressFiltered  bool          `spec:"suppress_filtered" doc:"Whether filtered entities are dropped instead of deleting what is stored. Unless given it is true in full runs from a dataset without previous versions."`
+	SuppressFiltered  bool          `spec:"suppress_filtered" doc:"Whether filtered entities are dropped instead of deleting what is stored. Unless given it is true in full runs from a dataset without previous versions that delete what they do not see, if no entity can fail and wait for another try."`
 	MaxEntityBytes    int           `spec:"max_entity_bytes_size" default:"104857600" min:"1" doc:"Bytes an entity may have; unless given the node's, else 104857600, which is also the most."`
 }
 
@@ -196,12 +196,13 @@ func (s *datasetSink) Start(ctx context.Context, r Run) (Writer, error) {
 	if w.breaker, err = s.arm(ctx, r.Kind, info); err != nil {
 		return nil, err
 	}
-	w.suppress = r.Kind == Full && r.LatestOnly
+	// Where the first version stays, the entity does.
+	w.tracks = r.Kind == Full && s.cfg.DeletionTracking && s.prevent != "ignore"
+	// What is dropped must be deleted for its absence.
+	w.suppress = w.tracks && r.LatestOnly
 	if s.suppress != nil {
 		w.suppress = *s.suppress
 	}
-	// Where the first version stays, the entity does.
-	w.tracks = r.Kind == Full && s.cfg.DeletionTracking && s.prevent != "ignore"
 	if w.tracks || r.Kind == Full && w.suppress {
 		w.seen = newSeenSet(r.Resumable)
 	}

@@ -125,8 +125,8 @@ func (k RunKind) String() string {
 // Run is what one run of a pipe gives its writer.
 type Run struct {
 	Kind RunKind
-	// Source of the run is a dataset without include_previous_versions, which
-	// decides the default of suppress_filtered.
+	// Source of the run is a dataset without include_previous_versions, of which no
+	// entity may be left to a later run: that decides the default of suppress_filtered.
 	LatestOnly bool
 	// Resumable tells that the run may be cut short and go on: Progress will be
 	// asked for. See Resuming.
