@@ -2,9 +2,10 @@ package membrane_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"mime/multipart"
-	"slices"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -101,16 +102,14 @@ func TestHandlerFails(t *testing.T) {
 		{"reject", 500, `{"error":{"message":"Internal Server Error","type":"Error"}}`},
 		{"refuse", 400, `{"error":{"message":"Bad Request","type":"BadRequestError"}}`},
 		{"deny", 401, `{"error":{"message":"Unauthorized","type":"UnauthorizedError"}}`},
-		{"loop", 503, `{"error":{"message":"Service Unavailable","type":"time_limit"}}`},
-		{"memory", 503, ""}, // on a busy machine its time may be over before its memory
-		{"large", 503, ""},  // and so here, before its answer is too large
+		{"memory", 503, `{"error":{"message":"Service Unavailable","type":"memory_limit"}}`},
+		{"large", 503, `{"error":{"message":"Service Unavailable","type":"output_limit"}}`},
 		{"wrong", 500, `{"error":{"message":"Internal Server Error","type":"invalid_result"}}`},
 		{"proto", 200, "ok"},
 	} {
-		begun := time.Now()
 		status, text := n.post(at+"?do="+c.do, `{"of":"`+c.do+`"}`)
-		if c.want != "" && strings.TrimSpace(text) != c.want || status != c.status || time.Since(begun) > 6*time.Second {
-			t.Errorf("%s: %d %s after %v", c.do, status, text, time.Since(begun))
+		if strings.TrimSpace(text) != c.want || status != c.status {
+			t.Errorf("%s: %d %s", c.do, status, text)
 		}
 		// What came is kept, whatever became of it.
 		if got := n.last("system:webhook-requests:acme-all-events"); !strings.Contains(got, `do=`+c.do) || !strings.Contains(got, `"body":"{\"of\":\"`+c.do+`\"}"`) {
@@ -131,33 +130,57 @@ func TestHandlerFails(t *testing.T) {
 	}
 }
 
-// While handlers of one integration do their worst, another is served.
+// A handler that does not end is ended, and the next call finds nothing of it.
+func TestHandlerLoops(t *testing.T) {
+	n := newNodeWithin(t, "testdata/acme.txtar", asItIs, 500*time.Millisecond)
+	at := n.uri("acme", "all")
+	status, text := n.post(at+"?do=loop", `{}`)
+	if status != 503 || strings.TrimSpace(text) != `{"error":{"message":"Service Unavailable","type":"time_limit"}}` {
+		t.Errorf("%d %s", status, text)
+	}
+	if got := n.last("system:webhook-requests:acme-all-events"); !strings.Contains(got, `do=loop`) || !strings.Contains(got, `"outcome":"failed"`) {
+		t.Errorf("kept is %s", got)
+	}
+	// On a busy machine others, too, may not be done within their time.
+	n.until("afterwards", `{"x":1,"polluted":true}`, func() string {
+		_, text := n.post(at+"?do=global", `{}`)
+		return strings.TrimSpace(text)
+	})
+}
+
+// While handlers of one integration do their worst, another is served: its requests
+// are all answered while the loops of the first go on.
 func TestHostileHandlersHurtNobody(t *testing.T) {
-	n := newNode(t, "testdata/acme.txtar", asItIs)
+	n := newNodeWithin(t, "testdata/acme.txtar", asItIs, time.Hour)
 	bad, good := n.uri("acme", "all"), n.uri("globex", "webhook-key")
+	ctx, enough := context.WithCancel(t.Context())
 	var attackers sync.WaitGroup
-	for _, do := range []string{"loop", "memory", "loop", "large"} {
+	for _, do := range []string{"memory", "loop", "large", "loop"} {
 		attackers.Go(func() {
-			for range 3 {
-				if status, _ := n.post(bad+"?do="+do, `{}`); status != 503 {
-					t.Errorf("%s: %d", do, status)
+			for ctx.Err() == nil {
+				r, err := http.NewRequestWithContext(ctx, http.MethodPost, bad+"?do="+do, strings.NewReader(`{}`))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				r.Header.Set("Content-Type", jsonBody)
+				resp, err := http.DefaultClient.Do(r)
+				if err != nil {
+					continue // it was enough
+				}
+				if resp.Body.Close(); resp.StatusCode != http.StatusServiceUnavailable {
+					t.Errorf("%s: %s", do, resp.Status)
 				}
 			}
 		})
 	}
-	var took []time.Duration
 	for i := range 60 {
-		begun := time.Now()
 		if status, text := n.post(good, fmt.Sprintf(`{"from_user_id":42,"n":%d}`, i)); status != 201 || text != "Webhook received" {
 			t.Errorf("%d: %d %s", i, status, text)
 		}
-		took = append(took, time.Since(begun))
 	}
+	enough()
 	attackers.Wait()
-	// A handler may take a second here: nobody waits behind one.
-	if slices.Sort(took); took[30] > 500*time.Millisecond || took[59] > 5*time.Second {
-		t.Errorf("good requests took %v, the slowest %v", took[30], took[59])
-	}
 	for _, d := range []string{"globex-webhook-key-events", "acme-all-events"} {
 		n.until(d, map[string]string{"acme-all-events": "0", "globex-webhook-key-events": "60"}[d], func() string {
 			info, err := n.store.Info(t.Context(), d)
@@ -208,7 +231,12 @@ func TestTransform(t *testing.T) {
 	if got := strings.Join(all, " "); got != "a=ADA b2=BOB" {
 		t.Errorf("got %s", got)
 	}
+	hasty := newNodeWithin(t, "testdata/script.txtar", asItIs, 500*time.Millisecond)
 	for pipe, want := range map[string]string{"throws": "script.ts:1:29: Error: not c", "loops": "did not end within", "list": "returned no entity"} {
+		n := n
+		if pipe == "loops" {
+			n = hasty
+		}
 		results, err := n.engine.RunAll(t.Context(), []string{pipe}, nil)
 		if err != nil || results[0].Err == nil || !strings.Contains(results[0].Err.Error(), want) {
 			t.Errorf("%s: %v %v", pipe, err, results[0].Err)

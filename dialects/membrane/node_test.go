@@ -94,7 +94,15 @@ func write(t testing.TB, dir, name, text string) {
 
 func asItIs(_, text string) string { return text }
 
+// newNode serves the files of an archive. Its scripts have the time that a busy
+// machine needs.
 func newNode(t *testing.T, archive string, change func(name, text string) string) *node {
+	t.Helper()
+	return newNodeWithin(t, archive, change, time.Minute)
+}
+
+// newNodeWithin ends scripts that take longer than so long.
+func newNodeWithin(t *testing.T, archive string, change func(name, text string) string, limit time.Duration) *node {
 	t.Helper()
 	n := &node{t: t, dir: t.TempDir()}
 	n.api = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -113,7 +121,7 @@ func newNode(t *testing.T, archive string, change func(name, text string) string
 	}
 	t.Cleanup(func() { _ = st.Close() })
 	n.store = st
-	pool := jsrun.NewPool(jsrun.Options{Time: time.Second})
+	pool := jsrun.NewPool(jsrun.Options{Time: limit})
 	t.Cleanup(pool.Close)
 	n.dialect = membrane.With(pool)
 	n.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { n.handler(w, r) }))
@@ -248,7 +256,7 @@ func (n *node) last(dataset string) string {
 func (n *node) until(what, want string, ask func() string) {
 	n.t.Helper()
 	var got string
-	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if got = ask(); got == want {
 			return
 		}
