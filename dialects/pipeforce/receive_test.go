@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 // P-3, P-4, P-13 and vector 2.5: the ways to give the token, the event, one mail,
@@ -147,39 +146,22 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
-// P-8: a token that nobody has is answered like one that somebody has, and in the
-// same time.
+// P-8: a token that nobody has is answered like one that somebody has. That it takes
+// the same time, too, is for TestUnknownTokenTakesAsLong.
 func TestUnknownToken(t *testing.T) {
 	s := newStage(t, nil, "", map[string]string{"p": "pipeline:\n - event.listen: webhook.x\n - log: ${body.traceId}\n"})
 	token := s.hook("eventKey=webhook.x")
 	shape := regexp.MustCompile(`"(correlationId|traceId)":"[^"]*"|\d{13}`)
 	calls := 0
-	var took [2][]time.Duration
 	var last [2]reply
 	tokens := func(i int) [2]string { return [2]string{token, fmt.Sprintf("ba4825b6-6718-42f3-a400-%012d", i)} }
-	median := func(all []time.Duration) time.Duration {
-		all = slices.Sorted(slices.Values(all))
-		return all[len(all)/2]
-	}
-	near := false
-	for try := 0; try < 8 && !near; try++ { // others work on this machine, too
-		took = [2][]time.Duration{}
-		for i := range 420 {
-			which := rand.IntN(2)
-			begun := time.Now()
-			last[which] = s.call(tokens(i)[which], asJSON, lead)
-			if i >= 20 {
-				took[which] = append(took[which], time.Since(begun))
-			}
-			calls += 1 - which
+	for i := range 100 {
+		which := rand.IntN(2)
+		if i < 2 {
+			which = i
 		}
-		a, b := median(took[0]), median(took[1])
-		t.Logf("known %s, unknown %s", a, b)
-		ratio := float64(b) / float64(a)
-		near = ratio > 0.9 && ratio < 1.1
-	}
-	if !near {
-		t.Error("known and unknown tokens take different times")
+		last[which] = s.call(tokens(i)[which], asJSON, lead)
+		calls += 1 - which
 	}
 	if a, b := shape.ReplaceAllString(last[0].body, ""), shape.ReplaceAllString(last[1].body, ""); a != b || last[0].status != 200 || last[1].status != 200 {
 		t.Errorf("known %s\nunknown %s", last[0].body, last[1].body)

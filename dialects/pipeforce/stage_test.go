@@ -107,7 +107,7 @@ func (m *mailbox) one(t *testing.T) letter {
 	select {
 	case l := <-m.got:
 		return l
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("no mail came")
 		return letter{}
 	}
@@ -299,7 +299,7 @@ func (s *stage) ran(pipeline string) int {
 // until waits until something holds.
 func (s *stage) until(what string, holds func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !holds(); {
+	for deadline := time.Now().Add(time.Minute); !holds(); {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("it did not come to pass: %s\n%s\n%s", what, s.log, s.dataset("system:pipeforce-log"))
 		}
@@ -319,9 +319,13 @@ func read(t *testing.T, name string) string {
 	return string(data)
 }
 
-// of asks for the result of a call until it is finished.
-func (s *stage) resultOf(r reply) reply {
+// resultOf asks for the result of a call until it is finished.
+func (s *stage) resultOf(r reply) (got reply) {
 	s.t.Helper()
 	id, _ := r.json["correlationId"].(string)
-	return s.do("GET", "/api/v3/result?wait=true&correlationId="+id, "", "")
+	s.until("a result", func() bool {
+		got = s.do("GET", "/api/v3/result?wait=true&correlationId="+id, "", "")
+		return got.status != 202 && got.status != 429
+	})
+	return got
 }
