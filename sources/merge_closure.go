@@ -316,6 +316,9 @@ var errTooManyMerged = errors.New("too many entities would be merged into one")
 func (c *closure) sets() (all [][]*node) {
 	var roots []*node
 	for _, n := range c.order {
+		n.parts = nil
+	}
+	for _, n := range c.order {
 		if n.e.IsNull() {
 			continue
 		}

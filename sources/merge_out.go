@@ -77,8 +77,10 @@ func (n *mergeNotes) Done() []entity.Value {
 // that the records of that go last.
 func (r *mergeRunner) putOut(ctx context.Context, c *closure, state mergeState) (*entity.Batch, error) {
 	outs, byID, err := r.outputs(c)
-	if err == nil {
-		err = r.unclaimed(ctx, c, outs)
+	for more := err == nil; more && err == nil; {
+		if more, err = r.claims(ctx, c, outs); more && err == nil {
+			outs, byID, err = r.outputs(c)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -132,39 +134,38 @@ func (r *mergeRunner) outputs(c *closure) (outs []*output, byID map[string]*outp
 	return outs, byID, nil
 }
 
-// unclaimed looks whether what is new has an _id that something else has, of
-// which nothing is known here: an _id in a composite one may itself look like
-// that of several entities.
-func (r *mergeRunner) unclaimed(ctx context.Context, c *closure, outs []*output) error {
+// claims takes up what was put out under an _id that something here has, and of
+// which nothing is known here, and tells whether there was any: an _id in a
+// composite one may itself look like that of several entities, and another order
+// of the datasets gives an _id to another entity.
+func (r *mergeRunner) claims(ctx context.Context, c *closure, outs []*output) (some bool, err error) {
 	if r.m.cfg.Identity == "first" { // then all who might have it are known
-		return nil
+		return false, nil
 	}
 	var ids []string
 	for _, o := range outs {
-		if o.live() && c.records[o.id] == nil {
+		if c.records[o.id] == nil {
 			ids = append(ids, pieceID(o.id, 0))
 		}
 	}
 	if len(ids) == 0 {
-		return nil
+		return false, nil
 	}
 	found, err := r.m.store.Get(ctx, r.m.memory, ids, c.scratch)
-	if err != nil {
-		return err
-	}
 	for _, e := range found {
-		if p := pieceOf(e); p != nil && !entity.Deleted(e) {
-			x := p.members[0]
-			return fmt.Errorf(`two different sets of entities would have the _id %q, one of them with entity %q of dataset %q: an _id in it has a "|" that makes it ambiguous; give one of them another _id, or use "identity": "first"`,
-				p.out, x.id, x.dataset)
+		if p := pieceOf(e); err == nil && p != nil && !entity.Deleted(e) {
+			some, err = true, c.adopt(ctx, p)
 		}
 	}
-	return nil
+	if err == nil && some {
+		err = c.grow(ctx)
+	}
+	return some, err
 }
 
 func (m *merge) clash(a, b *output) error {
 	if m.cfg.Identity != "first" {
-		return fmt.Errorf(`two different sets of entities would have the _id %q, one with entity %q and one with %q: give one of them another _id, or use "identity": "first"`,
+		return fmt.Errorf(`two different sets of entities would have the _id %q, one with entity %q and one with %q: an _id in it has a "|" that makes it ambiguous; give one of them another _id, or use "identity": "first"`,
 			a.id, a.members[0].id, b.members[0].id)
 	}
 	x, y := a.members[0], b.members[0]
