@@ -182,6 +182,9 @@ func severalOf(errs []error) error {
 // ready loads a pipe. Whether it ever completed a run is asked before, since
 // loading may populate its dataset.
 func (e *Engine) ready(ctx context.Context, p *pipes.Pipe) (*pumpState, error) {
+	if err := p.Return(ctx); err != nil {
+		return nil, err
+	}
 	completed, err := p.EverCompleted(ctx)
 	if err != nil {
 		return nil, err

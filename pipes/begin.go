@@ -157,11 +157,8 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	if err := r.openQueue(ctx); err != nil {
 		return err
 	}
-	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.told(), LatestOnly: r.latestOnly(), Resumable: r.chrono, Source: r.source}); err != nil {
+	if err := r.openSink(ctx); err != nil {
 		return err
-	}
-	if h, ok := r.writer.(sinks.Holding); ok {
-		r.holds = h.Holds()
 	}
 	if r.kind == sinks.Full {
 		if err := r.beginFull(ctx); err != nil {
@@ -179,6 +176,21 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 		r.from, _ = shifted(r.state.Offset, int64(p.Def.Pump.PartialDelta))
 	}
 	return nil
+}
+
+// openSink opens the writer, and notes which dataset it writes to.
+func (r *run) openSink(ctx context.Context) (err error) {
+	p := r.p
+	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.told(), LatestOnly: r.latestOnly(), Resumable: r.chrono, Source: r.source}); err != nil {
+		return err
+	}
+	if h, ok := r.writer.(sinks.Holding); ok {
+		r.holds = h.Holds()
+	}
+	into, err := p.sinkNow(ctx)
+	r.moved = r.moved || into != r.state.Sink
+	r.state.Sink = into
+	return err
 }
 
 // beginFull goes on with a full run or begins one.

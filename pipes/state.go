@@ -48,6 +48,8 @@ type state struct {
 	Subset string `json:"subset,omitempty"`
 	// Anchor is what Offset is a place in, "" if nobody knows.
 	Anchor string `json:"anchor,omitempty"`
+	// Sink is which dataset the pipe has written to, "" if nobody knows.
+	Sink string `json:"sink,omitempty"`
 	// Over tells that reading began again from the beginning, and that the runs that
 	// do so are no full ones.
 	Over bool `json:"over,omitempty"`
@@ -132,7 +134,7 @@ func (p *Pipe) moveTo(ctx context.Context, offset string, also []store.StateWrit
 	}
 	s.Offset, s.Full, s.Anchor, s.Over = offset, fullRun{}, p.anchor(), false
 	if offset == "" {
-		s.Completed = false
+		s.Completed, s.Sink = false, ""
 		s.Epoch++
 		if b.Writes, err = p.emptyQueue(ctx); err != nil {
 			return err
