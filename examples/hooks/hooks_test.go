@@ -54,7 +54,7 @@ func (s *stage) tell(n int) error {
 		return err
 	}
 	body := fmt.Sprintf(`{"type": "order.paid", "data": {"order": %d}}`, n)
-	for range 2000 {
+	for range 12000 {
 		h, err := scheme.Sign(&webhooks.Message{ID: fmt.Sprintf("order-%d", n), Time: time.Now(), Body: []byte(body)}, webhooks.Keys{shopSecret})
 		if err != nil {
 			return err
@@ -123,7 +123,7 @@ func TestKill(t *testing.T) {
 	}
 	senders.Wait()
 	arrived := func() int { e, _ := s.warehouse.Seen(); return len(e) }
-	for end := time.Now().Add(2 * time.Minute); arrived() < events && time.Now().Before(end); {
+	for end := time.Now().Add(3 * time.Minute); arrived() < events && time.Now().Before(end); {
 		<-time.After(20 * time.Millisecond)
 	}
 	seen, forged := s.warehouse.Seen()

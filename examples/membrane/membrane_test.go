@@ -72,7 +72,7 @@ func (s *stage) register() {
 // deliver sends a delivery as the app does: until it is answered.
 func (s *stage) deliver(name string, user int) error {
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, "/", nil)
-	for range 2000 {
+	for range 12000 {
 		if err = s.app.Deliver(r, name, user, "title of "+name); err == nil {
 			return nil
 		}
@@ -89,7 +89,7 @@ func (s *stage) count(dataset string) int {
 func (s *stage) until(what string, want int, ask func() int) {
 	s.t.Helper()
 	got := -1
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); {
+	for end := time.Now().Add(3 * time.Minute); time.Now().Before(end); {
 		if got = ask(); got == want {
 			return
 		}

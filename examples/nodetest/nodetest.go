@@ -55,13 +55,7 @@ type Node struct {
 // killed when the test ends.
 func New(t *testing.T, folders ...string) *Node {
 	t.Helper()
-	n := &Node{t: t, Bin: os.Getenv(binKey), Dir: t.TempDir()}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.Listen = ln.Addr().String()
-	ln.Close()
+	n := &Node{t: t, Bin: os.Getenv(binKey), Dir: t.TempDir(), Listen: Address(t)}
 	for _, sub := range folders {
 		if err := os.CopyFS(filepath.Join(n.Dir, sub), os.DirFS(sub)); err != nil {
 			t.Fatal(err)
@@ -69,6 +63,29 @@ func New(t *testing.T, folders ...string) *Node {
 	}
 	t.Cleanup(n.Kill)
 	return n
+}
+
+// Address is a host and a port where nobody listens, and nobody is given the port
+// before the test ends: a connection that goes on there keeps it from those who ask for
+// any port, but not from who asks for this one.
+func Address(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	near, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { near.Close() })
+	far, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	return ln.Addr().String()
 }
 
 // File writes a file of the folder, and its folder.

@@ -80,7 +80,7 @@ func (s *stage) pi(args ...string) map[string]any {
 
 // call posts a lead until it is answered, which it must be by 200.
 func (s *stage) call(url, body string) (answer string) {
-	for range 3000 {
+	for range 12000 {
 		resp, err := http.Post(url, "application/json", strings.NewReader(body))
 		if err == nil {
 			data, _ := io.ReadAll(resp.Body)
@@ -97,7 +97,7 @@ func (s *stage) call(url, body string) (answer string) {
 
 func (s *stage) until(what string, holds func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); <-time.After(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !holds(); <-time.After(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			s.t.Fatalf("it did not come to pass: %s\n%s", what, s.Said())
 		}

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -19,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluiceio/sluice/examples/nodetest"
 	"github.com/sluiceio/sluice/examples/webhooks/vendorsim"
 )
 
@@ -57,12 +57,7 @@ func setUp(t *testing.T) *fixture {
 	f := &fixture{t: t, shop: vendorsim.New(vendorsim.Options{Token: token}), dir: t.TempDir()}
 	srv := httptest.NewServer(f.shop.Handler())
 	t.Cleanup(srv.Close)
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f.listen = ln.Addr().String()
-	ln.Close()
+	f.listen = nodetest.Address(t)
 	for _, sub := range []string{"pipes", "systems"} {
 		if err := os.CopyFS(filepath.Join(f.dir, sub), os.DirFS(sub)); err != nil {
 			t.Fatal(err)
@@ -122,7 +117,7 @@ func (f *fixture) listenTo(lines *bufio.Scanner, said chan<- string) {
 // hears waits until the node says something that contains text.
 func (f *fixture) hears(text string) {
 	f.t.Helper()
-	end := time.After(30 * time.Second)
+	end := time.After(3 * time.Minute)
 	for {
 		select {
 		case line := <-f.said:
@@ -202,7 +197,7 @@ func (f *fixture) entities(dataset string) map[string]map[string]any {
 
 func (f *fixture) eventually(what string, ok func() bool) {
 	f.t.Helper()
-	end := time.After(30 * time.Second)
+	end := time.After(3 * time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {

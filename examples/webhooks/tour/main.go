@@ -58,7 +58,7 @@ func run(ctx context.Context, o options) (err error) {
 }
 
 // deadline is how long anything in the story may take.
-const deadline = 20 * time.Second
+const deadline = time.Minute
 
 // eventually asks again and again until the answer is yes.
 func eventually(ctx context.Context, what string, ask func() (bool, error)) error {
