@@ -121,6 +121,9 @@ var latest = strconv.FormatInt(math.MaxInt64, 10)
 
 // entities reads what was asked for.
 func (r *edition) entities(ctx context.Context) iter.Seq2[*entity.Batch, error] {
+	if s, ok := r.p.source.(sources.Shown); ok {
+		return s.ReadShown(ctx, r.p.batchSize())
+	}
 	t, ok := r.p.source.(sources.Tracked)
 	if r.asked.Of == "" || !ok {
 		return r.p.source.Read(ctx, r.since, r.p.batchSize())

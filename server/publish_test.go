@@ -287,3 +287,22 @@ func TestPublisherFindings(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
+
+// What is merged is shown as it is, each once, to whoever asks as often as they ask.
+func TestPublishMerged(t *testing.T) {
+	_, s := node(t, inMemory(t), `[
+	{"_id": "A", "type": "pipe", "source": {"type": "http_endpoint"}},
+	{"_id": "B", "type": "pipe", "source": {"type": "http_endpoint"}},
+	{"_id": "both", "type": "pipe", "batch_size": 1, "sink": {"type": "http_endpoint"},
+	 "source": {"type": "merge", "version": 2, "datasets": ["A a", "B b"], "equality_sets": [["a.k", "b.k"]]}}]`)
+	const all, one = "/api/publishers/both/entities", `{"_id":"0|a1|1|b1","$ids":["a1","b1"],"k":[1,1],"_deleted":false}`
+	play(t, s.URL, []step{
+		{"/api/receivers/A/entities", `[{"_id": "a1", "k": 1}]`, "200"},
+		{"/api/receivers/B/entities", `[{"_id": "b1", "k": 1}]`, "200"},
+		{all, "", "200 [" + one + "]"},
+		{"/api/receivers/B/entities", `[{"_id": "b2", "k": 2}]`, "200"},
+		{all + "?since=1", "", "200 [" + one + `,{"_id":"1|b2","$ids":["b2"],"k":2,"_deleted":false}]`},
+		{"/api/receivers/A/entities", `[{"_id": "a1", "k": 3}]`, "200"},
+		{all + "?limit=1", "", `200 [{"_id":"0|a1","$ids":["a1"],"k":3,"_deleted":false}]`},
+	})
+}

@@ -136,18 +136,24 @@ func (m *merge) Memory() string { return m.memory }
 
 // Read implements Source.
 func (m *merge) Read(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	return m.read(ctx, since, size, false)
+	return m.read(ctx, since, size, false, nil)
 }
 
 // ReadWhole implements Whole.
 func (m *merge) ReadWhole(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error] {
-	return m.read(ctx, since, size, true)
+	return m.read(ctx, since, size, true, nil)
 }
 
-func (m *merge) read(ctx context.Context, since string, size int, whole bool) iter.Seq2[*entity.Batch, error] {
+// ReadShown implements Shown.
+func (m *merge) ReadShown(ctx context.Context, size int) iter.Seq2[*entity.Batch, error] {
+	return m.read(ctx, "", size, false, map[string]bool{})
+}
+
+func (m *merge) read(ctx context.Context, since string, size int, whole bool, shown map[string]bool) iter.Seq2[*entity.Batch, error] {
 	return func(yield func(*entity.Batch, error) bool) {
 		r, err := m.begin(ctx, since, size, whole)
 		if err == nil {
+			r.shown = shown
 			err = r.run(ctx, yield)
 		}
 		switch {

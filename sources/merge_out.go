@@ -88,13 +88,18 @@ func (r *mergeRunner) putOut(ctx context.Context, c *closure, state mergeState) 
 	b := &entity.Batch{Arena: r.a}
 	notes := &mergeNotes{was: c.records}
 	emit := func(o *entity.Object) {
-		o.Set(entity.UpdatedKey, entity.NewInt(state.put))
-		state.put++
+		if r.shown == nil { // there is no place to go on from otherwise
+			o.Set(entity.UpdatedKey, entity.NewInt(state.put))
+			state.put++
+		}
 		b.Entities = append(b.Entities, o.Value())
 	}
 	for _, o := range outs {
-		if byID[o.id] != o {
+		if byID[o.id] != o || r.shown[o.id] {
 			continue
+		}
+		if r.shown != nil {
+			r.shown[o.id] = true
 		}
 		emit(r.combine(o))
 		if o.live() {

@@ -21,6 +21,9 @@ type mergeRunner struct {
 	full  int64 // number of the full run; 0 as long as nothing was read
 	epoch int64 // number of the one that it goes on with
 	some  bool  // something was read
+	// shown are the _ids that somebody was shown, of whom nothing is remembered;
+	// nil if what is put out is.
+	shown map[string]bool
 	// missing tells that one of the datasets does not exist: its name may be misspelt.
 	missing bool
 	// a holds a batch, the others what is needed to make it.
@@ -153,7 +156,10 @@ func (r *mergeRunner) batch(ctx context.Context, begin func(c *closure) error) (
 		return nil, err
 	}
 	if !r.whole && state.runs == 0 {
-		return nil, errors.New("what was put out before is not known, so that nothing of it could be corrected: reset the pipe")
+		if r.since != "" {
+			return nil, errors.New("what was put out before is not known, so that nothing of it could be corrected: reset the pipe")
+		}
+		state.runs = 1 // the pipe has read something else so far: nothing was put out
 	}
 	if r.whole && r.full == 0 {
 		r.full, r.epoch = state.runs+1, state.epoch

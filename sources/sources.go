@@ -108,6 +108,13 @@ type Whole interface {
 	ReadWhole(ctx context.Context, since string, size int) iter.Seq2[*entity.Batch, error]
 }
 
+// Shown is the ability of sources that read otherwise for somebody who is only shown
+// what there is: nobody remembers what that was.
+type Shown interface {
+	// ReadShown is Read from the beginning, with each entity once.
+	ReadShown(ctx context.Context, size int) iter.Seq2[*entity.Batch, error]
+}
+
 // Initial is the ability of sources to which not all of their inputs count when
 // it is asked whether those are populated.
 type Initial interface {
