@@ -161,11 +161,10 @@ func (r *run) incomplete(ctx context.Context) (why string, err error) {
 			return "", err
 		}
 	}
-	info, err := r.p.env.Store.Info(ctx, RetryDataset(r.p.ID()))
-	if errors.Is(err, store.ErrNoDataset) || err == nil && info.Live == 0 {
-		return "", nil
+	if r.failing, err = r.p.failing(ctx); err != nil || !r.failing {
+		return "", err
 	}
-	return "some entities could not be delivered, see " + RetryDataset(r.p.ID()), err
+	return "some entities could not be delivered, see " + RetryDataset(r.p.ID()), nil
 }
 
 // missingInput is a dataset that the source reads and that does not exist, "" if there

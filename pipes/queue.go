@@ -160,6 +160,15 @@ func (p *Pipe) emptyQueue(ctx context.Context) ([]store.Write, error) {
 	return []store.Write{{Dataset: RetryDataset(p.ID()), Ops: ops}}, err
 }
 
+// failing tells whether entities wait for another try, or were given up.
+func (p *Pipe) failing(ctx context.Context) (bool, error) {
+	info, err := p.env.Store.Info(ctx, RetryDataset(p.ID()))
+	if errors.Is(err, store.ErrNoDataset) {
+		return false, nil
+	}
+	return info.Live > 0, err
+}
+
 // Failures counts the entities that wait for another try, and those that were
 // given up.
 func (p *Pipe) Failures(ctx context.Context) (waiting, dead int, err error) {

@@ -138,16 +138,15 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 	defer r.reanchor()
 	r.moved = r.moved || was == nil || len(causes) > 0 || was.Config != r.basis.Config
 	if r.state.Refill && p.reprocesses() {
-		populated, err := r.sourcePopulated(ctx)
-		if err != nil || populated {
-			return populated, err
+		if able, err := r.canRefill(ctx); err != nil || able {
+			return able, err
 		}
 	}
 	if len(causes) == 0 {
 		return false, nil
 	}
 	r.remade = was != nil && !maps.Equal(was.Datasets, r.basis.Datasets)
-	if p.reprocesses() {
+	if r.caused = p.reprocesses(); r.caused {
 		return true, p.recordCauses(ctx, causes)
 	}
 	for _, c := range causes {
@@ -160,6 +159,17 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 	}
 	r.rewind(was)
 	return false, nil
+}
+
+// canRefill tells whether nothing is in the way any more of what the last full run
+// could not do.
+func (r *run) canRefill(ctx context.Context) (bool, error) {
+	populated, err := r.sourcePopulated(ctx)
+	if err != nil || !populated {
+		return false, err
+	}
+	failing, err := r.p.failing(ctx)
+	return !failing, err
 }
 
 // recordCauses notes in the execution log why the source is read again.
@@ -241,7 +251,9 @@ func (r *run) toBackground() bool {
 func (r *run) synced(next *state) {
 	next.Basis = r.basis
 	if r.kind == sinks.Full {
-		next.OutOfSync, next.Rescan, next.Refill = nil, "", r.refilled
+		next.OutOfSync, next.Rescan = nil, ""
+		// Once: entities that fail in each full run must not make all runs full ones.
+		next.Refill = r.refilled || r.failing && (r.caused || r.refills)
 	}
 }
 

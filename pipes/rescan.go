@@ -174,7 +174,7 @@ func (r *run) rest(ctx context.Context, began string) error {
 		}
 		s.Anchor = r.p.anchor()
 	}
-	s.Rescan, s.OutOfSync, s.Completed, s.Basis = "", nil, true, r.basis
+	s.Rescan, s.OutOfSync, s.Completed, s.Basis, s.Refill = "", nil, true, r.basis, false
 	forgotten, err := r.p.forgetBeside(ctx)
 	if err != nil {
 		return err

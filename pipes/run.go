@@ -61,6 +61,9 @@ type run struct {
 	remade  bool          // an input was
 	drift   string        // why the offset means nothing
 	doubt   string        // why what was read may not be all there is
+	// caused tells that the pipe was found to be out of sync, failing that some entities
+	// could not be delivered, so that absence says nothing.
+	caused, failing bool
 	// refills tells that the run is a full one because an input was made anew, refilled
 	// that that is not populated yet.
 	refills, refilled bool

@@ -41,7 +41,7 @@ type state struct {
 	// with which one; else it is "".
 	Rescan string `json:"rescan,omitempty"`
 	// Refill tells that the last full run could not delete, since its source had been
-	// made anew and was not populated yet.
+	// made anew and was not populated yet, or since entities had failed.
 	Refill bool `json:"refill,omitempty"`
 	// Subset is the dataset of which the source reads a subset, if it does: what has
 	// left the subset behind Offset must stay to be read.

@@ -174,3 +174,30 @@ func TestRemadeIsReprocessedWhenPopulated(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// The same rescan in the background is made once, not again after each run.
+func TestRemadeIsRescannedOnce(t *testing.T) {
+	st := memory(t)
+	put(t, st, "in", entities(t, `[{"_id": "1"}, {"_id": "2"}]`), true)
+	e := open(t, st, parse(t, `[{"_id": "out", "type": "pipe", "reprocessing_policy": "automatic", "enable_background_rescan": true, "source": {"type": "dataset", "dataset": "in"}}]`))
+	runPipe(t, e, false)
+	must(t, st.Drop(t.Context(), "in"))
+	put(t, st, "in", entities(t, `{"_id": "3"}`), false)
+	runPipe(t, e, false)
+	put(t, st, "in", entities(t, `{"_id": "4"}`), true)
+	p, _ := e.Pipe("out")
+	for i, want := range []bool{true, false} {
+		runPipe(t, e, false)
+		wanted, err := p.RescanWanted(t.Context())
+		if err != nil || wanted != want {
+			t.Errorf("run %d: a rescan is wanted: %t, %v", i+1, wanted, err)
+		}
+		if wanted {
+			_, err := p.Rescan(t.Context())
+			must(t, err)
+		}
+	}
+	if got := live(t, st, "out"); got != "{\"_id\":\"3\"}\n{\"_id\":\"4\"}\n" {
+		t.Error(got)
+	}
+}
