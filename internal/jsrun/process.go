@@ -121,7 +121,8 @@ func (w *process) call(ctx context.Context, o Options, c Call, hash [hashSize]by
 		}
 		return Result{}, err
 	}
-	w.spent = !alive || w.calls >= mostCalls
+	// One that was late may be about to be killed, or to end by itself.
+	w.spent = !limit.Stop() || !alive || out.Exceeded == Time || w.calls >= mostCalls
 	switch {
 	case !alive:
 		return Result{}, ctx.Err()
