@@ -167,7 +167,7 @@ func (r *run) reread(ctx context.Context, ids []string) error {
 	batch, next := &entity.Batch{Arena: entity.NewArena()}, &entity.Batch{Arena: entity.NewArena()}
 	for part := range slices.Chunk(ids, r.p.batchSize()) {
 		batch.Arena.Reset()
-		batch.Entities = batch.Entities[:0]
+		batch.Entities = nil // a transform may have put them into the arena
 		if err := src.Again(ctx, part, r.state.Offset, batch); err != nil {
 			return &readError{err}
 		}

@@ -2,9 +2,11 @@ package enginetest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/sluiceio/sluice/entity"
 	"github.com/sluiceio/sluice/store"
 )
 
@@ -46,5 +48,30 @@ func TestRereadKeepsItsMemory(t *testing.T) {
 	runPipe(t, e, true)
 	if whole := live(t, base, "out"); followed != whole || strings.Count(whole, `"ref":`) != 6 {
 		t.Errorf("followed\n%swhole\n%s", followed, whole)
+	}
+}
+
+// Nor are those that are read garbled by what was made of those before: that may stand
+// in the memory that serves again.
+func TestRereadReadsWhatIsThere(t *testing.T) {
+	for _, size := range []int{1, 2, 3} { // each longer than those before
+		st := memory(t)
+		var in []entity.Value
+		for i := range 24 {
+			in = append(in, entities(t, fmt.Sprintf(`{"_id": "%d", "ref": ["x"%s]}`, i, strings.Repeat(`, "y"`, i)))...)
+		}
+		put(t, st, "in", in, true)
+		put(t, st, "a", entities(t, `{"_id": "x", "n": 1}`), true)
+		e := open(t, st, parse(t, fmt.Sprintf(`[{"_id": "out", "type": "pipe", "batch_size": %d, %s}]`, size, joined[0])))
+		runPipe(t, e, false)
+		put(t, st, "a", entities(t, `{"_id": "x", "n": 2}`), true)
+		if tracked := runPipe(t, e, false); tracked != len(in) {
+			t.Errorf("%d entities were read again", tracked)
+		}
+		followed := live(t, st, "out")
+		runPipe(t, e, true)
+		if whole := live(t, st, "out"); followed != whole {
+			t.Errorf("batches of %d: followed\n%swhole\n%s", size, followed, whole)
+		}
 	}
 }
