@@ -17,6 +17,7 @@ import (
 	"github.com/sluiceio/sluice/config"
 	"github.com/sluiceio/sluice/engine"
 	"github.com/sluiceio/sluice/entity"
+	"github.com/sluiceio/sluice/pipes"
 	"github.com/sluiceio/sluice/store"
 	"github.com/sluiceio/sluice/store/local"
 	"github.com/sluiceio/sluice/systems/amqptest"
@@ -314,12 +315,14 @@ func TestAMQPDeafBroker(t *testing.T) {
 	b := amqptest.New(t, nil)
 	st := realtime(t)
 	c := parse(t, fmt.Sprintf(`[{"_id": "rabbit", "type": "system:amqp", "url": "amqp://%s/", "connect_timeout": 1},
-		{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "src"}, "sink": {"type": "amqp", "system": "rabbit", "key": "q", "confirm_timeout": 1}}]`, b.Address()))
+		{"_id": "out", "type": "pipe", "source": {"type": "dataset", "dataset": "src"}, "sink": {"type": "amqp", "system": "rabbit", "key": "q", "confirm_timeout": 1}},
+		{"_id": "patient", "type": "pipe", "source": {"type": "dataset", "dataset": "src"}, "sink": {"type": "amqp", "system": "rabbit", "key": "q", "confirm_timeout": 60}}]`, b.Address()))
 	if _, err := outsider(t, b).QueueDeclare("q", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	e := open(t, st, c)
-	p, _ := e.Pipe("out")
+	out, _ := e.Pipe("out")
+	patient, _ := e.Pipe("patient")
 	ends := func(what string, f func()) {
 		t.Helper()
 		ended := make(chan bool)
@@ -333,29 +336,30 @@ func TestAMQPDeafBroker(t *testing.T) {
 			t.Fatal(what, "does not end")
 		}
 	}
-	run := func() (err error) {
+	run := func(p *pipes.Pipe) (err error) {
 		t.Helper()
 		ends("the run", func() { _, err = p.Run(t.Context(), false) })
 		return err
 	}
 	put(t, st, "src", entities(t, `{"_id": "small"}`), false)
-	until(t, st, "the first arrives", func() bool { return run() == nil })
-	// At first what is sent goes into the void, then there is no room for more.
+	until(t, st, "the first arrives", func() bool { return run(out) == nil })
+	// At first what is sent goes into the void, then there is no room for more: that
+	// is so much that a slow machine takes longer than a second to hear it all.
 	for i, size := range []int{1, 20 << 20} {
 		hear := b.Deaf()
 		put(t, st, "src", entities(t, fmt.Sprintf(`{"_id": "n%d", "text": %q}`, i, strings.Repeat("x", size))), false)
 		for range 2 {
-			if run() == nil {
+			if run(out) == nil {
 				t.Error("what nobody has read is confirmed")
 			}
 		}
 		hear()
-		until(t, st, "the broker has everything", func() bool { return run() == nil })
+		until(t, st, "the broker has everything", func() bool { return run([]*pipes.Pipe{out, patient}[i]) == nil })
 	}
 	hear := b.Deaf()
 	defer hear()
 	put(t, st, "src", entities(t, `{"_id": "last"}`), false)
-	if run() == nil {
+	if run(out) == nil {
 		t.Error("what nobody has read is confirmed")
 	}
 	ends("the node", e.Close)

@@ -136,7 +136,8 @@ func TestGroupsShareASync(t *testing.T) {
 			t.Fatal(r, err)
 		}
 	}
-	if n := fsys.syncs.Load(); n > 2 {
+	// Two, unless the machine held up the sync before: then the store has more overlap.
+	if n := fsys.syncs.Load(); n > mostFlights+1 {
 		t.Errorf("%d syncs for 50 batches that waited together", n)
 	}
 }
