@@ -90,7 +90,7 @@ func TestReloadOnFullDisk(t *testing.T) {
 		_, fatal := l.reload(t.Context())
 		done <- fatal
 	}()
-	for until := time.Now().Add(20 * time.Second); !strings.Contains(post(), "waits for room"); time.Sleep(time.Millisecond) {
+	for until := time.Now().Add(time.Minute); !strings.Contains(post(), "waits for room"); time.Sleep(time.Millisecond) {
 		if time.Now().After(until) {
 			t.Fatal("callers are not told that the node waits")
 		}

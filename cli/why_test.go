@@ -40,7 +40,7 @@ func serve(t *testing.T, dir string) string {
 			t.Error("a node that has ended is still announced")
 		}
 	})
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if address, err := os.ReadFile(filepath.Join(dir, ".data", "serving")); err == nil && len(address) > 0 {
 			return strings.TrimSpace(string(address))
 		}

@@ -1,7 +1,6 @@
 package script
 
 import (
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/sluiceio/sluice/examples/nodetest"
 )
 
 func TestMatches(t *testing.T) {
@@ -66,7 +67,7 @@ func elsewhere(t *testing.T, dir string, s Session) Session {
 	var moved []string
 	for _, c := range s {
 		for _, m := range listens.FindAllStringSubmatch(c.Text, -1) {
-			moved = append(moved, "127.0.0.1:"+m[1], "127.0.0.1:"+freePort(t))
+			moved = append(moved, "127.0.0.1:"+m[1], nodetest.Address(t))
 		}
 	}
 	if moved == nil {
@@ -94,21 +95,6 @@ func elsewhere(t *testing.T, dir string, s Session) Session {
 		all[i].Text = to.Replace(all[i].Text)
 	}
 	return all
-}
-
-// freePort is a port that the system has just given away and got back.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
 
 // runSession runs a block in a copy of the examples, so that what it writes
