@@ -92,7 +92,6 @@ func (r *unionRun) dataset(ctx context.Context, i int, yield func(*entity.Batch,
 		q.Since = at
 	}
 	for end := false; !end; {
-		r.batch, r.other = r.other, r.batch
 		b := r.batch
 		b.Arena.Reset()
 		q.Limit = r.size()
@@ -112,6 +111,7 @@ func (r *unionRun) dataset(ctx context.Context, i int, yield func(*entity.Batch,
 		if !yield(b, nil) {
 			return false, nil
 		}
+		r.batch, r.other = r.other, r.batch // only now: one that was handed out is on its way until the next one is
 	}
 	return true, nil
 }

@@ -75,3 +75,18 @@ func TestRereadReadsWhatIsThere(t *testing.T) {
 		}
 	}
 }
+
+// What a union has read is on its way while it reads on, also where that begins with
+// a dataset that has nothing.
+func TestUnionKeepsItsMemory(t *testing.T) {
+	base := memory(t)
+	st := &refusing{Store: base, ready: true}
+	put(t, base, "first", entities(t, `{"_id": "1", "n": "one"}`), true)
+	put(t, base, "none", nil, true)
+	put(t, base, "last", entities(t, `{"_id": "2", "n": "two"}`), true)
+	e := open(t, st, parse(t, `[{"_id": "out", "type": "pipe", "source": {"type": "union_datasets", "datasets": ["first", "none", "last"], "prefix_ids": false}}]`))
+	runPipe(t, e, false)
+	if got := live(t, base, "out"); got != "{\"_id\":\"1\",\"n\":\"one\"}\n{\"_id\":\"2\",\"n\":\"two\"}\n" || !st.done {
+		t.Errorf("a batch was lost: %t\n%s", st.done, got)
+	}
+}
