@@ -80,10 +80,19 @@ func (p *Pipe) Publish(ctx context.Context, q Asked, w io.Writer) error {
 		r.step = p.transform.Start(transforms.Run{Host: p.host(), Params: q.Params})
 	}
 	if since := p.source.Since(); since.Supports {
-		r.since, r.order = q.Since, since.Chronological
+		r.since, r.order = p.place(q.Since), since.Chronological
 		r.single = r.step != nil && s.Continues()
 	}
 	return r.publish(ctx)
+}
+
+// place is where to go on from what a reader was given last. The _updated of an
+// entity out of several datasets says nothing of where the others were: all is read.
+func (p *Pipe) place(since string) string {
+	if _, err := strconv.ParseInt(since, 10, 64); err == nil && len(p.Inputs()) > 1 {
+		return ""
+	}
+	return since
 }
 
 // edition is a document on its way to one reader.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -294,7 +295,8 @@ func TestPublishMerged(t *testing.T) {
 	{"_id": "A", "type": "pipe", "source": {"type": "http_endpoint"}},
 	{"_id": "B", "type": "pipe", "source": {"type": "http_endpoint"}},
 	{"_id": "both", "type": "pipe", "batch_size": 1, "sink": {"type": "http_endpoint"},
-	 "source": {"type": "merge", "version": 2, "datasets": ["A a", "B b"], "equality_sets": [["a.k", "b.k"]]}}]`)
+	 "source": {"type": "merge", "version": 2, "datasets": ["A a", "B b"], "equality_sets": [["a.k", "b.k"]]}},
+	{"_id": "apart", "type": "pipe", "sink": {"type": "http_endpoint"}, "source": {"type": "union_datasets", "datasets": ["A", "B"]}}]`)
 	const all, one = "/api/publishers/both/entities", `{"_id":"0|a1|1|b1","$ids":["a1","b1"],"k":[1,1],"_deleted":false}`
 	play(t, s.URL, []step{
 		{"/api/receivers/A/entities", `[{"_id": "a1", "k": 1}]`, "200"},
@@ -304,5 +306,10 @@ func TestPublishMerged(t *testing.T) {
 		{all + "?since=1", "", "200 [" + one + `,{"_id":"1|b2","$ids":["b2"],"k":2,"_deleted":false}]`},
 		{"/api/receivers/A/entities", `[{"_id": "a1", "k": 3}]`, "200"},
 		{all + "?limit=1", "", `200 [{"_id":"0|a1","$ids":["a1"],"k":3,"_deleted":false}]`},
+		// an _updated is of one of the datasets
+		{"/api/publishers/apart/entities?since=1", "", `200 [{"_id":"A:a1","k":3,"_updated":1,`},
+		{"/api/publishers/apart/entities?since=1", "", `{"_id":"B:b1","k":1,"_updated":0,`},
+		{"/api/publishers/apart/entities?since=" + url.QueryEscape(`{"A":1,"B":0}`), "", `200 [{"_id":"B:b2"`},
+		{"/api/publishers/apart/entities?since=x", "", "400 "},
 	})
 }
