@@ -178,7 +178,7 @@ func (r *run) begin(ctx context.Context, full bool) (err error) {
 	return nil
 }
 
-// openSink opens the writer, and notes which dataset it writes to.
+// openSink opens the writer.
 func (r *run) openSink(ctx context.Context) (err error) {
 	p := r.p
 	if r.writer, err = p.sink.Start(ctx, sinks.Run{Kind: r.told(), LatestOnly: r.latestOnly(), Resumable: r.chrono, Source: r.source}); err != nil {
@@ -187,10 +187,7 @@ func (r *run) openSink(ctx context.Context) (err error) {
 	if h, ok := r.writer.(sinks.Holding); ok {
 		r.holds = h.Holds()
 	}
-	into, err := p.sinkNow(ctx)
-	r.moved = r.moved || into != r.state.Sink
-	r.state.Sink = into
-	return err
+	return nil
 }
 
 // beginFull goes on with a full run or begins one.

@@ -3,8 +3,6 @@ package pipes
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 
 	"github.com/sluiceio/sluice/sinks"
 	"github.com/sluiceio/sluice/store"
@@ -48,28 +46,14 @@ func (p *Pipe) startAnew(ctx context.Context) error {
 	return p.moveTo(ctx, "", forgotten)
 }
 
-// sinkNow is which dataset the pipe writes to: its generation and its name; "" if there
-// is none.
-func (p *Pipe) sinkNow(ctx context.Context) (string, error) {
-	if p.Output() == "" {
-		return "", nil
-	}
-	generation, _, err := p.env.Store.Head(ctx, p.Output())
-	if errors.Is(err, store.ErrNoDataset) {
-		return "", nil
-	}
-	return fmt.Sprintf("%x %s", generation, p.Output()), err
-}
-
 // Return has a pipe begin anew that comes back after its dataset was deleted: while no
 // pipe wrote it nobody did that.
 func (p *Pipe) Return(ctx context.Context) error {
 	s, err := p.loadState(ctx)
-	_, was, known := strings.Cut(s.Sink, " ")
-	if err != nil || !known || was != p.Output() || !p.Pumped() || p.Def.DisableSetLastSeen {
+	if err != nil || s.Sink == "" || s.Sink != p.Output() || !p.Pumped() || p.Def.DisableSetLastSeen {
 		return err
 	}
-	if now, err := p.sinkNow(ctx); err != nil || now == s.Sink {
+	if _, _, err := p.env.Store.Head(ctx, s.Sink); !errors.Is(err, store.ErrNoDataset) {
 		return err
 	}
 	return p.startAnew(ctx)

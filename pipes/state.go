@@ -48,7 +48,7 @@ type state struct {
 	Subset string `json:"subset,omitempty"`
 	// Anchor is what Offset is a place in, "" if nobody knows.
 	Anchor string `json:"anchor,omitempty"`
-	// Sink is which dataset the pipe has written to, "" if nobody knows.
+	// Sink is the dataset the pipe writes to, "" if nobody knows.
 	Sink string `json:"sink,omitempty"`
 	// Over tells that reading began again from the beginning, and that the runs that
 	// do so are no full ones.
@@ -81,7 +81,7 @@ type writtenState struct {
 }
 
 func (p *Pipe) write(s state) []store.StateWrite {
-	s.Subset = p.subsetOf()
+	s.Subset, s.Sink = p.subsetOf(), p.Output()
 	data, err := json.Marshal(s)
 	if err != nil {
 		return nil // a struct of texts and numbers always marshals
@@ -134,7 +134,7 @@ func (p *Pipe) moveTo(ctx context.Context, offset string, also []store.StateWrit
 	}
 	s.Offset, s.Full, s.Anchor, s.Over = offset, fullRun{}, p.anchor(), false
 	if offset == "" {
-		s.Completed, s.Sink = false, ""
+		s.Completed = false
 		s.Epoch++
 		if b.Writes, err = p.emptyQueue(ctx); err != nil {
 			return err
