@@ -88,6 +88,11 @@ func (r *REST) client(q *request) *http.Client {
 		if len(via) >= maxRedirects {
 			return fmt.Errorf("it redirects more than %d times", maxRedirects)
 		}
+		// After 303 the request has been dealt with; after these two nobody has.
+		if s := next.Response.StatusCode; next.Method != via[len(via)-1].Method && (s == http.StatusMovedPermanently || s == http.StatusFound) {
+			to := url.URL{Scheme: next.URL.Scheme, Host: next.URL.Host, Path: next.URL.Path}
+			return fmt.Errorf("it answers %d and redirects to %s, where only a %s would arrive: give the system that address", s, to.String(), next.Method)
+		}
 		if sameHost(q.url, next.URL.String()) {
 			return nil
 		}
