@@ -16,8 +16,8 @@ build:
 	@mkdir -p bin
 	$(GO) build -trimpath -o $(BIN) ./cmd/sluice
 
-test:
-	$(GO) test ./...
+test: ## a busy machine may take longer for a package than the ten minutes go allows
+	$(GO) test -timeout 30m ./...
 
 vet:
 	$(GO) vet ./...
@@ -28,7 +28,7 @@ lint: ## staticcheck, pinned in tools/go.mod
 	bin/staticcheck ./...
 
 race: ## the examples run the binary, which the detector does not see
-	$(GO) test -race -short $$($(GO) list ./... | grep -v /examples/)
+	$(GO) test -race -short -timeout 30m $$($(GO) list ./... | grep -v /examples/)
 
 fuzz: ## every fuzz target for FUZZTIME each, a time or a number of runs such as 1000x
 	sh tools/fuzz.sh $(or $(FUZZTIME),5s)

@@ -184,7 +184,7 @@ func TestPush(t *testing.T) {
 			}
 		}
 	}
-	if !testing.Short() && (cuts < 100 || conflicts < 20) {
+	if !testing.Short() && (cuts < 60 || conflicts < 20) {
 		t.Errorf("only %d cuts and %d conflicts", cuts, conflicts)
 	}
 }

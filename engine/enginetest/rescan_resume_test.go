@@ -51,7 +51,7 @@ func TestInterruptedRescanIsRescan(t *testing.T) {
 		}
 		e.Close()
 	}
-	if cuts < 50 || resumed < 20 {
+	if cuts < 30 || resumed < 10 {
 		t.Errorf("only %d power cuts, and %d rescans that went on", cuts, resumed)
 	}
 }
