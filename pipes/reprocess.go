@@ -139,6 +139,7 @@ func (r *run) resync(ctx context.Context) (full bool, err error) {
 	r.moved = r.moved || was == nil || len(causes) > 0 || was.Config != r.basis.Config
 	if r.state.Refill && p.reprocesses() {
 		if able, err := r.canRefill(ctx); err != nil || able {
+			r.state.Refill = false // it is made up for by this run
 			return able, err
 		}
 	}
@@ -253,7 +254,7 @@ func (r *run) synced(next *state) {
 	if r.kind == sinks.Full {
 		next.OutOfSync, next.Rescan = nil, ""
 		// Once: entities that fail in each full run must not make all runs full ones.
-		next.Refill = r.refilled || r.failing && (r.caused || r.refills)
+		next.Refill = r.refilled || r.failing && (r.caused || r.refills || r.state.Refill)
 	}
 }
 
