@@ -33,6 +33,8 @@ type Origin struct {
 	// Unpopulated tells that it is no complete view yet: what is not in it may
 	// come.
 	Unpopulated bool
+	// Filtered tells that not everything is shown, so that its last may never be.
+	Filtered bool
 	// Last is the greatest offset there is, if Bounded.
 	Last    int64
 	Bounded bool
@@ -53,7 +55,7 @@ var ErrRemade = errors.New("what the source reads was made anew, restored from a
 
 // originOf reads the headers of the JSON pull protocol.
 func originOf(h http.Header) Origin {
-	o := Origin{ID: h.Get("X-Dataset-Generation")}
+	o := Origin{ID: h.Get("X-Dataset-Generation"), Filtered: strings.EqualFold(h.Get("X-Dataset-Filtered"), "true")}
 	if restored := h.Get("X-Dataset-Restore-Uuid"); restored != "" {
 		o.ID += "/" + restored
 	}

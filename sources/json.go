@@ -19,7 +19,7 @@ type jsonConfig struct {
 	Comment            *jsonpos.Node     `spec:"comment" kind:"string|array" doc:"A remark for readers of the configuration."`
 	System             string            `spec:"system,required" doc:"Id of the URL system."`
 	URL                string            `spec:"url,required" doc:"Address of a list of entities that follows the JSON pull protocol, absolute or relative to the system's."`
-	PageSize           int               `spec:"page_size" min:"1" doc:"Entities asked for at once. Only where supports_since, is_since_comparable and is_chronological are all true; unless given everything is asked for at once."`
+	PageSize           int               `spec:"page_size" min:"1" doc:"Entities asked for at once. Only where supports_since, is_since_comparable and is_chronological are all true; unless given everything is asked for at once, and there what a limit of the other end cut off."`
 	Subset             *jsonpos.Node     `spec:"subset" kind:"array" doc:"Asks for what fits only: [\"eq\", expression over _S, literal]. The service must offer the subset."`
 	Headers            map[string]string `spec:"headers" doc:"Headers of the requests; they replace the system's of the same name."`
 	SupportsSince      bool              `spec:"supports_since" doc:"Whether a run continues behind the _updated read last, by the parameter since."`
@@ -52,7 +52,7 @@ func buildJSON(c any, env Env) (Source, diag.List) {
 	cfg := c.(*jsonConfig)
 	s := &jsonSource{cfg: cfg, system: env.System, empty: env.acceptsEmpty(cfg.IfSourceEmpty)}
 	var diags diag.List
-	s.pages = cfg.PageSize > 0 && cfg.SupportsSince && cfg.SinceComparable && cfg.Chronological
+	s.pages = cfg.PageSize > 0 && s.ordered()
 	if cfg.PageSize > 0 && !s.pages {
 		diags.Add(diag.Finding{Rule: "source/paging", Severity: diag.Warning, Span: cfg.At("page_size"),
 			Message: "page_size has no effect: there are pages only where supports_since, is_since_comparable and is_chronological are all true"})
@@ -65,6 +65,11 @@ func buildJSON(c any, env Env) (Source, diag.List) {
 		s.subset = string(n.AppendJSON(nil))
 	}
 	return s, diags
+}
+
+// ordered tells whether a request can go on where an answer ended.
+func (s *jsonSource) ordered() bool {
+	return s.cfg.SupportsSince && s.cfg.SinceComparable && s.cfg.Chronological
 }
 
 // Since implements Source.

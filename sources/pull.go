@@ -49,14 +49,27 @@ func (p *pull) page(ctx context.Context) (more bool, err error) {
 	p.read = 0
 	before := p.since
 	goOn, err := p.entities(res.Body)
-	if err != nil || !goOn || !p.s.pages || p.read == 0 {
+	if err != nil || !goOn || p.read == 0 {
 		return false, err
 	}
-	if p.since == before {
+	return p.more(from, before)
+}
+
+// more tells whether there is another page, after one from an origin that began behind
+// before. Where everything was asked for, the other end may have a limit of its own:
+// then what it says tells. Its last may be one that it does not show, though, so that
+// nothing coming is no error.
+func (p *pull) more(from Origin, before string) (bool, error) {
+	at, err := strconv.ParseInt(p.since, 10, 64)
+	known := err == nil && from.Bounded
+	switch moved := p.since != before; {
+	case !p.s.pages:
+		return moved && known && at < from.Last && p.s.ordered() && p.s.subset == "" && !from.Filtered, nil
+	case !moved:
 		return false, fmt.Errorf("a page of %d entities does not get further than since=%s: they have no _updated, or not a greater one", p.read, before)
+	default:
+		return !known || at < from.Last, nil
 	}
-	at, numErr := strconv.ParseInt(p.since, 10, 64)
-	return numErr != nil || !from.Bounded || at < from.Last, nil
 }
 
 func (p *pull) params() map[string]string {
