@@ -1,7 +1,7 @@
 package sources
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -157,19 +157,22 @@ var errNoList = errors.New("the answer is no JSON list of entities")
 // onlyList refuses what is no list: an error page, or an error as an object,
 // must not be taken for entities, nor nothing for an empty list.
 func onlyList(body io.Reader) (io.Reader, error) {
-	var head [1]byte
+	in := bufio.NewReader(body)
+	if head, err := in.Peek(3); err == nil {
+		_, _ = in.Discard(len(head) - len(systems.Unmarked(head))) // what was seen can be
+	}
 	for {
-		_, err := io.ReadFull(body, head[:])
+		next, err := in.ReadByte()
 		if errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("%w: it is empty", errNoList)
 		}
 		if err != nil {
 			return nil, err
 		}
-		switch head[0] {
+		switch next {
 		case ' ', '\t', '\r', '\n':
 		case '[':
-			return io.MultiReader(bytes.NewReader([]byte("[")), body), nil
+			return in, in.UnreadByte()
 		default:
 			return nil, errNoList
 		}

@@ -226,7 +226,7 @@ func (o *oauth2) ask(ctx context.Context, k *keyring, form url.Values, user [2]s
 // accept reads a response with a token and saves a new refresh token before
 // anything is done with it: the one before may be spent.
 func (o *oauth2) accept(ctx context.Context, k *keyring, body []byte) error {
-	v, err := decodePlain(body)
+	v, err := decodePlain(Unmarked(body))
 	if err != nil {
 		return errors.New("the token address did not answer with JSON")
 	}

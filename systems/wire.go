@@ -1,6 +1,7 @@
 package systems
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
@@ -20,9 +21,12 @@ func entityOf(n *jsonpos.Node) entity.Value {
 	return v
 }
 
+// Unmarked is JSON without the byte order mark that some services begin it with.
+func Unmarked(b []byte) []byte { return bytes.TrimPrefix(b, []byte("\ufeff")) }
+
 // decodeWire reads a body with transit tags; the value keeps the bytes.
 func decodeWire(b []byte) (entity.Value, error) {
-	return entity.Decode(nil, b, entity.DecodeOptions{MaxBytes: len(b) + 1})
+	return entity.Decode(nil, Unmarked(b), entity.DecodeOptions{MaxBytes: len(b) + 1})
 }
 
 // decodePlain reads JSON that a template wrote.

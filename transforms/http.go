@@ -113,7 +113,7 @@ func (s *httpStep) post(ctx context.Context, entities []entity.Value) ([]entity.
 	if err != nil {
 		return nil, err
 	}
-	list, err := entity.Decode(nil, body, entity.DecodeOptions{MaxBytes: mostAnswer})
+	list, err := entity.Decode(nil, systems.Unmarked(body), entity.DecodeOptions{MaxBytes: mostAnswer})
 	if err != nil {
 		return nil, fmt.Errorf("system %q: the answer of %s cannot be read as JSON: %w", s.t.cfg.System, s.t.cfg.URL, err)
 	}
