@@ -134,9 +134,7 @@ func TestAMQPElsewhere(t *testing.T) {
 	}
 	begun := time.Now()
 	put(t, st, "src", all, false)
-	if err := e.StartPump("out", false); err != nil {
-		t.Fatal(err)
-	}
+	_ = e.StartPump("out", false) // which fails if it runs already
 	until(t, st, "all there and back", func() bool { return liveIn(t, st, "in") == n })
 	t.Logf("%d messages there and back in %s", n, time.Since(begun))
 	out, _ := e.Pipe("out")

@@ -29,6 +29,7 @@ func TestFullRunDoesNotGoOnWithOtherRules(t *testing.T) {
 			w.e.Start()
 		}
 		reload(conf(renamed))
+		w.pass(time.Second) // what starts by itself has ended
 		check(t, w.e.StartPump("p", true))
 		w.pass(12 * time.Second) // two of four
 		reload(conf(""))
