@@ -77,7 +77,7 @@ func (n *mergeNotes) Done() []entity.Value {
 // that the records of that go last.
 func (r *mergeRunner) putOut(ctx context.Context, c *closure, state mergeState) (*entity.Batch, error) {
 	outs, byID, err := r.outputs(c)
-	for more := err == nil; more && err == nil; {
+	for more := true; more && err == nil; {
 		if more, err = r.claims(ctx, c, outs); more && err == nil {
 			outs, byID, err = r.outputs(c)
 		}

@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,19 +33,9 @@ import (
 
 const secret = "whsec_YW4tZXhhbXBsZS1zZWNyZXQtb2YtdGhlLWJlbmNo"
 
-const pipes = `[
- {"_id": "shop", "type": "system:url", "url_pattern": "http://shop.example/%%s"},
- {"_id": "shop-order-event", "type": "pipe", "source": {"type": "http_endpoint", "system": "shop",
-   "validation_expression": "{%% if request_headers['X-Shop-Signature'] == b64encode(hmacsha256digest(secret('key'), request_body)) %%}{%% else %%}FAIL!{%% endif %%}"},
-  "sink": {"set_initial_offset": "onload"}},
- {"_id": "shop-order-event2", "type": "pipe", "source": {"type": "dataset", "dataset": "shop-order-event"},
-  "transform": {"type": "dtl", "rules": {"default": [["merge", "_S.order"], ["add", "event", "_S.eventType"], ["remove", "customer"]]}},
-  "sink": {"deletion_tracking": false, "set_initial_offset": "onload"}},
- {"_id": "shop-order-all", "type": "pipe", "source": {"type": "embedded", "entities": []}},
- {"_id": "shop-order-collect", "type": "pipe", "source": {"type": "merge_datasets", "datasets": ["shop-order-all", "shop-order-event2"]}}%s]`
-
+// hook is one more pipe.
 const hook = `, {"_id": "shop-order-out", "type": "pipe", "source": {"type": "dataset", "dataset": "shop-order-collect"},
-  "sink": {"type": "webhook", "url": %q, "secret": "$SECRET(key)"}}`
+  "sink": {"type": "webhook", "url": %q, "secret": "$SECRET(key)"}}]`
 
 type options struct {
 	rate, seconds int
@@ -81,11 +72,11 @@ func run(ctx context.Context, o options) error {
 		_, _ = io.Copy(io.Discard, r.Body)
 		arrived.Add(1)
 	}))
-	more := ""
+	pipes := measure.Shop
 	if o.hook {
-		more = fmt.Sprintf(hook, "http://"+receiver.Addr().String()+"/hook")
+		pipes = strings.TrimSuffix(pipes, "]") + fmt.Sprintf(hook, "http://"+receiver.Addr().String()+"/hook")
 	}
-	n, err := open(ctx, dir, fmt.Sprintf(pipes, more))
+	n, err := open(ctx, dir, pipes)
 	if err != nil {
 		return err
 	}
